@@ -1,0 +1,295 @@
+"""DuckLake: connections, the single writer, resources and snapshots.
+
+Data and metadata live in one lake. Each table's rows are a lake table under an opaque name; every
+REST resource is a row of `lake.resources`, its body as JSON, written in the transaction that writes
+the data. A commit is a snapshot, so both can be read as they were.
+
+Reads run on cursors of their own in any thread, pinned to a snapshot. Writes are functions of a
+Transaction, run one after another on one thread: concurrent DuckLake committers back off for
+seconds, and a queue of short transactions does not. Slow work (parsing a file, running a query)
+belongs before the transaction, into a table of `results`.
+
+Bodies handed out are shared: treat them as read-only. Keys that begin with `_` are the emulator's own:
+`_relation` is where a table's rows are, `_data` changes whenever they do.
+"""
+from __future__ import annotations
+
+import bisect
+import json
+import queue
+import shutil
+import tempfile
+import threading
+import time
+import uuid
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Callable, Iterable, TypeVar
+
+import duckdb
+
+from . import values
+
+T = TypeVar("T")
+Ref = tuple[str, ...]
+
+EXPIRE_AFTER = "7 days"  # the longest time travel window BigQuery has
+INLINE_ROWS = 1000  # smaller inserts stay in the catalog, not in a file each
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class DataDirInUse(Exception):
+    """Another process has the data directory open."""
+
+
+class Lake:
+    """An open lake. data_dir: where it lives, None for one that ends with the process."""
+
+    def __init__(self, data_dir: Path | None, register: Callable[[duckdb.DuckDBPyConnection], None] = lambda _: None):
+        self._temporary = None if data_dir else tempfile.mkdtemp(prefix="bigquery-emulator-")
+        self.path = Path(data_dir or self._temporary)
+        self._connection = connect(self.path, in_memory=data_dir is None)
+        register(self._connection)
+        self._resources: dict[str, dict[Ref, dict[str, dict]]] = {}
+        self._lazy: dict[tuple[str, Ref], dict | None] = {}
+        self._measures: dict[tuple, int] = {}
+        self._times: list[int] = []
+        self._versions: list[int] = []
+        self._load()
+        self._queue: queue.SimpleQueue = queue.SimpleQueue()
+        self._writer = threading.Thread(target=self._write_loop, name="lake-writer", daemon=True)
+        self._writer.start()
+
+    def _load(self) -> None:
+        cursor = self.cursor()
+        cursor.execute("CREATE TABLE IF NOT EXISTS lake.resources(kind VARCHAR, ref VARCHAR, body VARCHAR)")
+        for kind, ref, body in cursor.execute("SELECT kind, ref, body FROM lake.resources").fetchall():
+            self.add(kind, tuple(json.loads(ref)), json.loads(body))
+        for version, moment in cursor.execute(
+                "SELECT snapshot_id, epoch_us(snapshot_time) FROM lake.snapshots() ORDER BY 1").fetchall():
+            self._versions.append(version)
+            self._times.append(moment)
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A cursor for one thread; `interrupt()` on it ends what it runs."""
+        return self._connection.cursor()
+
+    # Resources ------------------------------------------------------------------------------------
+
+    def get(self, kind: str, ref: Ref, version: int | None = None) -> dict | None:
+        """A resource's body, now or at a snapshot; None where there is none."""
+        if version is None or version == self.version:
+            return self._resources.get(kind, {}).get(ref[:-1], {}).get(ref[-1])
+        row = self.cursor().execute(
+            f"SELECT body FROM lake.resources AT (VERSION => {version}) WHERE kind = ? AND ref = ?",
+            [kind, json.dumps(ref)]).fetchone()
+        return json.loads(row[0]) if row else None
+
+    def children(self, kind: str, parent: Ref) -> list[dict]:
+        """The resources of a kind directly under a parent, by name."""
+        found = self._resources.get(kind, {}).get(parent, {})
+        return [body for _, body in sorted(found.items())]
+
+    def parents(self, kind: str) -> list[Ref]:
+        return [parent for parent, found in self._resources.get(kind, {}).items() if found]
+
+    def add(self, kind: str, ref: Ref, body: dict | None) -> None:
+        """Make a resource known without writing it to the lake (None: forget it)."""
+        siblings = self._resources.setdefault(kind, {}).setdefault(ref[:-1], {})
+        # Replaced, not changed: readers in other threads iterate over the old dict.
+        siblings = {name: found for name, found in siblings.items() if name != ref[-1]} if body is None else {**siblings, ref[-1]: body}
+        self._resources[kind][ref[:-1]] = siblings
+
+    def put_later(self, kind: str, ref: Ref, body: dict | None) -> None:
+        """Make a resource known now and write it when the writer is next free: for records of reads."""
+        self.add(kind, ref, body)
+        self._lazy[kind, ref] = body
+        self._queue.put(None)
+
+    # Snapshots ------------------------------------------------------------------------------------
+
+    @property
+    def version(self) -> int:
+        """The newest snapshot."""
+        return self._versions[-1]
+
+    def version_at(self, micros: int) -> int | None:
+        """The snapshot that was newest at a moment (microseconds since the epoch); None before the first."""
+        index = bisect.bisect_right(self._times, micros)
+        return self._versions[index - 1] if index else None
+
+    def relation(self, table: dict, version: int | None = None) -> str:
+        """The FROM item of a table's rows, pinned to a snapshot (the newest by default).
+
+        A relation outside the lake (a query's result, a public sample) has no past and is not pinned.
+        """
+        name = table["_relation"]
+        return f"{name} AT (VERSION => {version or self.version})" if name.startswith("lake.") else name
+
+    def measure(self, table: dict, columns: Iterable[str], version: int | None = None) -> int:
+        """Logical bytes of some columns of a table, all rows: the unit BigQuery bills."""
+        fields = {field["name"]: field for field in table.get("schema", {}).get("fields", ())}
+        return sum(self._measured(table, version, values.size(fields[name], values.identifier(name)), name) for name in columns)
+
+    def rows(self, table: dict, version: int | None = None) -> int:
+        """The number of a table's rows."""
+        return self._measured(table, version, None, None)
+
+    def _measured(self, table: dict, version: int | None, size: str | None, name: str | None) -> int:
+        key = (table["_relation"], version or table.get("_data"), name)
+        if key not in self._measures:
+            what = f"coalesce(sum({size}), 0)::BIGINT" if size else "count(*)"
+            (self._measures[key],) = self.cursor().execute(
+                f"SELECT {what} FROM {self.relation(table, version)}").fetchone()
+        return self._measures[key]
+
+    # Writing --------------------------------------------------------------------------------------
+
+    def write(self, work: Callable[["Transaction"], T]) -> T:
+        """Run `work` in a transaction on the writer's thread; its result once it is durable.
+
+        An exception of `work` rolls everything back and is raised here.
+        """
+        future: Future = Future()
+        self._queue.put((work, future))
+        return future.result()
+
+    def close(self) -> None:
+        """Finish the writes that are queued, then let go of the files."""
+        self._queue.put("close")
+        self._writer.join()
+        self._connection.close()
+        if self._temporary:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def _write_loop(self) -> None:
+        while (item := self._queue.get()) != "close":
+            if item is not None:
+                self._run(*item)
+            elif self._queue.empty():
+                self._run(lambda tx: None, Future())
+        if self._lazy:
+            self._run(lambda tx: None, Future())
+
+    def _run(self, work: Callable[["Transaction"], T], future: Future) -> None:
+        tx = Transaction(self)
+        lazy, self._lazy = self._lazy, {}
+        try:
+            result = tx.run(work, lazy)
+        except BaseException as error:
+            self._lazy = lazy | self._lazy
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+
+    def _published(self, cursor, changes: dict) -> None:
+        """Make a commit visible to readers: its snapshot first, then the resources that point into it."""
+        version, moment = cursor.execute(
+            "SELECT snapshot_id, epoch_us(snapshot_time) FROM __ducklake_metadata_lake.ducklake_snapshot "
+            "ORDER BY snapshot_id DESC LIMIT 1").fetchone()
+        if version != self.version:
+            self._times.append(moment)
+            self._versions.append(version)
+        for (kind, ref), body in changes.items():
+            self.add(kind, ref, body)
+
+    def maintain(self) -> None:
+        """Let go of snapshots that no time travel window reaches, and of their files."""
+        def work(tx: Transaction) -> None:
+            tx.execute(f"CALL ducklake_expire_snapshots('lake', older_than => now() - INTERVAL '{EXPIRE_AFTER}')")
+            tx.execute("CALL ducklake_cleanup_old_files('lake', cleanup_all => true)")
+        self.write(work)
+
+
+class Transaction:
+    """An open write. Resources read here include those written here."""
+
+    def __init__(self, lake: Lake):
+        self.lake = lake
+        self.cursor = lake.cursor()
+        self.stamp = f"{time.time_ns()}"
+        self._changes: dict[tuple[str, Ref], dict | None] = {}
+
+    def run(self, work: Callable[["Transaction"], T], lazy: dict) -> T:
+        self.cursor.execute("BEGIN")
+        try:
+            result = work(self)
+            self._save({**lazy, **self._changes})
+            self.cursor.execute("COMMIT")
+        except BaseException:
+            self.cursor.execute("ROLLBACK")
+            raise
+        self.lake._published(self.cursor, self._changes)
+        return result
+
+    def execute(self, sql: str, parameters: list | None = None) -> duckdb.DuckDBPyConnection:
+        return self.cursor.execute(sql, parameters) if parameters else self.cursor.execute(sql)
+
+    def get(self, kind: str, ref: Ref) -> dict | None:
+        return self._changes[kind, ref] if (kind, ref) in self._changes else self.lake.get(kind, ref)
+
+    def put(self, kind: str, ref: Ref, body: dict) -> dict:
+        self._changes[kind, ref] = body
+        return body
+
+    def delete(self, kind: str, ref: Ref) -> None:
+        self._changes[kind, ref] = None
+
+    def create_relation(self, fields: list[dict]) -> str:
+        """A new, empty lake table for these fields; its qualified name."""
+        name = f"lake.t_{uuid.uuid4().hex}"
+        columns = ", ".join(
+            f"{values.identifier(field['name'])} {values.duckdb_type(field)}"
+            + (" NOT NULL" if field.get("mode") == "REQUIRED" else "") for field in fields)
+        # DuckLake has no table without columns; BigQuery does.
+        self.execute(f"CREATE TABLE {name} ({columns or '_empty BOOLEAN'})")
+        return name
+
+    def drop_relation(self, table: dict) -> None:
+        """Drop a table's rows, wherever they are; the lake keeps their past."""
+        relation = table.get("_relation", "")
+        if relation.startswith("lake."):
+            self.execute(f"DROP TABLE {relation}")
+
+    def _save(self, changes: dict[tuple[str, Ref], dict | None]) -> None:
+        known = [(kind, json.dumps(ref)) for kind, ref in changes]
+        if known:
+            marks = ", ".join(["(?, ?)"] * len(known))
+            self.execute(f"DELETE FROM lake.resources WHERE (kind, ref) IN ({marks})", [x for pair in known for x in pair])
+        rows = [(kind, json.dumps(ref), json.dumps(body)) for (kind, ref), body in changes.items() if body is not None]
+        if rows:
+            marks = ", ".join(["(?, ?, ?)"] * len(rows))
+            self.execute(f"INSERT INTO lake.resources VALUES {marks}", [x for row in rows for x in row])
+
+
+def connect(path: Path, in_memory: bool) -> duckdb.DuckDBPyConnection:
+    """DuckDB with the lake attached as `lake`, and `results` for what queries leave behind.
+
+    Raises DataDirInUse where another process has it open.
+    """
+    (path / "files").mkdir(parents=True, exist_ok=True)
+    connection = duckdb.connect(":memory:")
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute(f"LOAD {values.string(str(extension('ducklake')))}")
+    catalog = ":memory:" if in_memory else f"duckdb:{path / 'catalog.db'}"
+    results = ":memory:" if in_memory else str(path / "results.db")
+    try:
+        connection.execute(
+            f"ATTACH {values.string(f'ducklake:{catalog}')} AS lake "
+            f"(DATA_PATH {values.string(str(path / 'files'))}, DATA_INLINING_ROW_LIMIT {INLINE_ROWS})")
+        connection.execute(f"ATTACH {values.string(results)} AS results")
+    except duckdb.IOException as error:
+        if "lock" in str(error):
+            raise DataDirInUse(f"The data folder {path} is in use by another process. "
+                               "Stop the emulator that has it open, or choose another --data-dir.") from None
+        raise
+    return connection
+
+
+def extension(name: str) -> Path:
+    """The file of a DuckDB extension that came as a Python package: nothing is downloaded."""
+    package = __import__(f"duckdb_extension_{name}")
+    return next(Path(package.__file__).parent.glob(f"extensions/*/{name}.duckdb_extension"))
