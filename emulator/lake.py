@@ -35,6 +35,7 @@ Ref = tuple[str, ...]
 
 EXPIRE_AFTER = "7 days"  # the longest time travel window BigQuery has
 INLINE_ROWS = 1000  # smaller inserts stay in the catalog, not in a file each
+LATER = 0.5  # seconds without a write after which put_later's resources are written by themselves
 
 
 def now_ms() -> int:
@@ -54,7 +55,7 @@ class Lake:
         self._connection = connect(self.path, in_memory=data_dir is None)
         register(self._connection)
         self._resources: dict[str, dict[Ref, dict[str, dict]]] = {}
-        self._lazy: dict[tuple[str, Ref], dict | None] = {}
+        self._lock = threading.Lock()  # around the dicts of resources
         self._measures: dict[tuple, int] = {}
         self._times: list[int] = []
         self._versions: list[int] = []
@@ -90,24 +91,27 @@ class Lake:
 
     def children(self, kind: str, parent: Ref) -> list[dict]:
         """The resources of a kind directly under a parent, by name."""
-        found = self._resources.get(kind, {}).get(parent, {})
-        return [body for _, body in sorted(found.items())]
+        with self._lock:
+            found = list(self._resources.get(kind, {}).get(parent, {}).items())
+        return [body for _, body in sorted(found, key=lambda item: item[0])]
 
     def parents(self, kind: str) -> list[Ref]:
-        return [parent for parent, found in self._resources.get(kind, {}).items() if found]
+        with self._lock:
+            return [parent for parent, found in self._resources.get(kind, {}).items() if found]
 
     def add(self, kind: str, ref: Ref, body: dict | None) -> None:
         """Make a resource known without writing it to the lake (None: forget it)."""
-        siblings = self._resources.setdefault(kind, {}).setdefault(ref[:-1], {})
-        # Replaced, not changed: readers in other threads iterate over the old dict.
-        siblings = {name: found for name, found in siblings.items() if name != ref[-1]} if body is None else {**siblings, ref[-1]: body}
-        self._resources[kind][ref[:-1]] = siblings
+        with self._lock:
+            siblings = self._resources.setdefault(kind, {}).setdefault(ref[:-1], {})
+            if body is None:
+                siblings.pop(ref[-1], None)
+            else:
+                siblings[ref[-1]] = body
 
     def put_later(self, kind: str, ref: Ref, body: dict | None) -> None:
-        """Make a resource known now and write it when the writer is next free: for records of reads."""
+        """Make a resource known now and save it with the next write, at the latest soon: for records of reads."""
         self.add(kind, ref, body)
-        self._lazy[kind, ref] = body
-        self._queue.put(None)
+        self._queue.put(("later", (kind, ref, body)))
 
     # Snapshots ------------------------------------------------------------------------------------
 
@@ -159,31 +163,39 @@ class Lake:
 
     def close(self) -> None:
         """Finish the writes that are queued, then let go of the files."""
-        self._queue.put("close")
+        self._queue.put((None, None))
         self._writer.join()
         self._connection.close()
         if self._temporary:
             shutil.rmtree(self._temporary, ignore_errors=True)
 
     def _write_loop(self) -> None:
-        while (item := self._queue.get()) != "close":
-            if item is not None:
-                self._run(*item)
-            elif self._queue.empty():
-                self._run(lambda tx: None, Future())
-        if self._lazy:
-            self._run(lambda tx: None, Future())
+        later: dict[tuple[str, Ref], dict | None] = {}
+        while True:
+            try:
+                work, subject = self._queue.get(timeout=LATER if later else None)
+            except queue.Empty:
+                work, subject = _nothing, Future()
+            if work is None:
+                break
+            if work == "later":
+                kind, ref, body = subject
+                later[kind, ref] = body
+            else:
+                later = self._run(work, subject, later)
+        if later:
+            self._run(_nothing, Future(), later)
 
-    def _run(self, work: Callable[["Transaction"], T], future: Future) -> None:
+    def _run(self, work: Callable[["Transaction"], T], future: Future, later: dict) -> dict:
+        """Run one transaction that also saves `later`; what is still to be saved."""
         tx = Transaction(self)
-        lazy, self._lazy = self._lazy, {}
         try:
-            result = tx.run(work, lazy)
+            result = tx.run(work, later)
         except BaseException as error:
-            self._lazy = lazy | self._lazy
             future.set_exception(error)
-        else:
-            future.set_result(result)
+            return later
+        future.set_result(result)
+        return {}
 
     def _published(self, cursor, changes: dict) -> None:
         """Make a commit visible to readers: its snapshot first, then the resources that point into it."""
@@ -204,6 +216,10 @@ class Lake:
         self.write(work)
 
 
+def _nothing(_: "Transaction") -> None:
+    """The work of a transaction that only saves what was put for later."""
+
+
 class Transaction:
     """An open write. Resources read here include those written here."""
 
@@ -213,11 +229,11 @@ class Transaction:
         self.stamp = f"{time.time_ns()}"
         self._changes: dict[tuple[str, Ref], dict | None] = {}
 
-    def run(self, work: Callable[["Transaction"], T], lazy: dict) -> T:
+    def run(self, work: Callable[["Transaction"], T], later: dict) -> T:
         self.cursor.execute("BEGIN")
         try:
             result = work(self)
-            self._save({**lazy, **self._changes})
+            self._save({**later, **self._changes})
             self.cursor.execute("COMMIT")
         except BaseException:
             self.cursor.execute("ROLLBACK")

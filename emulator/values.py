@@ -28,17 +28,19 @@ class Type(NamedTuple):
 
 # A JSON number for a time is seconds since the epoch.
 SECONDS = "CASE WHEN regexp_full_match({x}, '[-+]?[0-9]+(\\.[0-9]*)?([eE][-+]?[0-9]+)?') THEN make_timestamptz(round({x}::DECIMAL(30,9) * 1000000)::BIGINT) ELSE {x}::TIMESTAMPTZ END"
-ISO = "replace({x}::VARCHAR, ' ', 'T')"
+# A fraction of a second has six digits or none.
+ISO = "CASE WHEN microsecond({x}) % 1000000 = 0 THEN replace({x}::VARCHAR, ' ', 'T') ELSE rpad(replace({x}::VARCHAR, ' ', 'T'), 26, '0') END"
+CLOCK = "CASE WHEN microsecond({x}) % 1000000 = 0 THEN {x}::VARCHAR ELSE rpad({x}::VARCHAR, 15, '0') END"
 # DuckDB prints all nine digits of a DECIMAL(38,9), BigQuery only those that count.
 PLAIN = "CASE WHEN contains({x}::VARCHAR, '.') THEN rtrim(rtrim({x}::VARCHAR, '0'), '.') ELSE {x}::VARCHAR END"
 FLOAT_TEXT = "CASE WHEN isnan({x}) THEN 'NaN' WHEN isinf({x}) THEN CASE WHEN {x} > 0 THEN 'Infinity' ELSE '-Infinity' END ELSE {x}::VARCHAR END"
 INTERVAL_TEXT = (
-    "concat(CASE WHEN datepart('year', {x}) < 0 OR datepart('month', {x}) < 0 THEN '-' ELSE '' END, "
+    "CASE WHEN {x} IS NULL THEN NULL ELSE concat(CASE WHEN datepart('year', {x}) < 0 OR datepart('month', {x}) < 0 THEN '-' ELSE '' END, "
     "abs(datepart('year', {x})), '-', abs(datepart('month', {x})), ' ', datepart('day', {x}), ' ', "
     "CASE WHEN datepart('microsecond', {x}) < 0 OR datepart('minute', {x}) < 0 OR datepart('hour', {x}) < 0 THEN '-' ELSE '' END, "
     "abs(datepart('hour', {x})), ':', abs(datepart('minute', {x})), ':', abs(datepart('microsecond', {x})) // 1000000, "
     "CASE WHEN abs(datepart('microsecond', {x})) % 1000000 = 0 THEN '' ELSE "
-    "'.' || rtrim(lpad((abs(datepart('microsecond', {x})) % 1000000)::VARCHAR, 6, '0'), '0') END)"
+    "'.' || rtrim(lpad((abs(datepart('microsecond', {x})) % 1000000)::VARCHAR, 6, '0'), '0') END) END"
 )
 
 TYPES: dict[str, Type] = {
@@ -50,10 +52,10 @@ TYPES: dict[str, Type] = {
     "NUMERIC": Type("NUMERIC", "DECIMAL(38,9)", text=PLAIN, size="16"),
     "BIGNUMERIC": Type("BIGNUMERIC", "DECIMAL(38,18)", text=PLAIN, size="32"),
     "DATE": Type("DATE", "DATE"),
-    "TIME": Type("TIME", "TIME"),
+    "TIME": Type("TIME", "TIME", text=CLOCK),
     "DATETIME": Type("DATETIME", "TIMESTAMP", text=ISO),
     "TIMESTAMP": Type("TIMESTAMP", "TIMESTAMPTZ", text="epoch_us({x})::VARCHAR", parse=SECONDS),
-    "JSON": Type("JSON", "JSON", text="{x}::VARCHAR", parse="{x}::JSON", size="strlen({x}::VARCHAR)"),
+    "JSON": Type("JSON", "JSON", text="{x}::VARCHAR", parse="json({x})", size="strlen({x}::VARCHAR)"),
     "GEOGRAPHY": Type("GEOGRAPHY", "VARCHAR", text="{x}", size="16 + 24 * (1 + length({x}) - length(replace({x}, ',', '')))"),
     "INTERVAL": Type("INTERVAL", "INTERVAL", text=INTERVAL_TEXT, size="16"),
     "RANGE": Type("RANGE", "STRUCT", size="16"),
@@ -177,7 +179,7 @@ def from_json(field: dict, j: str, depth: int = 0) -> str:
         return f"CASE WHEN json_type({j}) IS NULL OR json_type({j}) = 'NULL' THEN NULL ELSE struct_pack({inner}) END"
     if kind == "JSON":
         # A client sends JSON as text; an object that isn't text is taken as it is.
-        return f"CASE json_type({j}) WHEN 'VARCHAR' THEN json_extract_string({j}, '$')::JSON WHEN 'NULL' THEN NULL ELSE {j} END"
+        return f"CASE json_type({j}) WHEN 'VARCHAR' THEN json(json_extract_string({j}, '$')) WHEN 'NULL' THEN NULL ELSE {j} END"
     text = f"json_extract_string({j}, '$')"
     parse = TYPES[kind].parse
     return parse.format(x=text) if parse else f"CAST({text} AS {TYPES[kind].duckdb})"

@@ -1,0 +1,162 @@
+"""`python -m emulator`: flags, open the lake, serve, print one ready line."""
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+import threading
+from concurrent.futures import Future
+from pathlib import Path
+
+DESCRIPTION = """An embedded BigQuery. Google's clients reach it through BIGQUERY_EMULATOR_HOST and STORAGE_EMULATOR_HOST.
+When it listens it prints one JSON line: {"bigquery": URL, "storage": URL, "project": ..., "credentials": FILE}.
+`python -m emulator load TABLE FILE` brings data into the public project."""
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m emulator", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
+    parser.add_argument("--port", type=int, default=9050, help="port of the BigQuery API, 0 for a free one (default %(default)s)")
+    parser.add_argument("--storage-port", type=int, default=9023, help="port of Cloud Storage, 0 for a free one (default %(default)s)")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--data-dir", type=Path, default=Path(".bigquery"), help="folder that keeps everything (default %(default)s)")
+    where.add_argument("--in-memory", action="store_true", help="keep nothing: all is gone at the end")
+    parser.add_argument("--project", default="lab-project", help="the project of callers who name none (default %(default)s)")
+    parser.add_argument("--writable-public-data", action="store_true", help="let clients write to project bigquery-public-data")
+    parser.add_argument("--cache-dir", type=Path, help="where Google's analyzer is kept compiled")
+    parser.add_argument("--exit-with-stdin", action="store_true", help="end when standard input does: with the process that started it")
+    return parser.parse_args(argv)
+
+
+def load_analyzer(cache_dir: Path | None) -> Future:
+    """Load Google's analyzer beside the rest of the start; most calls don't need it."""
+    future: Future = Future()
+
+    def work() -> None:
+        try:
+            from .googlesql import GoogleSQL
+            future.set_result(GoogleSQL(cache_dir))
+        except BaseException as error:
+            future.set_exception(error)
+    threading.Thread(target=work, name="analyzer", daemon=True).start()
+    return future
+
+
+def open_emulator(options: argparse.Namespace):
+    """Everything but the sockets."""
+    analyzer = load_analyzer(options.cache_dir)
+    from . import public_data
+    from .calls import Emulator
+    from .googlesql import register
+    from .jobs import Jobs
+    from .lake import Lake
+    from .storage import Storage
+    data_dir = None if options.in_memory else options.data_dir.resolve()
+    lake = Lake(data_dir, register)
+    public_data.add(lake)
+    storage = Storage(None if options.in_memory else lake.path / "storage", options.project)
+    return Emulator(lake=lake, storage=storage, jobs=Jobs(lake), analyzer=analyzer, project=options.project,
+                    principal=f"lab@{options.project}.iam.gserviceaccount.com", writable_public_data=options.writable_public_data)
+
+
+def write_credentials(emulator) -> Path:
+    """A throw-away service account whose tokens this emulator hands out; its key signs nothing of worth."""
+    path = emulator.lake.path / "credentials.json"
+    key = json.loads(path.read_text())["private_key"] if path.exists() else private_key()
+    path.touch(mode=0o600)
+    path.write_text(json.dumps({
+        "type": "service_account", "project_id": emulator.project, "private_key_id": "embedded", "private_key": key,
+        "client_email": emulator.principal, "client_id": "1", "token_uri": f"{emulator.url}/token"}))
+    return path
+
+
+def private_key() -> str:
+    from cryptography.hazmat.primitives.asymmetric import rsa
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def listen(emulator, options: argparse.Namespace):
+    """Open both ports; OSError where one is taken."""
+    from tornado.httpserver import HTTPServer
+    from tornado.netutil import bind_sockets
+    from tornado.web import Application
+
+    from .rest import ApiHandler, NotFoundHandler, TokenHandler
+    from .uploads import UploadHandler
+    sockets = bind_sockets(options.port, options.host)
+    shown = f"[{options.host}]" if ":" in options.host else options.host
+    emulator.url = f"http://{shown}:{sockets[0].getsockname()[1]}"
+    parts = {"emulator": emulator}
+    application = Application([
+        (r"/(?:resumable/)?upload/bigquery/v2/(.*)", UploadHandler, parts),
+        # Node's client leaves out the prefix when it talks to an emulator.
+        (r"/(?:bigquery/v2/)?(projects.*)", ApiHandler, parts),
+        (r"/token", TokenHandler, parts),
+    ], default_handler_class=NotFoundHandler, default_handler_args=parts, log_function=lambda handler: None)
+    # Bodies are streamed and bounded by the handlers.
+    server = HTTPServer(application, decompress_request=True, max_body_size=1 << 40)
+    server.add_sockets(sockets)
+    storage_port = emulator.storage.start(options.host, options.storage_port)
+    return server, f"http://{shown}:{storage_port}"
+
+
+async def serve(options: argparse.Namespace) -> None:
+    emulator = open_emulator(options)
+    server, storage_url = listen(emulator, options)
+    ready = {"bigquery": emulator.url, "storage": storage_url, "project": emulator.project, "credentials": str(write_credentials(emulator))}
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stop.set)
+    if options.exit_with_stdin:
+        threading.Thread(target=lambda: (sys.stdin.buffer.read(), loop.call_soon_threadsafe(stop.set)), daemon=True).start()
+    print(json.dumps(ready), flush=True)
+    housekeeping = asyncio.create_task(keep_house(emulator))
+    await stop.wait()
+    housekeeping.cancel()
+    server.stop()
+    await server.close_all_connections()
+    await loop.run_in_executor(None, close, emulator)
+
+
+async def keep_house(emulator) -> None:
+    """What nobody waits for: expired tables, old results, snapshots out of reach."""
+    from . import tables
+    while True:
+        await asyncio.sleep(60)
+        await asyncio.get_running_loop().run_in_executor(emulator.pool, tables.drop_expired, emulator.lake)
+        await asyncio.get_running_loop().run_in_executor(emulator.pool, emulator.jobs.sweep)
+        await asyncio.get_running_loop().run_in_executor(emulator.pool, emulator.lake.maintain)
+
+
+def close(emulator) -> None:
+    emulator.jobs.close()
+    emulator.storage.stop()
+    emulator.lake.close()
+
+
+def main(argv: list[str]) -> None:
+    if argv[:1] == ["load"]:
+        from .load import main as load
+        sys.exit(load(argv[1:]))
+    options = parse(argv)
+    from .lake import DataDirInUse
+    try:
+        asyncio.run(serve(options))
+    except DataDirInUse as error:
+        sys.exit(str(error))
+    except OSError as error:
+        sys.exit(f"The emulator can't listen on {options.host}: {error.strerror or error} "
+                 f"(ports {options.port} and {options.storage_port}). Choose others with --port and --storage-port.")
+    # Worker threads may still be in a request of a client that is gone.
+    sys.stdout.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,185 @@
+"""One REST call as the function that answers it sees it, and the mark that makes a function a REST method."""
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import json
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Callable
+
+from .errors import ApiError
+from .lake import Lake, now_ms
+
+if TYPE_CHECKING:
+    from .googlesql import GoogleSQL
+    from .jobs import Jobs
+    from .storage import Storage
+
+PAGE = 1000  # resources on a page of a list unless the caller wants fewer
+PAGING = ("maxResults", "pageToken")
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """A REST method: verb and path; the permission it takes; its request message and query parameters."""
+
+    verb: str
+    path: str
+    permission: str | None
+    request: str | None
+    query: tuple[str, ...]
+    function: Callable[["Call"], dict]
+
+    @property
+    def id(self) -> str:
+        """As the discovery document names it, e.g. bigquery.tables.get."""
+        return f"bigquery.{self.function.__module__.rpartition('.')[2]}.{self.function.__name__.rstrip('_')}"
+
+
+def method(verb: str, path: str, permission: str | None = None, request: str | None = None, query: tuple[str, ...] = ()):
+    """Make a function of a Call a REST method at `path` below /bigquery/v2/.
+
+    A plain function runs on a worker thread; an `async def` one on the event loop, where it must not block.
+    """
+    def mark(function: Callable) -> Callable:
+        function.method = Method(verb, path, permission, request, query, function)
+        return function
+    return mark
+
+
+@dataclasses.dataclass
+class Emulator:
+    """The parts of a running emulator. `sql` waits for the analyzer, which loads beside the start.
+
+    pool: worker threads for what must not block the event loop; insert_ids: (table, insertId) of rows
+    streamed a moment ago, the oldest first.
+    """
+
+    lake: Lake
+    storage: "Storage"
+    jobs: "Jobs"
+    analyzer: Future["GoogleSQL"]
+    project: str
+    principal: str
+    writable_public_data: bool = False
+    url: str = ""
+    pool: ThreadPoolExecutor = dataclasses.field(default_factory=lambda: ThreadPoolExecutor(32, "call"))
+    insert_ids: dict[tuple, None] = dataclasses.field(default_factory=dict)
+
+    @property
+    def sql(self) -> "GoogleSQL":
+        return self.analyzer.result()
+
+
+@dataclasses.dataclass
+class Call:
+    """One request: who calls, what is named in the path and query, the body as its message (checked)."""
+
+    emulator: Emulator
+    principal: str
+    params: dict[str, str]
+    query: dict[str, str]
+    body: dict
+    if_match: str | None = None
+
+    @property
+    def lake(self) -> Lake:
+        return self.emulator.lake
+
+    @property
+    def project(self) -> str:
+        return self.params["projectId"]
+
+    @property
+    def dataset(self) -> tuple[str, str]:
+        return self.project, self.params["datasetId"]
+
+    @property
+    def table(self) -> tuple[str, str, str]:
+        return *self.dataset, self.params["tableId"]
+
+    def flag(self, name: str) -> bool:
+        return self.query.get(name, "").lower() == "true"
+
+    def integer(self, name: str, default: int | None = None) -> int | None:
+        """A query parameter that counts something; ApiError invalidParameter unless it is a whole number from 0."""
+        return whole_number(name, self.query.get(name), default)
+
+    def page(self, items: list, token: str | None = None) -> tuple[list, str | None]:
+        """The page of a list that the caller asks for, and the token of the next one."""
+        start = read_token(self.query.get("pageToken"))[0]
+        end = start + min(self.integer("maxResults", PAGE) or PAGE, PAGE)
+        return items[start:end], make_token(end) if end < len(items) else None
+
+    def check_etag(self, current: dict) -> None:
+        """ApiError conditionNotMet if the caller's If-Match names another state than `current`, as shown to callers."""
+        if self.if_match not in (None, "*", current["etag"]):
+            raise ApiError("conditionNotMet", "Precondition check failed.", "If-Match")
+
+
+def whole_number(name: str, text, default: int | None = None) -> int | None:
+    if text is None or text == "":
+        return default
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if number < 0:
+        raise ApiError("invalidParameter", f"Invalid value '{text}' for {name}: a whole number from 0 is expected.", name)
+    return number
+
+
+def make_token(*numbers: int) -> str:
+    return base64.urlsafe_b64encode(json.dumps(numbers).encode()).decode().rstrip("=")
+
+
+def read_token(token: str | None) -> list[int]:
+    """The numbers in a page token; [0] without one; ApiError invalid for a token that is none of ours."""
+    if not token:
+        return [0]
+    try:
+        numbers = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        if not all(isinstance(number, int) and number >= 0 for number in numbers):
+            raise ValueError
+        return numbers
+    except (ValueError, TypeError):
+        raise ApiError("invalid", f"Invalid page token: {token}", "pageToken") from None
+
+
+def etag(body: dict) -> str:
+    """A tag that changes with what a caller would see of a resource."""
+    text = json.dumps(body, sort_keys=True)
+    return base64.b64encode(hashlib.md5(text.encode(), usedforsecurity=False).digest()).decode()
+
+
+def public(body: dict) -> dict:
+    """A resource without the emulator's own keys, with its etag."""
+    shown = {key: value for key, value in body.items() if not key.startswith("_")}
+    return shown | {"etag": etag(shown)}
+
+
+def merge(body: dict, patch: dict) -> dict:
+    """RFC 7386: null removes a key, objects merge, all else replaces."""
+    merged = dict(body)
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, dict) and isinstance(merged.get(key), dict):
+            merged[key] = merge(merged[key], value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def without_nulls(value):
+    """A body as it is stored: what a client set to null was not set."""
+    if isinstance(value, dict):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    return [without_nulls(item) for item in value] if isinstance(value, list) else value
+
+
+def timestamps(body: dict) -> dict:
+    """Creation and change times of a new resource, in ms since the epoch."""
+    now = str(now_ms())
+    return body | {"creationTime": now, "lastModifiedTime": now}

@@ -1,0 +1,148 @@
+"""datasets.*: containers of tables, their location, default expiration and time travel window."""
+from __future__ import annotations
+
+import re
+
+from . import iam
+from .calls import PAGING, Call, etag, merge, method, public, timestamps, without_nulls
+from .errors import ApiError, not_found, unsupported
+from .lake import Lake, Transaction, now_ms
+
+DEFAULT_LOCATION = "US"
+DEFAULT_TIME_TRAVEL_HOURS = 168
+NAME = re.compile(r"[A-Za-z0-9_]{1,1024}")
+PATH = "projects/{projectId}/datasets/{datasetId}"
+KEPT = ("kind", "id", "selfLink", "datasetReference", "location", "creationTime", "type")  # no update changes these
+
+
+def find(lake: Lake | Transaction, ref: tuple[str, str], location: str | None = DEFAULT_LOCATION) -> dict:
+    """A dataset's body; ApiError notFound, with the location unless a dataset's own method asks (None)."""
+    body = lake.get("dataset", ref)
+    if body is None:
+        raise not_found("Dataset", iam.name_of(ref), location)
+    return body
+
+
+@method("GET", PATH, "bigquery.datasets.get", query=("accessPolicyVersion", "datasetView"))
+def get(call: Call) -> dict:
+    return public(find(call.lake, call.dataset, None))
+
+
+@method("GET", "projects/{projectId}/datasets", "bigquery.datasets.get", query=(*PAGING, "all", "filter"))
+def list_(call: Call) -> dict:
+    """The project's datasets, without the hidden ones unless `all`; `filter` is labels.KEY[:VALUE] ..."""
+    wanted = parse_filter(call.query.get("filter", ""))
+    found = [body for body in call.lake.children("dataset", (call.project,))
+             if (call.flag("all") or not body["datasetReference"]["datasetId"].startswith("_"))
+             and all(body.get("labels", {}).get(key) in ((value,) if value is not None else body.get("labels", {}).values())
+                     for key, value in wanted)]
+    page, token = call.page(found)
+    shown = [{key: body[key] for key in ("kind", "id", "datasetReference", "labels", "friendlyName", "location", "type")
+              if key in body} for body in page]
+    answer = {"kind": "bigquery#datasetList", "etag": etag({"datasets": shown})}
+    return answer | ({"datasets": shown} if shown else {}) | ({"nextPageToken": token} if token else {})
+
+
+def parse_filter(text: str) -> list[tuple[str, str | None]]:
+    conditions = []
+    for part in text.split():
+        match = re.fullmatch(r"labels\.([^:]+)(?::(.*))?", part)
+        if not match:
+            raise ApiError("invalid", f"Invalid filter {part}: labels.KEY or labels.KEY:VALUE is expected.", "filter")
+        conditions.append((match[1], match[2]))
+    return conditions
+
+
+@method("POST", "projects/{projectId}/datasets", "bigquery.datasets.create", request="Dataset", query=("accessPolicyVersion",))
+def insert(call: Call) -> dict:
+    ref = call.project, call.body.get("datasetReference", {}).get("datasetId") or ""
+    body = new(call.principal, ref, without_nulls(call.body))
+
+    def work(tx: Transaction) -> dict:
+        if tx.get("dataset", ref):
+            raise ApiError("duplicate", f"Already Exists: Dataset {iam.name_of(ref)}")
+        return tx.put("dataset", ref, body)
+    return public(call.lake.write(work))
+
+
+def new(principal: str, ref: tuple[str, str], given: dict) -> dict:
+    """A dataset's body from what a client gave: computed fields, the default access; ApiError for bad ones."""
+    project, name = ref
+    if not NAME.fullmatch(name):
+        raise ApiError("invalid", f'Invalid dataset ID "{name}". Dataset IDs must be alphanumeric (plus underscores '
+                                  "and dashes) and must be at most 1024 characters long.")
+    check(given)
+    return timestamps({
+        **given, "kind": "bigquery#dataset", "id": f"{project}:{name}",
+        "selfLink": f"https://bigquery.googleapis.com/bigquery/v2/projects/{project}/datasets/{name}",
+        "datasetReference": {"projectId": project, "datasetId": name},
+        "location": location_name(given.get("location")),
+        "type": "DEFAULT", "access": given.get("access") or default_access(principal),
+        "maxTimeTravelHours": given.get("maxTimeTravelHours", str(DEFAULT_TIME_TRAVEL_HOURS))})
+
+
+def location_name(given: str | None) -> str:
+    """A location as the service writes it: multi-regions in capitals, regions in small letters."""
+    name = given or DEFAULT_LOCATION
+    return name.upper() if name.upper() in ("US", "EU") else name.lower()
+
+
+def default_access(principal: str) -> list[dict]:
+    return [{"role": "WRITER", "specialGroup": "projectWriters"}, {"role": "OWNER", "specialGroup": "projectOwners"},
+            {"role": "OWNER", "userByEmail": principal}, {"role": "READER", "specialGroup": "projectReaders"}]
+
+
+def check(body: dict) -> None:
+    """ApiError invalid for values the service refuses."""
+    hours = int(body.get("maxTimeTravelHours") or DEFAULT_TIME_TRAVEL_HOURS)
+    if not 48 <= hours <= 168 or hours % 24:
+        raise ApiError("invalid", f"Invalid value for maxTimeTravelHours: {hours}. It must be between 48 and 168 and a multiple of 24.")
+    if "defaultTableExpirationMs" in body and int(body["defaultTableExpirationMs"] or 3_600_000) < 3_600_000:
+        raise ApiError("invalid", "Invalid value for defaultTableExpirationMs: the least is 3600000 (one hour).")
+    if body.get("isCaseInsensitive"):
+        raise unsupported("a case-insensitive dataset")
+    if body.get("externalDatasetReference") or body.get("linkedDatasetSource"):
+        raise unsupported("an external or linked dataset")
+
+
+@method("PATCH", PATH, "bigquery.datasets.update", request="Dataset", query=("accessPolicyVersion", "updateMode"))
+def patch(call: Call) -> dict:
+    return change(call, lambda body: merge(body, call.body))
+
+
+@method("PUT", PATH, "bigquery.datasets.update", request="Dataset", query=("accessPolicyVersion", "updateMode"))
+def update(call: Call) -> dict:
+    keep = (*KEPT, "access", "maxTimeTravelHours")
+    return change(call, lambda body: {key: body[key] for key in keep if key in body} | without_nulls(call.body))
+
+
+def change(call: Call, how) -> dict:
+    """Write a dataset changed by `how`, its identity kept; ApiError for a stale etag or a new location."""
+    def work(tx: Transaction) -> dict:
+        body = find(tx, call.dataset, None)
+        call.check_etag(public(body))
+        changed = how(body)
+        if changed.get("location", body["location"]).upper() != body["location"].upper():
+            raise ApiError("invalid", f"Dataset {body['id']} is in location {body['location']}; the location of a dataset can't be changed.")
+        changed |= {key: body[key] for key in KEPT} | {"lastModifiedTime": str(now_ms())}
+        check(changed)
+        return tx.put("dataset", call.dataset, changed)
+    return public(call.lake.write(work))
+
+
+@method("DELETE", PATH, "bigquery.datasets.delete", query=("deleteContents",))
+def delete(call: Call) -> None:
+    """Delete a dataset; with deleteContents its tables and routines too, else it must be empty."""
+    def work(tx: Transaction) -> None:
+        body = find(tx, call.dataset, None)
+        call.check_etag(public(body))
+        tables = tx.lake.children("table", call.dataset)
+        if tables and not call.flag("deleteContents"):
+            raise ApiError("resourceInUse", f"Dataset {body['id']} is still in use")
+        for table in tables:
+            ref = (*call.dataset, table["tableReference"]["tableId"])
+            tx.drop_relation(table)
+            tx.delete("table", ref)
+            tx.delete("policy", ref)
+        tx.delete("dataset", call.dataset)
+    call.lake.write(work)

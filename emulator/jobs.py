@@ -1,0 +1,416 @@
+"""jobs.*: a job's life from PENDING to DONE, waiting, cancelling, and the results of queries."""
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import threading
+import uuid
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Callable, Iterator, TypeVar
+
+import duckdb
+
+from . import query, tabledata, transfer
+from .calls import PAGING, Call, Emulator, etag, method, public, read_token, whole_number, without_nulls
+from .errors import ApiError, unsupported
+from .lake import Lake, Transaction, now_ms
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+# What each kind of job does.
+RUN: dict[str, Callable[["Job"], None]] = {
+    "query": query.run, "load": transfer.load, "extract": transfer.extract, "copy": transfer.copy}
+WORKERS = 16
+INSERT_WAIT = 1.0  # seconds jobs.insert waits for a short job: a client that sees it done need not poll
+QUERY_WAIT_MS = 10_000  # what jobs.query and getQueryResults wait unless the caller says otherwise
+MOST_WAIT_MS = 200_000
+RESULTS_KEPT_MS = 24 * 3_600_000
+JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,1024}")
+UNSUPPORTED = {"query": query.UNSUPPORTED, "load": transfer.UNSUPPORTED_LOAD, "extract": transfer.UNSUPPORTED_EXTRACT,
+               "copy": transfer.UNSUPPORTED_COPY}
+
+
+class Job:
+    """One job: its configuration and statistics as REST has them, and what its work needs.
+
+    kind: query, load, extract or copy; upload: the file that came with a load job.
+    """
+
+    def __init__(self, emulator: Emulator, principal: str, reference: dict, configuration: dict, upload=None):
+        self.emulator, self.principal, self.upload = emulator, principal, upload
+        self.kind = job_kind(configuration)
+        self.ref = (reference["projectId"], reference["jobId"])
+        self.reference = reference
+        self.configuration = configuration
+        self.statistics: dict = {"creationTime": str(now_ms()), "totalBytesProcessed": "0", "totalSlotMs": "0"}
+        self.status: dict = {"state": "PENDING"}
+        self.result: dict | None = None  # of a query: a table's body, whose rows are in `results`
+        self.done: Future = Future()
+        self._cursors: set[duckdb.DuckDBPyConnection] = set()
+        self._stopped: str | None = None
+
+    @property
+    def config(self) -> dict:
+        """The part of the configuration for this kind of job."""
+        return self.configuration[self.kind]
+
+    @property
+    def project(self) -> str:
+        return self.ref[0]
+
+    @property
+    def lake(self) -> Lake:
+        return self.emulator.lake
+
+    @property
+    def name(self) -> str:
+        return f"{self.ref[0]}:{self.reference['location']}.{self.ref[1]}"
+
+    @property
+    def body(self) -> dict:
+        return self._record(self.status, self.statistics)
+
+    def _record(self, status: dict, statistics: dict) -> dict:
+        project, job_id = self.ref
+        record = {
+            "kind": "bigquery#job", "id": self.name, "jobReference": self.reference, "status": status,
+            "selfLink": f"https://bigquery.googleapis.com/bigquery/v2/projects/{project}/jobs/{job_id}?location={self.reference['location']}",
+            "user_email": self.principal, "principal_subject": f"user:{self.principal}",
+            "jobCreationReason": {"code": "REQUESTED"},
+            "configuration": {**self.configuration, "jobType": self.kind.upper()}, "statistics": dict(statistics)}
+        return record | ({"_result": self.result} if self.result else {})
+
+    def _finished(self, error: ApiError | None = None) -> dict:
+        status = {"state": "DONE"}
+        if error:
+            status |= {"errorResult": error.entry, "errors": [error.entry, *error.errors]}
+        now = now_ms()
+        statistics = self.statistics | {"endTime": str(now)}
+        statistics["totalSlotMs"] = str(now - int(statistics.get("startTime", now)))
+        return self._record(status, statistics)
+
+    # What the work of a job calls -----------------------------------------------------------------
+
+    @contextmanager
+    def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor that a cancel interrupts; ApiError stopped where the job is cancelled already."""
+        with self.cancellable(self.lake.cursor()) as cursor:
+            yield cursor
+
+    @contextmanager
+    def cancellable(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
+        self._cursors.add(cursor)
+        try:
+            self.check_stopped()
+            yield cursor
+        finally:
+            self._cursors.discard(cursor)
+
+    def check_stopped(self) -> None:
+        if self._stopped:
+            raise ApiError("stopped", f"Job execution was cancelled: {self._stopped}")
+
+    def write(self, work: Callable[[Transaction], T]) -> T:
+        """Write the job's effect, and the job as done, in one transaction. The last thing a job does."""
+        def commit(tx: Transaction) -> tuple[T, dict]:
+            with self.cancellable(tx.cursor):
+                result = work(tx)
+            return result, tx.put("job", self.ref, self._finished())
+        result, record = self.lake.write(commit)
+        self._settle(record)
+        return result
+
+    # Life -----------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Do the work; every outcome ends in DONE."""
+        self.status = {"state": "RUNNING"}
+        self.statistics["startTime"] = str(now_ms())
+        timer = self._timeout()
+        try:
+            self.check_stopped()
+            RUN[self.kind](self)
+            if not self.done.done():
+                self._keep(self._finished())
+        except Exception as error:
+            self._keep(self._finished(self._api_error(error)))
+        finally:
+            if timer:
+                timer.cancel()
+            if self.upload:
+                self.upload.unlink(missing_ok=True)
+
+    def _api_error(self, error: Exception) -> ApiError:
+        if self._stopped and not self.done.done():
+            return ApiError("stopped", f"Job execution was cancelled: {self._stopped}")
+        if isinstance(error, ApiError):
+            return error
+        if isinstance(error, duckdb.Error):
+            return query.runtime_error(error)
+        log.error("Job %s failed", self.name, exc_info=error)
+        return ApiError("emulatorFault", f"A fault of the embedded BigQuery: {type(error).__name__}: {error}")
+
+    def _timeout(self) -> threading.Timer | None:
+        limit = int(self.configuration.get("jobTimeoutMs") or 0)
+        if not limit:
+            return None
+        timer = threading.Timer(limit / 1000, self.cancel, [f"Job timed out after {limit / 1000:g} seconds"])
+        timer.daemon = True
+        timer.start()
+        return timer
+
+    def _keep(self, record: dict) -> None:
+        self.lake.put_later("job", self.ref, record)
+        self._settle(record)
+
+    def _settle(self, record: dict) -> None:
+        self.status, self.statistics = record["status"], record["statistics"]
+        self.done.set_result(record)
+
+    def cancel(self, why: str = "User requested cancellation") -> None:
+        if not self.done.done():
+            self._stopped = why
+            for cursor in list(self._cursors):
+                cursor.interrupt()
+
+
+class Jobs:
+    """The jobs that run, and those that ran."""
+
+    def __init__(self, lake: Lake):
+        self.lake = lake
+        self._active: dict[tuple[str, str], Job] = {}
+        self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(WORKERS, "job")
+        self.sweep()
+
+    def start(self, job: Job) -> Job:
+        """Run a job on a worker thread; ApiError duplicate if its id was used before."""
+        with self._lock:
+            if job.ref in self._active or self.lake.get("job", job.ref):
+                raise ApiError("duplicate", f"Already Exists: Job {job.name}")
+            self._active[job.ref] = job
+        self._pool.submit(self._run, job)
+        return job
+
+    def _run(self, job: Job) -> None:
+        try:
+            job.run()
+        finally:
+            with self._lock:
+                del self._active[job.ref]
+
+    def active(self, ref: tuple[str, str]) -> Job | None:
+        return self._active.get(ref)
+
+    def find(self, call: Call) -> dict:
+        """The body of the job that a call names; ApiError notFound, also for another location than the job's."""
+        ref = call.project, call.params["jobId"]
+        job = self._active.get(ref)
+        body = job.body if job else self.lake.get("job", ref)
+        location = call.query.get("location")
+        if body is None or (location and location.upper() != body["jobReference"]["location"].upper()):
+            raise ApiError("notFound", f"Not found: Job {ref[0]}:{location + '.' if location else ''}{ref[1]}")
+        return body
+
+    def bodies(self, project: str) -> list[dict]:
+        """All jobs of a project, the newest first."""
+        active = [job.body for job in list(self._active.values()) if job.project == project]
+        names = {body["jobReference"]["jobId"] for body in active}
+        ended = [body for body in self.lake.children("job", (project,)) if body["jobReference"]["jobId"] not in names]
+        return sorted(active + ended, key=lambda body: int(body["statistics"]["creationTime"]), reverse=True)
+
+    def sweep(self) -> None:
+        """Let go of results that are a day old; make those that a restart finds readable again."""
+        kept = set()
+        for parent in self.lake.parents("job"):
+            for body in self.lake.children("job", parent):
+                result = body.get("_result")
+                if result and int(body["statistics"]["creationTime"]) + RESULTS_KEPT_MS > now_ms():
+                    kept.add(result["_relation"])
+                    self.lake.add("table", table_ref(result), result)
+        cursor = self.lake.cursor()
+        tables = cursor.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'results'").fetchall()
+        for name, in tables:
+            if query.results_relation(name) not in kept:
+                cursor.execute(f"DROP TABLE {query.results_relation(name)}")
+
+    def close(self) -> None:
+        for job in list(self._active.values()):
+            job.cancel("The emulator stops")
+        self._pool.shutdown()
+
+
+def table_ref(body: dict) -> tuple[str, str, str]:
+    reference = body["tableReference"]
+    return reference["projectId"], reference["datasetId"], reference["tableId"]
+
+
+def job_kind(configuration: dict) -> str:
+    kinds = [kind for kind in RUN if configuration.get(kind) is not None]
+    if len(kinds) != 1:
+        raise ApiError("required", "Required parameter is missing: a job's configuration has one of query, load, copy and extract.",
+                       "configuration")
+    return kinds[0]
+
+
+def make(call: Call, configuration: dict, reference: dict | None = None, upload=None) -> Job:
+    """A job from a request, ready to start; ApiError for a bad id or an option that is not supported."""
+    configuration = without_nulls(configuration)
+    kind = job_kind(configuration)
+    refuse_unsupported(kind, configuration)
+    reference = reference or {}
+    job_id = reference.get("jobId") or f"job_{uuid.uuid4().hex}"
+    if not JOB_ID.fullmatch(job_id):
+        raise ApiError("invalid", f'Invalid job ID "{job_id[:100]}". Job IDs must be alphanumeric (plus underscores and dashes) '
+                                  "and must be at most 1024 characters long.")
+    location = reference.get("location") or call.query.get("location") or "US"
+    whole = {"projectId": call.project, "jobId": job_id, "location": location}
+    return Job(call.emulator, call.principal, whole, configuration, upload)
+
+
+def refuse_unsupported(kind: str, configuration: dict) -> None:
+    for option in UNSUPPORTED[kind]:
+        if configuration[kind].get(option):
+            raise unsupported(f"{option} in a {kind} job")
+
+
+async def wait(job: Job | None, seconds: float) -> None:
+    """Until the job is done, or the time is over."""
+    if job and not job.done.done():
+        await asyncio.wait([asyncio.wrap_future(job.done)], timeout=seconds)
+
+
+# Methods ------------------------------------------------------------------------------------------
+
+@method("POST", "projects/{projectId}/jobs", "bigquery.jobs.create", request="Job")
+async def insert(call: Call) -> dict:
+    upload = call.body.pop("_upload", None)
+    configuration = call.body.get("configuration") or {}
+    job = make(call, configuration, call.body.get("jobReference"), upload)
+    if configuration.get("dryRun"):
+        await off_loop(call, query.dry_run, job)
+        return public(job.body | {"jobReference": {key: job.reference[key] for key in ("projectId", "location")}})
+    call.emulator.jobs.start(job)
+    await wait(job, INSERT_WAIT)
+    return public(job.body)
+
+
+async def off_loop(call: Call, function: Callable[..., T], *args) -> T:
+    """Run a function on a worker thread."""
+    return await asyncio.get_running_loop().run_in_executor(call.emulator.pool, function, *args)
+
+
+@method("GET", "projects/{projectId}/jobs/{jobId}", "bigquery.jobs.get", query=("location", "projection"))
+def get(call: Call) -> dict:
+    return public(call.emulator.jobs.find(call))
+
+
+@method("GET", "projects/{projectId}/jobs", "bigquery.jobs.list",
+        query=(*PAGING, "allUsers", "projection", "stateFilter", "minCreationTime", "maxCreationTime", "parentJobId"))
+def list_(call: Call) -> dict:
+    """The caller's jobs (everybody's with allUsers), the newest first."""
+    since = whole_number("minCreationTime", call.query.get("minCreationTime"), 0)
+    until = whole_number("maxCreationTime", call.query.get("maxCreationTime"), 1 << 62)
+    states = {part.upper() for part in call.query.get("stateFilter", "").split(",") if part}
+    parent = call.query.get("parentJobId")
+    found = [body for body in call.emulator.jobs.bodies(call.project)
+             if since <= int(body["statistics"]["creationTime"]) <= until
+             and (not states or body["status"]["state"] in states)
+             and (call.flag("allUsers") or body["user_email"] == call.principal)
+             and body["statistics"].get("parentJobId") == parent]
+    page, token = call.page(found)
+    keys = ["id", "kind", "jobReference", "statistics", "status", "user_email", "principal_subject"]
+    if call.query.get("projection", "").lower() == "full":
+        keys.append("configuration")
+    shown = [{key: body[key] for key in keys} | {"state": body["status"]["state"]}
+             | ({"errorResult": body["status"]["errorResult"]} if "errorResult" in body["status"] else {}) for body in page]
+    return {"kind": "bigquery#jobList", "etag": etag({"jobs": shown}), "jobs": shown} | ({"nextPageToken": token} if token else {})
+
+
+@method("POST", "projects/{projectId}/jobs/{jobId}/cancel", "bigquery.jobs.update", query=("location",))
+def cancel(call: Call) -> dict:
+    """Ask a job to stop; one that is done stays as it is."""
+    body = call.emulator.jobs.find(call)
+    if job := call.emulator.jobs.active((call.project, call.params["jobId"])):
+        job.cancel()
+        body = job.body
+    return {"kind": "bigquery#jobCancelResponse", "job": public(body)}
+
+
+@method("DELETE", "projects/{projectId}/jobs/{jobId}/delete", "bigquery.jobs.delete", query=("location",))
+def delete(call: Call) -> None:
+    """Forget a job that is done."""
+    body = call.emulator.jobs.find(call)
+    if body["status"]["state"] != "DONE":
+        raise ApiError("invalid", f"Job {body['id']} can't be deleted: it has not ended.")
+    call.lake.write(lambda tx: tx.delete("job", (call.project, call.params["jobId"])))
+
+
+@method("POST", "projects/{projectId}/queries", "bigquery.jobs.create", request="QueryRequest")
+async def query_(call: Call) -> dict:
+    """Run a query and answer with its first page, or with jobComplete false after timeoutMs."""
+    job = make(call, query.configuration(call.body), {"location": call.body.get("location")})
+    if call.body.get("dryRun"):
+        await off_loop(call, query.dry_run, job)
+        return dry_run_answer(job)
+    call.emulator.jobs.start(job)
+    await wait(job, wait_seconds(call.body.get("timeoutMs")))
+    limit = call.body.get("maxResults")
+    call.query |= {"maxResults": str(limit)} if limit is not None else {}
+    return await off_loop(call, results, call, job.body, "bigquery#queryResponse")
+
+
+def dry_run_answer(job: Job) -> dict:
+    found = job.statistics["query"]
+    reference = {key: job.reference[key] for key in ("projectId", "location")}
+    return {"kind": "bigquery#queryResponse", "jobReference": reference, "jobComplete": True, "cacheHit": False,
+            "schema": found.get("schema", {}), "totalBytesProcessed": found["totalBytesProcessed"], "location": reference["location"]}
+
+
+@method("GET", "projects/{projectId}/queries/{jobId}", "bigquery.jobs.get",
+        query=("location", "maxResults", "pageToken", "startIndex", "timeoutMs", *tabledata.FORMATS))
+async def getQueryResults(call: Call) -> dict:
+    """A page of a query's rows once it is done; jobComplete false if it isn't after timeoutMs."""
+    call.emulator.jobs.find(call)
+    await wait(call.emulator.jobs.active((call.project, call.params["jobId"])), wait_seconds(call.query.get("timeoutMs")))
+    body = call.emulator.jobs.find(call)
+    return await off_loop(call, results, call, body, "bigquery#getQueryResultsResponse")
+
+
+def wait_seconds(timeout_ms) -> float:
+    return min(whole_number("timeoutMs", timeout_ms, QUERY_WAIT_MS), MOST_WAIT_MS) / 1000
+
+
+def results(call: Call, body: dict, kind: str) -> dict:
+    """The answer of jobs.query and getQueryResults; a failed job's error is raised."""
+    reference = body["jobReference"]
+    answer = {"kind": kind, "jobReference": reference, "jobComplete": body["status"]["state"] == "DONE"}
+    if not answer["jobComplete"]:
+        return answer
+    if error := body["status"].get("errorResult"):
+        raise ApiError(error["reason"], error["message"], error.get("location"))
+    if "query" not in body["configuration"]:
+        raise ApiError("invalid", f"Job {body['id']} is not a query; only queries have results.")
+    statistics = body["statistics"]
+    answer |= {"totalBytesProcessed": statistics["query"]["totalBytesProcessed"], "cacheHit": statistics["query"]["cacheHit"]}
+    if kind == "bigquery#queryResponse":
+        answer |= {"queryId": reference["jobId"], "jobCreationReason": body["jobCreationReason"], "location": reference["location"],
+                   "totalBytesBilled": statistics["query"]["totalBytesBilled"],
+                   **{key: statistics[key] for key in ("creationTime", "startTime", "endTime")}}
+    else:
+        answer["etag"] = etag([body["id"], dict(call.query)])
+    return answer | rows_of(call, body["_result"]) if "_result" in body else answer | {"totalRows": "0"}
+
+
+def rows_of(call: Call, result: dict) -> dict:
+    """Schema, count and the page of rows that the caller asks for."""
+    fields = result["schema"]["fields"]
+    total = call.lake.rows(result)
+    start = read_token(call.query["pageToken"])[0] if call.query.get("pageToken") else call.integer("startIndex", 0)
+    rows, token = tabledata.page(call.lake, result, fields, start, call, 0, total)
+    return ({"schema": {"fields": fields}, "totalRows": str(total)} | ({"rows": rows} if rows else {})
+            | ({"pageToken": token} if token else {}))

@@ -1,0 +1,177 @@
+"""What a query job does: analyze, price, run, keep the result."""
+from __future__ import annotations
+
+import json
+import uuid
+from typing import TYPE_CHECKING
+
+from . import iam
+from .calls import Emulator
+from .errors import ApiError, unsupported
+from .lake import now_ms
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from .googlesql import Statement
+    from .jobs import Job
+
+# Options of a query's configuration that are refused, not ignored.
+UNSUPPORTED = ("tableDefinitions", "userDefinedFunctionResources", "createSession", "connectionProperties", "scriptOptions",
+               "schemaUpdateOptions", "continuous", "writeIncrementalResults", "destinationEncryptionConfiguration", "secureContext")
+# What jobs.query's request has in common with a query's configuration.
+REQUEST_OPTIONS = ("query", "defaultDataset", "useQueryCache", "useLegacySql", "preserveNulls", "parameterMode", "queryParameters",
+                   "maximumBytesBilled", "createSession", "connectionProperties", "continuous", "writeIncrementalResults",
+                   "destinationEncryptionConfiguration", "secureContext")
+LEAST_BILLED = 10 * 1024 * 1024  # for each table a statement references
+MEGABYTE = 1024 * 1024
+MAX_LENGTH = 1024 * 1024  # characters of an unresolved GoogleSQL query
+ANONYMOUS_DATASET = "_bqresults"
+
+
+def configuration(request: dict) -> dict:
+    """A jobs.query request as a job's configuration."""
+    whole = {"query": {name: request[name] for name in REQUEST_OPTIONS if request.get(name) is not None}}
+    return whole | {name: request[name] for name in ("labels", "dryRun", "jobTimeoutMs", "maxSlots", "reservation") if request.get(name)}
+
+
+class Table:
+    """A table as the analyzer and the compiler see it, at the snapshot the query began with.
+
+    key: changes whenever the table's columns do; view: a logical view's GoogleSQL.
+    """
+
+    def __init__(self, emulator: Emulator, ref: tuple[str, str, str], body: dict):
+        self.emulator, self.ref, self.body = emulator, ref, body
+        self.version = emulator.lake.version
+        self.fields = body.get("schema", {}).get("fields", [])
+        self.view = body.get("view", {}).get("query")
+        self.key = (ref, json.dumps(self.fields), self.view)
+
+    def relation(self, at: "dt.datetime | None" = None) -> str:
+        """The FROM item of its rows, now or at a moment; ApiError invalid outside the time travel window."""
+        from .tables import travel
+        if at is not None:
+            self.version, self.body = travel(self.emulator.lake, self.ref, int(at.timestamp() * 1_000_000))
+        return self.emulator.lake.relation(self.body, self.version)
+
+    def bytes(self, columns: set[str]) -> int:
+        return self.emulator.lake.measure(self.body, columns, self.version)
+
+
+def prepare(emulator: Emulator, principal: str, text: str, *, default_project: str, default_dataset: dict | None = None,
+            parameters: list[dict] = (), parameter_mode: str | None = None) -> "Statement":
+    """A statement analyzed against the tables that the principal may read; ApiError for what is wrong with it."""
+    from .tables import find
+
+    def resolve(path: tuple[str, ...]) -> Table:
+        if len(path) != 3:
+            raise ApiError("invalid", f"Table name \"{'.'.join(path)}\" missing dataset while no default dataset is set in the request.")
+        iam.require(emulator, principal, "bigquery.tables.getData", path)
+        return Table(emulator, path, find(emulator.lake, path))
+
+    if len(text) > MAX_LENGTH:
+        raise ApiError("invalidQuery", f"The query is too large. The maximum standard SQL query length is {MAX_LENGTH // 1024}.00K characters, "
+                                       "including comments and white space characters.")
+    dataset = default_dataset or {}
+    return emulator.sql.prepare(text, resolve, parameters=list(parameters), parameter_mode=parameter_mode,
+                                default_project=dataset.get("projectId") or default_project,
+                                default_dataset=dataset.get("datasetId"), session_user=principal)
+
+
+def analyze(job: "Job") -> "Statement":
+    config = job.config
+    if config.get("useLegacySql", True):
+        raise unsupported("legacy SQL: set useLegacySql to false")
+    if not config.get("query", "").strip():
+        raise ApiError("required", "Required parameter is missing: query", "query")
+    return prepare(job.emulator, job.principal, config["query"], default_project=job.project,
+                   default_dataset=config.get("defaultDataset"), parameters=config.get("queryParameters") or [],
+                   parameter_mode=config.get("parameterMode"))
+
+
+def price(job: "Job", statement: "Statement") -> None:
+    """Bytes processed and billed, into the job's statistics; ApiError where maximumBytesBilled is less."""
+    processed = [table.bytes(statement.columns.get(table, set())) for table in statement.tables]
+    billed = sum(max(LEAST_BILLED, count) for count in processed if count)
+    billed = -(-billed // MEGABYTE) * MEGABYTE
+    limit = job.config.get("maximumBytesBilled")
+    if limit is not None and billed > int(limit):
+        raise ApiError("bytesBilledLimitExceeded", f"Query exceeded limit for bytes billed: {limit}. {billed} or higher required.")
+    job.statistics["totalBytesProcessed"] = str(sum(processed))
+    job.statistics["query"] = {
+        "totalBytesProcessed": str(sum(processed)), "totalBytesBilled": str(billed), "billingTier": 1, "cacheHit": False,
+        "statementType": statement.type, "totalSlotMs": "0",
+        "referencedTables": [reference(table.ref) for table in statement.tables]}
+
+
+def reference(ref: tuple[str, str, str]) -> dict:
+    return dict(zip(("projectId", "datasetId", "tableId"), ref))
+
+
+def dry_run(job: "Job") -> None:
+    """Everything but the run: the job's statistics have bytes, schema and type of the statement."""
+    if job.kind != "query":
+        raise ApiError("invalid", f"A dry run is for queries; this is a {job.kind} job.")
+    statement = analyze(job)
+    with job.cursor() as cursor:
+        statement.compile(cursor)  # finds what is not supported, and the moments of time travel
+    price(job, statement)
+    found = job.statistics["query"]
+    found |= {"schema": {"fields": statement.fields}, "totalBytesProcessedAccuracy": "PRECISE"}
+    if statement.undeclared:
+        found["undeclaredQueryParameters"] = statement.undeclared
+    job.statistics["endTime"] = str(now_ms())
+    job.status = {"state": "DONE"}
+    destination(job)
+
+
+def destination(job: "Job") -> tuple[str, str, str]:
+    """Where the result goes: the table the caller names, else an anonymous one that its configuration then names."""
+    if not job.config.get("destinationTable"):
+        job.config["destinationTable"] = reference((job.project, ANONYMOUS_DATASET, f"anon{uuid.uuid4().hex}"))
+        job.config.setdefault("writeDisposition", "WRITE_TRUNCATE")
+    job.config.setdefault("priority", "INTERACTIVE")
+    named = job.config["destinationTable"]
+    return named.get("projectId") or job.project, named.get("datasetId", ""), named.get("tableId", "")
+
+
+def results_relation(name: str) -> str:
+    return f'results."{name}"'
+
+
+def run(job: "Job") -> None:
+    """Run a query into a table of `results`, and from there into its destination if the caller named one."""
+    statement = analyze(job)
+    named = bool(job.config.get("destinationTable"))
+    ref = destination(job)
+    if named:
+        iam.require(job.emulator, job.principal, "bigquery.tables.updateData", ref)
+    relation = results_relation(f"anon{uuid.uuid4().hex}" if named else ref[2])
+    with job.cursor() as cursor:
+        sql = statement.compile(cursor)
+        price(job, statement)
+        cursor.execute(f"CREATE TABLE {relation} AS {sql}")
+    job.result = {
+        "kind": "bigquery#table", "id": iam.name_of(ref), "type": "TABLE", "tableReference": reference(ref), "location": job.reference["location"],
+        "schema": {"fields": statement.fields}, "creationTime": str(now_ms()), "lastModifiedTime": str(now_ms()), "_relation": relation}
+    if named:
+        keep(job, ref, statement.fields, relation)
+    else:
+        job.lake.add("table", ref, job.result)
+
+
+def keep(job: "Job", ref: tuple[str, str, str], fields: list[dict], relation: str) -> None:
+    """Write a result into the table the caller named."""
+    from .tables import fill
+    config = job.config
+    properties = {name: config[name] for name in ("timePartitioning", "rangePartitioning", "clustering") if name in config}
+    job.write(lambda tx: fill(
+        tx, ref, fields, relation, create_disposition=config.get("createDisposition", "CREATE_IF_NEEDED"),
+        write_disposition=config.get("writeDisposition", "WRITE_EMPTY"), properties=properties))
+
+
+def runtime_error(error: Exception) -> ApiError:
+    """DuckDB's exception while a statement runs, as BigQuery says it."""
+    from .googlesql import runtime_error as translate
+    return translate(error)

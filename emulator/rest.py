@@ -1,0 +1,291 @@
+"""The REST surface: METHODS, the one Tornado handler, who calls, `fields`, and how an error is shown."""
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import inspect
+import json
+import logging
+import re
+from typing import Callable, NamedTuple
+from urllib.parse import parse_qs, parse_qsl, unquote
+
+import tornado.web
+
+from . import datasets, iam, jobs, messages, projects, tabledata, tables
+from .calls import Call, Emulator, Method
+from .errors import ApiError, unsupported
+
+log = logging.getLogger(__name__)
+
+# Every REST method there is.
+METHODS: list[Method] = [
+    function.method
+    for module in (projects, datasets, tables, tabledata, jobs)
+    for function in vars(module).values()
+    if isinstance(getattr(function, "method", None), Method)
+]
+# Query parameters every method takes.
+COMMON = {"alt", "prettyPrint", "fields", "key", "access_token", "oauth_token", "quotaUser", "userIp", "callback",
+          "uploadType", "upload_protocol", "uploadProtocol", "upload_id", "$.xgafv", "requestId"}
+MAX_BODY = 64 * 1024 * 1024  # a JSON body; files come by upload, which has no such limit
+LOCAL = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d+)?", re.IGNORECASE)
+
+
+class Route(NamedTuple):
+    pattern: re.Pattern
+    method: Method
+
+
+def compile_routes() -> dict[str, list[Route]]:
+    routes: dict[str, list[Route]] = {}
+    for method in METHODS:
+        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/:]+)", method.path)
+        routes.setdefault(method.verb, []).append(Route(re.compile(pattern), method))
+    return routes
+
+
+ROUTES = compile_routes()
+
+
+def find(verb: str, path: str) -> tuple[Method, dict[str, str]]:
+    """The method at a path below /bigquery/v2/, and the decoded names in it; ApiError where there is none."""
+    for route in ROUTES.get(verb, ()):
+        if match := route.pattern.fullmatch(path):
+            return route.method, {name: unquote(text) for name, text in match.groupdict().items()}
+    allowed = [other for other, routes in ROUTES.items() if any(route.pattern.fullmatch(path) for route in routes)]
+    if allowed:
+        raise ApiError("methodNotAllowed", f"{verb} is not possible here; {' and '.join(allowed)} is.")
+    raise unsupported(f"{verb} {unquote(path)}")
+
+
+# Partial answers ----------------------------------------------------------------------------------
+
+def parse_fields(text: str) -> dict:
+    """`a,b/c,d(e,f)` as {"a": {}, "b": {"c": {}}, "d": {"e": {}, "f": {}}}; ApiError for a malformed one."""
+    tokens = re.findall(r"[^,()/]+|[,()/]", text)
+    position = 0
+
+    def selection() -> dict:
+        nonlocal position
+        wanted: dict = {}
+        while position < len(tokens) and tokens[position] != ")":
+            if tokens[position] == ",":
+                position += 1
+                continue
+            path(wanted)
+        return wanted
+
+    def path(wanted: dict) -> None:
+        nonlocal position
+        inner = wanted.setdefault(tokens[position].strip(), {})
+        position += 1
+        if position < len(tokens) and tokens[position] == "/":
+            position += 1
+            path(inner)
+        elif position < len(tokens) and tokens[position] == "(":
+            position += 1
+            inner.update(selection())
+            position += 1
+
+    try:
+        wanted = selection()
+        if position != len(tokens):
+            raise IndexError
+        return wanted
+    except IndexError:
+        raise ApiError("invalidParameter", f"Invalid field selection {text}", "fields") from None
+
+
+def select(value, wanted: dict):
+    """The part of an answer that `fields` asks for."""
+    if not wanted or "*" in wanted:
+        return value
+    if isinstance(value, list):
+        return [select(item, wanted) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {key: select(item, wanted[key]) for key, item in value.items() if key in wanted}
+
+
+def encode(body: dict, fields: str | None) -> bytes:
+    """An answer as JSON; `rows` is a list of rows that DuckDB has printed already."""
+    wanted = parse_fields(fields) if fields else {}
+    rows = body.pop("rows", None)
+    if wanted:
+        body = select(body, wanted)
+        if "rows" not in wanted and "*" not in wanted:
+            rows = None
+        elif rows and wanted.get("rows"):
+            rows = [json.dumps(select(json.loads(row), wanted["rows"])) for row in rows]
+    text = json.dumps(body, ensure_ascii=False)
+    if rows:
+        text = f"{text[:-1]}{', ' if body else ''}\"rows\": [{','.join(rows)}]}}"
+    return text.encode()
+
+
+# Who calls ----------------------------------------------------------------------------------------
+
+TOKEN_PREFIX = "ya29.emulator."
+
+
+def make_token(email: str) -> str:
+    """The access token that stands for an e-mail address."""
+    return TOKEN_PREFIX + base64.urlsafe_b64encode(email.encode()).decode().rstrip("=")
+
+
+def principal_of(authorization: str | None, default: str) -> str:
+    """The caller: named by the bearer token, which is one of ours or an e-mail address; else the default."""
+    scheme, _, token = (authorization or "").partition(" ")
+    if not token or scheme.lower() != "bearer":
+        return default
+    if "@" in token:
+        return token
+    try:
+        text = token.removeprefix(TOKEN_PREFIX)
+        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        # Any other token comes from somewhere the emulator can't ask; it is as good as none.
+        return default
+
+
+# Handlers -----------------------------------------------------------------------------------------
+
+@tornado.web.stream_request_body
+class Base(tornado.web.RequestHandler):
+    """What all handlers share: the emulator, its worker threads, loopback only, errors in BigQuery's form."""
+
+    def initialize(self, emulator: Emulator) -> None:
+        self.emulator = emulator
+        self.chunks: list[bytes] = []
+        self.size = 0
+
+    def data_received(self, chunk: bytes) -> None:
+        # What is too much is read and dropped: a client that is still sending can't read an answer.
+        self.size += len(chunk)
+        if self.size <= MAX_BODY:
+            self.chunks.append(chunk)
+        else:
+            self.chunks.clear()
+
+    def content(self) -> bytes:
+        """The request's body; ApiError uploadTooLarge past MAX_BODY."""
+        if self.size > MAX_BODY:
+            raise ApiError("uploadTooLarge", f"Request payload size exceeds the limit: {MAX_BODY} bytes.")
+        return b"".join(self.chunks)
+
+    def prepare(self) -> None:
+        # A page in a browser that was led here by a name of its own (DNS rebinding) is no client.
+        host = self.request.headers.get("Host", "")
+        if not LOCAL.fullmatch(host) and host != self.emulator.url.partition("//")[2]:
+            self.render_error(ApiError("forbidden", f"The emulator does not answer to the name {host}."))
+        elif self.request.headers.get("Origin"):
+            self.render_error(ApiError("forbidden", "The emulator does not answer pages in a browser."))
+
+    def compute_etag(self) -> None:
+        return None
+
+    def render(self, body: dict, code: int = 200, fields: str | None = None) -> None:
+        content = encode(dict(body), fields)
+        self.set_status(code)
+        self.set_header("Content-Type", "application/json; charset=UTF-8")
+        if "etag" in body:
+            self.set_header("ETag", body["etag"])
+        self.finish(content)
+
+    def render_error(self, error: ApiError) -> None:
+        self.render(error.body, error.code)
+
+    def write_error(self, status_code: int, **kwargs) -> None:
+        error = kwargs.get("exc_info", (None, None))[1]
+        if isinstance(error, tornado.web.HTTPError):
+            self.render({"error": {"code": status_code, "message": error.log_message or self._reason, "errors": [
+                {"message": error.log_message or self._reason, "domain": "global", "reason": "badRequest"}],
+                "status": "INVALID_ARGUMENT"}}, status_code)
+        else:
+            log.error("%s %s failed", self.request.method, self.request.path, exc_info=kwargs.get("exc_info"))
+            self.render_error(ApiError("emulatorFault", f"A fault of the embedded BigQuery: {type(error).__name__}: {error}"))
+
+    async def answer(self, work: Callable[[], "asyncio.Future | dict"]) -> None:
+        """Do the work and render what it gives, or the ApiError it raises."""
+        try:
+            self.render(await work(), fields=self.get_query_argument("fields", None))
+        except ApiError as error:
+            self.render_error(error)
+
+    async def call(self, body_text: bytes, verb: str, path: str, extra: dict | None = None) -> dict:
+        """Find the method, check body, parameters and permission, and run it where it belongs."""
+        method, params = find(verb, path)
+        query = dict(parse_qsl(self.request.query, keep_blank_values=True))
+        unknown = [name for name in query if name not in method.query and name not in COMMON]
+        if unknown:
+            raise ApiError("badRequest", f'Invalid JSON payload received. Unknown name "{unknown[0]}": Cannot bind query parameter.')
+        call = Call(
+            emulator=self.emulator,
+            principal=principal_of(self.request.headers.get("Authorization"), self.emulator.principal),
+            params=params, query=query, body=read_body(method, body_text),
+            if_match=self.request.headers.get("If-Match"))
+        call.body.update(extra or {})
+        authorize(call, method)
+        if inspect.iscoroutinefunction(method.function):
+            return await method.function(call)
+        return await asyncio.get_running_loop().run_in_executor(self.emulator.pool, method.function, call)
+
+
+def read_body(method: Method, text: bytes) -> dict:
+    if not method.request:
+        return {}
+    try:
+        body = json.loads(text or b"{}")
+    except ValueError as error:
+        raise ApiError("parseError", f"Invalid JSON payload received. {error}") from None
+    return messages.check(method.request, body)
+
+
+def authorize(call: Call, method: Method) -> None:
+    if method.permission and "projectId" in call.params:
+        parts = [call.params.get(name) for name in ("projectId", "datasetId", "tableId")]
+        iam.require(call.emulator, call.principal, method.permission, tuple(part for part in parts if part))
+
+
+class ApiHandler(Base):
+    """/bigquery/v2/...: every method of METHODS."""
+
+    async def handle(self, path: str) -> None:
+        verb = self.request.headers.get("X-HTTP-Method-Override", self.request.method).upper()
+        await self.answer(lambda: self.run(verb, path))
+
+    async def run(self, verb: str, path: str) -> dict:
+        return await self.call(self.content(), verb, path)
+
+    get = post = put = patch = delete = handle
+
+    def render(self, body: dict | None, code: int = 200, fields: str | None = None) -> None:
+        if body is None:
+            self.set_status(204)
+            self.finish()
+        else:
+            super().render(body, code, fields)
+
+
+class TokenHandler(Base):
+    """/token: an access token for whoever a service account's signed assertion names."""
+
+    def post(self) -> None:
+        try:
+            (assertion,) = parse_qs(self.content().decode())["assertion"]
+            payload = assertion.split(".")[1]
+            claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+            email = claims.get("sub") or claims["iss"]
+        except (ApiError, IndexError, ValueError, KeyError):
+            self.render({"error": "invalid_grant", "error_description": "A JWT assertion that names its issuer is expected."}, 400)
+            return
+        self.render({"access_token": make_token(email), "token_type": "Bearer", "expires_in": 3600})
+
+
+class NotFoundHandler(Base):
+    def prepare(self) -> None:
+        super().prepare()
+        if not self._finished:
+            self.render_error(ApiError("notFound", f"Not found: {self.request.path}. BigQuery's REST API is under /bigquery/v2/."))

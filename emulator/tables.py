@@ -1,0 +1,478 @@
+"""tables.*: schemas, properties, policies; and `fill`, by which every job writes a table."""
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from . import datasets, iam, query, values
+from .calls import PAGING, Call, Emulator, etag, merge, method, public, timestamps, without_nulls
+from .errors import ApiError, not_found, unsupported
+from .lake import Lake, Transaction, now_ms
+
+Ref = tuple[str, str, str]
+DATASET = "projects/{projectId}/datasets/{datasetId}/tables"
+PATH = DATASET + "/{tableId}"
+KEPT = ("kind", "id", "selfLink", "tableReference", "location", "creationTime", "type", "timePartitioning",
+        "rangePartitioning", "_relation", "_data")  # an update that does not name these leaves them
+NAME_CATEGORIES = ("L", "M", "N", "Pc", "Pd", "Zs")
+COLUMN = re.compile(r"[^\W\d][\w\- &%=+:'<>#|]*")
+COLUMN_PREFIXES = ("_table_", "_file_", "_partition", "_row_timestamp", "__root__", "_colidentifier")
+MAX_COLUMNS, MAX_NESTING = 10_000, 15
+
+
+# Finding ------------------------------------------------------------------------------------------
+
+def find(lake: Lake | Transaction, ref: Ref) -> dict:
+    """A table's body; ApiError notFound, of its dataset where that is missing."""
+    body = lake.get("table", ref)
+    if body is None or expired(body):
+        raise not_found("Table", iam.name_of(ref), datasets.find(lake, ref[:2])["location"])
+    return body
+
+
+def expired(body: dict, at_ms: int | None = None) -> bool:
+    return int(body.get("expirationTime", 1 << 62)) <= (at_ms or now_ms())
+
+
+def ref_of(reference: dict | None, project: str) -> Ref:
+    """A TableReference as a ref; ApiError required for one that names no dataset or table."""
+    reference = reference or {}
+    for name in ("datasetId", "tableId"):
+        if not reference.get(name):
+            raise ApiError("required", "Required parameter is missing", name)
+    return reference.get("projectId") or project, reference["datasetId"], reference["tableId"]
+
+
+class Source:
+    """What a table name with a decorator means: a table at a moment.
+
+    `t` is the table now; `t@ms` at an epoch time; `t@-ms` that long ago; `t@0` as early as possible.
+    Attributes: ref, without the decorator; body; version of the lake; past, whether a moment was named.
+    Raises ApiError notFound, or invalid for a moment outside the time travel window.
+    """
+
+    def __init__(self, lake: Lake, ref: Ref):
+        name, at, decorator = ref[2].partition("@")
+        self.ref: Ref = (*ref[:2], name)
+        if "$" in name:
+            raise unsupported(f"the partition decorator in {ref[2]}")
+        self.version = lake.version
+        self.past = bool(at)
+        if not at:
+            self.body = find(lake, self.ref)
+            return
+        if not re.fullmatch(r"-?\d+", decorator):
+            raise ApiError("invalid", f"Invalid snapshot decorator @{decorator} for table {iam.name_of(self.ref)}.")
+        self.version, self.body = travel(lake, self.ref, self.moment(lake, int(decorator)), copy=True)
+
+    def moment(self, lake: Lake, number: int) -> int:
+        """The decorator as microseconds: all of the millisecond it names has happened."""
+        if number < 0:
+            number += now_ms()
+        elif number == 0:
+            current = lake.get("table", self.ref) or {}
+            number = max(window_start(lake, self.ref), int(current.get("creationTime", 0)))
+        return number * 1000 + 999
+
+    @property
+    def fields(self) -> list[dict]:
+        return self.body.get("schema", {}).get("fields", [])
+
+
+def window_start(lake: Lake, ref: Ref) -> int:
+    """The earliest moment (ms) of a dataset's time travel window."""
+    dataset = lake.get("dataset", ref[:2]) or {}
+    return now_ms() - int(dataset.get("maxTimeTravelHours", datasets.DEFAULT_TIME_TRAVEL_HOURS)) * 3_600_000
+
+
+def travel(lake: Lake, ref: Ref, micros: int, copy: bool = False) -> tuple[int, dict]:
+    """The lake's version at a moment and the table as it was then.
+
+    copy: for a copy or a decorator, which reach deleted tables too; SQL does not.
+    Raises ApiError notFound, or invalid in the words of the two.
+    """
+    current = lake.get("table", ref)
+    if not copy or (current and not current.get("_relation", "lake.").startswith("lake.")):
+        current = find(lake, ref)
+        if not current.get("_relation", "lake.").startswith("lake."):
+            return lake.version, current
+    ms, oldest = micros // 1000, window_start(lake, ref)
+    version = lake.version_at(micros) if ms >= oldest else None
+    past = lake.get("table", ref, version) if version is not None else None
+    if past and not expired(past, ms):
+        return version, past
+    if current is None and ms >= oldest:
+        find(lake, ref)
+    raise outside_window(ref, ms, max(oldest, int((current or {}).get("creationTime", 0))), copy)
+
+
+def outside_window(ref: Ref, ms: int, earliest: int, copy: bool) -> ApiError:
+    what, end = ("time travel timestamp", "") if copy else ("snapshot time", ".")
+    return ApiError("invalid", f"Invalid {what} {ms} for table {iam.name_of(ref)}@{ms}. Cannot read before {earliest}{end}")
+
+
+# Schemas ------------------------------------------------------------------------------------------
+
+def check_name(name: str) -> None:
+    """ApiError for a table name that is missing or that BigQuery refuses."""
+    if not name:
+        raise ApiError("required", "Required parameter is missing", "tableId")
+    allowed = all(unicodedata.category(letter).startswith(NAME_CATEGORIES) for letter in name)
+    if not allowed or len(name.encode()) > 1024:
+        shown = name if len(name) <= 100 else name[:100] + "..."
+        raise ApiError("invalid", f'Invalid table ID "{shown}". Table IDs may have letters, marks, numbers, connectors, '
+                                  "dashes and spaces of Unicode, and must be at most 1024 bytes long in UTF-8.")
+
+
+def check_schema(fields: list[dict], path: str = "", depth: int = 1) -> list[dict]:
+    """A schema's fields as they are stored: types known, modes upper case; ApiError invalid for what the service refuses."""
+    if depth > MAX_NESTING:
+        raise ApiError("invalid", f"Field {path[:-1]} is nested deeper than {MAX_NESTING} levels.")
+    if len(fields) > MAX_COLUMNS:
+        raise ApiError("invalid", f"Too many columns: {len(fields)}; the most is {MAX_COLUMNS}.")
+    seen: set[str] = set()
+    for field in fields:
+        name = field.get("name") or ""
+        check_column(name, path)
+        if name.lower() in seen:
+            raise ApiError("invalid", f"Duplicate field name: {path}{name}. Field names must be unique, whatever their case.")
+        seen.add(name.lower())
+    return [check_field(field, path, depth) for field in fields]
+
+
+def check_column(name: str, path: str) -> None:
+    if not COLUMN.fullmatch(name) or len(name) > 300 or name.lower().startswith(COLUMN_PREFIXES):
+        raise ApiError("invalid", f'Invalid field name "{path}{name}". Fields must contain the allowed characters, begin with '
+                                  "a letter or underscore, not with a reserved prefix, and be at most 300 characters long.")
+
+
+def check_field(field: dict, path: str, depth: int) -> dict:
+    if "type" not in field:
+        raise ApiError("required", f"Required parameter is missing: type of field {path}{field['name']}")
+    kind = values.type_name(field)
+    mode = (field.get("mode") or "").upper()
+    if mode not in ("", "NULLABLE", "REQUIRED", "REPEATED"):
+        raise ApiError("invalid", f"Invalid value for mode: {field['mode']} is not a valid value (field: {path}{field['name']})")
+    stored = {**field, "type": kind} | ({"mode": mode} if mode else {})
+    if kind == "RECORD":
+        if not field.get("fields"):
+            raise ApiError("invalid", f"Field {path}{field['name']} is type RECORD but has no schema")
+        stored["fields"] = check_schema(field["fields"], f"{path}{field['name']}.", depth + 1)
+    return stored
+
+
+def check_layout(body: dict) -> None:
+    """Partitioning and clustering against the schema; ApiError invalid."""
+    top = {field["name"].lower(): field for field in body.get("schema", {}).get("fields", ())}
+    time_partitioning, range_partitioning = body.get("timePartitioning"), body.get("rangePartitioning")
+    for partitioning, kinds in ((time_partitioning, ("DATE", "TIMESTAMP", "DATETIME")), (range_partitioning, ("INTEGER",))):
+        name = (partitioning or {}).get("field")
+        if name and name.lower() not in top:
+            raise ApiError("invalid", "The field specified for partitioning cannot be found in the schema.")
+        if name and top[name.lower()]["type"] not in kinds:
+            raise ApiError("invalid", f"The field specified for partitioning must be of type {' or '.join(kinds)}: {name}.")
+    if time_partitioning is not None and time_partitioning.get("type") not in ("DAY", "HOUR", "MONTH", "YEAR"):
+        raise ApiError("invalid", "Time partitioning needs a type: DAY, HOUR, MONTH or YEAR.")
+    for name in (body.get("clustering") or {}).get("fields") or ():
+        if name.lower() not in top:
+            raise ApiError("invalid", f"The field specified for clustering cannot be found in the schema: {name}.")
+
+
+# Rendering ----------------------------------------------------------------------------------------
+
+def render(lake: Lake, body: dict, view: str = "STORAGE_STATS") -> dict:
+    """A table as tables.get shows it: rows and logical bytes counted unless the view is BASIC."""
+    shown = dict(body)
+    if "_relation" in body and view != "BASIC":
+        names = [field["name"] for field in body.get("schema", {}).get("fields", ())]
+        size = str(lake.measure(body, names))
+        shown |= {"numRows": str(lake.rows(body)), "numBytes": size, "numLongTermBytes": "0",
+                  "numTotalLogicalBytes": size, "numActiveLogicalBytes": size, "numLongTermLogicalBytes": "0"}
+    return public(shown)
+
+
+# Methods ------------------------------------------------------------------------------------------
+
+@method("GET", PATH, "bigquery.tables.get", query=("selectedFields", "view"))
+def get(call: Call) -> dict:
+    body = find(call.lake, call.table)
+    if call.query.get("selectedFields"):
+        wanted = [name.strip().lower() for name in call.query["selectedFields"].split(",")]
+        fields = [field for field in body.get("schema", {}).get("fields", ()) if field["name"].lower() in wanted]
+        return public(render(call.lake, body) | {"schema": {"fields": fields}})
+    return render(call.lake, body, call.query.get("view", ""))
+
+
+@method("GET", DATASET, "bigquery.tables.list", query=PAGING)
+def list_(call: Call) -> dict:
+    datasets.find(call.lake, call.dataset)
+    found = [body for body in call.lake.children("table", call.dataset) if not expired(body)]
+    page, token = call.page(found)
+    keys = ("kind", "id", "tableReference", "type", "creationTime", "expirationTime", "labels", "friendlyName",
+            "timePartitioning", "rangePartitioning", "clustering")
+    shown = [{key: body[key] for key in keys if key in body}
+             | ({"view": {"useLegacySql": False}} if "view" in body else {}) for body in page]
+    answer = {"kind": "bigquery#tableList", "etag": etag({"tables": shown}), "totalItems": len(found)}
+    return answer | ({"tables": shown} if shown else {}) | ({"nextPageToken": token} if token else {})
+
+
+@method("POST", DATASET, "bigquery.tables.create", request="Table")
+def insert(call: Call) -> dict:
+    reference = call.body.get("tableReference") or {}
+    ref = (*call.dataset, reference.get("tableId") or "")
+    given = prepare(call.emulator, call.principal, without_nulls(call.body), ref)
+
+    def work(tx: Transaction) -> dict:
+        datasets.find(tx, ref[:2])
+        if (old := tx.get("table", ref)) and not expired(old):
+            raise ApiError("duplicate", f"Already Exists: Table {iam.name_of(ref)}")
+        return create(tx, ref, given)
+    return render(call.lake, call.lake.write(work))
+
+
+def prepare(emulator: Emulator, principal: str, given: dict, ref: Ref) -> dict:
+    """A new table's given properties, checked; a view's schema is found by analyzing its query."""
+    check_name(ref[2])
+    for name in ("externalDataConfiguration", "materializedView", "biglakeConfiguration", "tableConstraints", "tableReplicationInfo"):
+        if name in given:
+            raise unsupported(name)
+    if "view" in given:
+        if given["view"].get("useLegacySql", True):
+            raise unsupported("legacy SQL: set useLegacySql to false")
+        statement = query.prepare(emulator, principal, given["view"].get("query", ""), default_project=ref[0])
+        given = {**given, "schema": {"fields": with_descriptions(statement.fields, given)}}
+    elif "schema" in given:
+        given = {**given, "schema": {**given["schema"], "fields": check_schema(given["schema"].get("fields") or [])}}
+    check_layout(given)
+    check_expiration(given)
+    return given
+
+
+def with_descriptions(fields: list[dict], given: dict) -> list[dict]:
+    """A view's columns, with the descriptions that its definition gives them."""
+    told = {field["name"].lower(): field["description"] for field in given.get("schema", {}).get("fields", ()) if "description" in field}
+    return [field | ({"description": told[field["name"].lower()]} if field["name"].lower() in told else {}) for field in fields]
+
+
+def check_expiration(body: dict) -> None:
+    if body.get("expirationTime") and int(body["expirationTime"]) <= now_ms():
+        raise ApiError("invalid", "Invalid value for expirationTime: the time is in the past.")
+    if len(body.get("description") or "") > 16_384:
+        raise ApiError("invalid", "The description of a table has at most 16384 characters.")
+
+
+def create(tx: Transaction, ref: Ref, given: dict) -> dict:
+    """Make a table from checked properties; its dataset must be there. The body."""
+    project, dataset_id, table_id = ref
+    dataset = datasets.find(tx, ref[:2])
+    if old := tx.get("table", ref):
+        drop(tx, ref, old)
+    body = timestamps({
+        **given, "kind": "bigquery#table", "id": f"{project}:{dataset_id}.{table_id}",
+        "selfLink": f"https://bigquery.googleapis.com/bigquery/v2/projects/{project}/datasets/{dataset_id}/tables/{table_id}",
+        "tableReference": {"projectId": project, "datasetId": dataset_id, "tableId": table_id},
+        "type": "VIEW" if "view" in given else "TABLE", "location": dataset["location"]})
+    if "defaultTableExpirationMs" in dataset and "expirationTime" not in body:
+        body["expirationTime"] = str(now_ms() + int(dataset["defaultTableExpirationMs"]))
+    if body["type"] == "TABLE":
+        fields = body.get("schema", {}).get("fields", [])
+        body |= {"_relation": tx.create_relation(fields), "_data": tx.stamp}
+    return tx.put("table", ref, body)
+
+
+def drop(tx: Transaction, ref: Ref, body: dict) -> None:
+    """Delete a table with its rows and its policy; time travel still reaches it."""
+    tx.drop_relation(body)
+    tx.delete("table", ref)
+    tx.delete("policy", ref)
+
+
+def drop_expired(lake: Lake) -> None:
+    """Delete the tables whose expirationTime is over; callers have not seen them since."""
+    def work(tx: Transaction) -> None:
+        for ref in refs:
+            body = tx.get("table", ref)
+            if body and expired(body):
+                drop(tx, ref, body)
+    refs = [(*parent, body["tableReference"]["tableId"]) for parent in lake.parents("table")
+            for body in lake.children("table", parent) if expired(body)]
+    if refs:
+        lake.write(work)
+
+
+@method("PATCH", PATH, "bigquery.tables.update", request="Table", query=("autodetect_schema",))
+def patch(call: Call) -> dict:
+    return change(call, lambda body: merge(body, call.body))
+
+
+@method("PUT", PATH, "bigquery.tables.update", request="Table", query=("autodetect_schema",))
+def update(call: Call) -> dict:
+    return change(call, lambda body: {key: body[key] for key in KEPT if key in body} | without_nulls(call.body))
+
+
+def change(call: Call, how) -> dict:
+    """Write a table changed by `how`: its identity kept, its schema only widened."""
+    if call.flag("autodetect_schema"):
+        raise unsupported("autodetect_schema")
+
+    def work(tx: Transaction) -> dict:
+        body = find(tx, call.table)
+        call.check_etag(render(call.lake, body))
+        changed = how(body) | {key: body[key] for key in KEPT[:7]} | {"lastModifiedTime": str(now_ms())}
+        if "view" in changed and changed["view"] != body.get("view"):
+            changed = prepare(call.emulator, call.principal, changed, call.table)
+        elif "schema" in changed and changed["schema"] != body.get("schema"):
+            fields = check_schema(changed["schema"].get("fields") or [])
+            changed["schema"] = {**changed["schema"], "fields": fields}
+            alter(tx, body, fields)
+        elif "schema" in body and "schema" not in changed:
+            changed["schema"] = body["schema"]
+        check_layout(changed)
+        if changed.get("expirationTime") != body.get("expirationTime"):
+            check_expiration(changed)
+        return tx.put("table", call.table, changed)
+    return render(call.lake, call.lake.write(work))
+
+
+def alter(tx: Transaction, body: dict, fields: list[dict]) -> None:
+    """Bring a table's rows to a new schema that adds columns or relaxes modes; ApiError invalid for all else."""
+    old = body.get("schema", {}).get("fields", [])
+    name, relation = body["id"], body["_relation"]
+    check_widening(old, fields, name)
+    known = {field["name"].lower(): field for field in old}
+    for field in fields:
+        column = f"{values.identifier(field['name'])}"
+        before = known.get(field["name"].lower())
+        if before is None:
+            tx.execute(f"ALTER TABLE {relation} ADD COLUMN {column} {values.duckdb_type(field)}")
+        else:
+            if before.get("mode") == "REQUIRED" != field.get("mode"):
+                tx.execute(f"ALTER TABLE {relation} ALTER COLUMN {column} DROP NOT NULL")
+            for path, part in new_parts(before, field, column):
+                tx.execute(f"ALTER TABLE {relation} ADD COLUMN {path} {values.duckdb_type(part)}")
+    if not old and fields:
+        tx.execute(f"ALTER TABLE {relation} DROP COLUMN _empty")
+
+
+def new_parts(before: dict, after: dict, path: str) -> list[tuple[str, dict]]:
+    """The fields that a RECORD gains, at any depth: (DuckDB path, field)."""
+    if after["type"] != "RECORD":
+        return []
+    inside = path + (".element" if values.repeated(after) else "")
+    known = {part["name"].lower(): part for part in before.get("fields", ())}
+    found = []
+    for part in after["fields"]:
+        where = f"{inside}.{values.identifier(part['name'])}"
+        if part["name"].lower() in known:
+            found += new_parts(known[part["name"].lower()], part, where)
+        else:
+            found.append((where, part))
+    return found
+
+
+def check_widening(old: list[dict], new: list[dict], table: str, path: str = "") -> None:
+    """ApiError invalid unless every old field is still there, of its type, and new ones are not REQUIRED."""
+    by_name = {field["name"].lower(): field for field in new}
+    for field in old:
+        after = by_name.pop(field["name"].lower(), None)
+        where = path + field["name"]
+        if after is None:
+            raise mismatch(table, f"Field {where} is missing in new schema")
+        before_mode, after_mode = (f.get("mode") or "NULLABLE" for f in (field, after))
+        if before_mode != after_mode and (before_mode, after_mode) != ("REQUIRED", "NULLABLE"):
+            raise mismatch(table, f"Field {where} has changed mode from {before_mode} to {after_mode}")
+        if values.type_name(field) != values.type_name(after):
+            raise mismatch(table, f"Field {where} has changed type from {field['type']} to {after['type']}")
+        if field["type"] == "RECORD":
+            check_widening(field["fields"], after["fields"], table, where + ".")
+    for field in by_name.values():
+        if field.get("mode") == "REQUIRED":
+            raise mismatch(table, f"Cannot add required fields to an existing schema. (field: {path}{field['name']})")
+
+
+def mismatch(table: str, why: str) -> ApiError:
+    return ApiError("invalid", f"Provided Schema does not match Table {table}. {why}")
+
+
+@method("DELETE", PATH, "bigquery.tables.delete")
+def delete(call: Call) -> None:
+    def work(tx: Transaction) -> None:
+        body = find(tx, call.table)
+        if call.if_match:
+            call.check_etag(render(call.lake, body))
+        drop(tx, call.table, body)
+    call.lake.write(work)
+
+
+@method("POST", PATH + ":getIamPolicy", "bigquery.tables.getIamPolicy", request="GetIamPolicyRequest")
+def getIamPolicy(call: Call) -> dict:
+    find(call.lake, call.table)
+    return iam.get_policy(call.lake, call.table)
+
+
+@method("POST", PATH + ":setIamPolicy", "bigquery.tables.setIamPolicy", request="SetIamPolicyRequest")
+def setIamPolicy(call: Call) -> dict:
+    def work(tx: Transaction) -> dict:
+        find(tx, call.table)
+        return tx.put("policy", call.table, iam.checked_policy(call.body.get("policy") or {}, iam.get_policy(tx, call.table)))
+    return call.lake.write(work)
+
+
+@method("POST", PATH + ":testIamPermissions", request="TestIamPermissionsRequest")
+def testIamPermissions(call: Call) -> dict:
+    """Those of the permissions that the caller has; none, without an error, where there is no table."""
+    there = (body := call.lake.get("table", call.table)) and not expired(body)
+    held = iam.granted(call.emulator, call.principal, call.body.get("permissions") or [], call.table) if there else []
+    return {"permissions": held} if held else {}
+
+
+# Writing rows -------------------------------------------------------------------------------------
+
+def fill(tx: Transaction, ref: Ref, fields: list[dict], source: str, *, create_disposition: str = "CREATE_IF_NEEDED",
+         write_disposition: str = "WRITE_EMPTY", properties: dict | None = None) -> dict:
+    """Write the rows of `source` (a DuckDB FROM item with columns named as `fields`) into a table; its body.
+
+    properties: of the table where it is made (partitioning, labels, ...). An overwritten table keeps its
+    policy and what its body says beside the schema.
+    Raises ApiError notFound (CREATE_NEVER), duplicate (WRITE_EMPTY), invalid (schemas differ).
+    """
+    datasets.find(tx, ref[:2])
+    body = tx.get("table", ref)
+    if body is None or expired(body):
+        if create_disposition == "CREATE_NEVER":
+            raise not_found("Table", iam.name_of(ref))
+        check_name(ref[2])
+        given = {**(properties or {}), "schema": {"fields": fields}}
+        check_layout(given)
+        body = create(tx, ref, given)
+    elif body["type"] != "TABLE":
+        raise ApiError("invalid", f"{iam.name_of(ref)} is not allowed for this operation because it is currently a {body['type']}.")
+    elif write_disposition == "WRITE_TRUNCATE":
+        tx.drop_relation(body)
+        body = {**body, "_relation": tx.create_relation(fields), "schema": {"fields": fields}}
+    elif write_disposition == "WRITE_EMPTY" and tx.lake.rows(body):
+        raise ApiError("duplicate", f"Already Exists: Table {iam.name_of(ref)}")
+    else:
+        body = adopt(tx, body, fields)
+    if fields:
+        columns = ", ".join(values.identifier(field["name"]) for field in fields)
+        tx.execute(f"INSERT INTO {body['_relation']} ({columns}) SELECT {columns} FROM {source}")
+    return tx.put("table", ref, {**body, "_data": tx.stamp, "lastModifiedTime": str(now_ms())})
+
+
+def adopt(tx: Transaction, body: dict, fields: list[dict]) -> dict:
+    """A table ready to take rows of these fields: its own schema must have them; one without columns takes theirs."""
+    own = {field["name"].lower(): field for field in body.get("schema", {}).get("fields", ())}
+    if not own:
+        alter(tx, body, fields)
+        return {**body, "schema": {"fields": fields}}
+    for field in fields:
+        known = own.get(field["name"].lower())
+        if known is None:
+            raise mismatch(body["id"], f"Cannot add fields (field: {field['name']})")
+        if values.type_name(known) != values.type_name(field):
+            raise mismatch(body["id"], f"Field {field['name']} has changed type from {known['type']} to {field['type']}")
+        if values.repeated(known) != values.repeated(field):
+            modes = [f.get("mode") or "NULLABLE" for f in (known, field)]
+            raise mismatch(body["id"], f"Field {field['name']} has changed mode from {modes[0]} to {modes[1]}")
+    return body
