@@ -437,7 +437,7 @@ def fill(tx: Transaction, ref: Ref, fields: list[dict], source: str, *, create_d
     Raises ApiError notFound (CREATE_NEVER), duplicate (WRITE_EMPTY), invalid (schemas differ).
     """
     datasets.find(tx, ref[:2])
-    body = tx.get("table", ref)
+    body = old = tx.get("table", ref)
     if body is None or expired(body):
         if create_disposition == "CREATE_NEVER":
             raise not_found("Table", iam.name_of(ref))
@@ -448,7 +448,6 @@ def fill(tx: Transaction, ref: Ref, fields: list[dict], source: str, *, create_d
     elif body["type"] != "TABLE":
         raise ApiError("invalid", f"{iam.name_of(ref)} is not allowed for this operation because it is currently a {body['type']}.")
     elif write_disposition == "WRITE_TRUNCATE":
-        tx.drop_relation(body)
         body = {**body, "_relation": tx.create_relation(fields), "schema": {"fields": fields}}
     elif write_disposition == "WRITE_EMPTY" and tx.lake.rows(body):
         raise ApiError("duplicate", f"Already Exists: Table {iam.name_of(ref)}")
@@ -457,6 +456,8 @@ def fill(tx: Transaction, ref: Ref, fields: list[dict], source: str, *, create_d
     if fields:
         columns = ", ".join(values.identifier(field["name"]) for field in fields)
         tx.execute(f"INSERT INTO {body['_relation']} ({columns}) SELECT {columns} FROM {source}")
+    if old and old["_relation"] != body["_relation"] and not expired(old):
+        tx.drop_relation(old)  # only now: its own rows may have been the source
     return tx.put("table", ref, {**body, "_data": tx.stamp, "lastModifiedTime": str(now_ms())})
 
 

@@ -220,6 +220,6 @@ def literal(field: dict, value) -> str:
     if name in ("RECORD", "RANGE"):
         inner = ", ".join(f"{identifier(part['name'])} := {literal(part, value.get(part['name']))}" for part in parts(field))
         return f"struct_pack({inner})::{kind}"
-    if name == "BYTES":
-        return f"from_base64({string(value)})"
+    if name in ("BYTES", "JSON"):
+        return TYPES[name].parse.format(x=string(value))
     return f"{string(str(value))}::{kind}"

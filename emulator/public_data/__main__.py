@@ -1,0 +1,26 @@
+"""`python -m emulator.public_data`: build the Parquet files from their sources."""
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import duckdb
+
+from .. import values
+from . import FOLDER, TABLES, questions, shakespeare
+
+
+def build(folder: Path) -> None:
+    """Write every table's file into a folder."""
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute(f"CREATE TABLE fips_codes_states AS FROM read_csv({values.string(str(FOLDER / 'fips_codes_states.csv'))}, all_varchar = true)")
+    shakespeare.count(connection)
+    questions.make(connection)
+    for (_, table), (_, fields) in TABLES.items():
+        names = ", ".join(f"{values.identifier(field['name'])}::{values.duckdb_type(field)} AS {values.identifier(field['name'])}" for field in fields)
+        connection.execute(f"COPY (SELECT {names} FROM {table}) TO {values.string(str(folder / f'{table}.parquet'))} (FORMAT parquet, COMPRESSION zstd)")
+
+
+if __name__ == "__main__":
+    build(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER)

@@ -1,0 +1,112 @@
+"""datasets.* through the client."""
+import uuid
+
+import pytest
+from google.api_core.exceptions import BadRequest, Conflict, NotFound, PreconditionFailed
+from google.cloud import bigquery
+
+
+@pytest.fixture
+def name(client):
+    name = f"ds_{uuid.uuid4().hex[:8]}"
+    yield name
+    client.delete_dataset(name, delete_contents=True, not_found_ok=True)
+
+
+def test_insert_gives_the_resource_of_the_service(client, name):
+    made = client.create_dataset(name)
+    assert made.location == "US" and made.full_dataset_id == f"{client.project}:{name}"
+    assert made.created == made.modified and made.etag
+    roles = {(entry.role, str(entry.entity_id)) for entry in made.access_entries}
+    assert {("OWNER", "projectOwners"), ("WRITER", "projectWriters"), ("READER", "projectReaders")} <= roles
+
+
+def test_insert_twice_is_a_conflict_that_exists_ok_accepts(client, name):
+    client.create_dataset(name)
+    with pytest.raises(Conflict, match=f"Already Exists: Dataset {client.project}:{name}"):
+        client.create_dataset(name)
+    assert client.create_dataset(name, exists_ok=True).dataset_id == name
+
+
+@pytest.mark.parametrize("bad", ["a-b", "a b", "é", "x" * 1025])
+def test_bad_ids_are_refused(api, bad):
+    code, reason, message = api.error("POST", "datasets", {"datasetReference": {"datasetId": bad}})
+    assert (code, reason) == (400, "invalid")
+    assert message == (f'Invalid dataset ID "{bad}". Dataset IDs must be alphanumeric (plus underscores and dashes) '
+                       "and must be at most 1024 characters long.")
+
+
+def test_get_of_a_missing_one(client):
+    with pytest.raises(NotFound, match=f"Not found: Dataset {client.project}:nowhere"):
+        client.get_dataset("nowhere")
+
+
+def test_patch_merges_and_removes(client, name):
+    made = client.create_dataset(name)
+    made.description, made.labels, made.default_table_expiration_ms = "what it is", {"a": "1", "b": "2"}, 7_200_000
+    made = client.update_dataset(made, ["description", "labels", "default_table_expiration_ms"])
+    made.labels = {"a": None, "c": "3"}
+    made = client.update_dataset(made, ["labels"])
+    assert made.labels == {"b": "2", "c": "3"} and made.description == "what it is"
+    table = client.create_table(f"{client.project}.{name}.t")
+    assert 7_190 < (table.expires - table.created).total_seconds() <= 7_200
+
+
+def test_a_stale_etag_is_a_failed_precondition(client, name):
+    first = client.create_dataset(name)
+    again = client.get_dataset(name)
+    again.description = "newer"
+    client.update_dataset(again, ["description"])
+    first.description = "older"
+    with pytest.raises(PreconditionFailed):
+        client.update_dataset(first, ["description"])
+    assert client.get_dataset(name).description == "newer"
+
+
+def test_update_replaces_what_patch_would_keep(api, client, name):
+    client.create_dataset(bigquery.Dataset(f"{client.project}.{name}"))
+    assert api("PATCH", f"datasets/{name}", {"description": "d", "friendlyName": "f"}).json()["description"] == "d"
+    body = api("PUT", f"datasets/{name}", {"friendlyName": "g"}).json()
+    assert body["friendlyName"] == "g" and "description" not in body and body["location"] == "US"
+
+
+@pytest.mark.parametrize("change, words", [
+    ({"maxTimeTravelHours": 47}, "maxTimeTravelHours: 47"),
+    ({"defaultTableExpirationMs": 1}, "defaultTableExpirationMs"),
+    ({"location": "EU"}, "can't be changed"),
+    ({"colour": "red"}, 'Unknown name "colour"'),
+    ({"defaultTableExpirationMs": "soon"}, "TYPE_INT64"),
+])
+def test_bad_changes_are_refused_and_change_nothing(api, client, name, change, words):
+    before = client.create_dataset(name)
+    code, _, message = api.error("PATCH", f"datasets/{name}", change)
+    assert code == 400 and words in message
+    assert client.get_dataset(name).etag == before.etag
+
+
+def test_delete_needs_an_empty_dataset_or_delete_contents(client, name):
+    client.create_dataset(name)
+    client.create_table(f"{client.project}.{name}.t")
+    with pytest.raises(BadRequest, match=f"Dataset {client.project}:{name} is still in use"):
+        client.delete_dataset(name)
+    client.delete_dataset(name, delete_contents=True)
+    with pytest.raises(NotFound):
+        client.delete_dataset(name)
+    client.create_dataset(name)
+    assert list(client.list_tables(name)) == []
+
+
+def test_list_pages_and_filters(client, name):
+    names = [f"{name}_{i}" for i in range(5)]
+    for each in names:
+        made = bigquery.Dataset(f"{client.project}.{each}")
+        made.labels = {"batch": name}
+        client.create_dataset(made)
+    try:
+        pages = list(client.list_datasets(filter=f"labels.batch:{name}", page_size=2).pages)
+        assert [len(list(page)) for page in pages] == [2, 2, 1]
+        found = [item.dataset_id for item in client.list_datasets(filter=f"labels.batch:{name}")]
+        assert found == names
+    finally:
+        for each in names:
+            client.delete_dataset(each)

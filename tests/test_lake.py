@@ -1,0 +1,141 @@
+"""The lake: one writer, resources beside data, snapshots, measures, and what survives."""
+import threading
+import time
+
+import duckdb
+import pytest
+
+from emulator.lake import DataDirInUse, Lake
+
+FIELDS = [{"name": "a", "type": "STRING"}, {"name": "b", "type": "INTEGER", "mode": "REQUIRED"}]
+REF = ("p", "d", "t")
+
+
+@pytest.fixture
+def lake(tmp_path):
+    lake = Lake(tmp_path)
+    yield lake
+    lake.close()
+
+
+def make(tx) -> dict:
+    return tx.put("table", REF, {"_relation": tx.create_relation(FIELDS), "schema": {"fields": FIELDS}, "_data": tx.stamp})
+
+
+def add(table, count: int = 1, text: str = "xyz"):
+    def work(tx):
+        tx.execute(f"INSERT INTO {table['_relation']} SELECT '{text}', range FROM range({count})")
+        return tx.put("table", REF, {**table, "_data": tx.stamp})
+    return work
+
+
+def test_resources_and_rows_are_written_together_or_not_at_all(lake):
+    table = lake.write(make)
+
+    def fails(tx):
+        add(table)(tx)
+        tx.put("table", ("p", "d", "other"), {})
+        raise RuntimeError("no")
+    with pytest.raises(RuntimeError, match="no"):
+        lake.write(fails)
+    assert lake.rows(table) == 0 and lake.get("table", ("p", "d", "other")) is None
+    assert lake.get("table", REF) == table
+
+
+def test_a_transaction_sees_its_own_resources(lake):
+    def work(tx):
+        tx.put("dataset", ("p", "d"), {"n": 1})
+        seen = tx.get("dataset", ("p", "d"))
+        tx.delete("dataset", ("p", "d"))
+        return seen, tx.get("dataset", ("p", "d"))
+    assert lake.write(work) == ({"n": 1}, None)
+
+
+def test_the_past_has_rows_and_resources(lake):
+    table = lake.write(make)
+    empty = lake.version
+    table = lake.write(add(table, 3))
+    full = lake.version
+    lake.write(lambda tx: (tx.drop_relation(table), tx.delete("table", REF)))
+    assert lake.get("table", REF) is None
+    assert lake.get("table", REF, full)["_data"] == table["_data"]
+    assert (lake.rows(table, empty), lake.rows(table, full)) == (0, 3)
+    assert lake.cursor().execute(f"SELECT sum(b) FROM {lake.relation(table, full)}").fetchone() == (3,)
+
+
+def test_version_at_a_moment(lake):
+    before = time.time_ns() // 1000
+    table = lake.write(make)
+    made = lake.version
+    between = time.time_ns() // 1000
+    lake.write(add(table))
+    assert lake.version_at(between) == made < lake.version == lake.version_at(time.time_ns() // 1000)
+    assert lake.version_at(before) < made and lake.version_at(0) is None
+
+
+def test_measures_are_logical_bytes_of_the_columns(lake):
+    table = lake.write(add(lake.write(make), 4))
+    assert (lake.rows(table), lake.measure(table, ["a"]), lake.measure(table, ["a", "b"]), lake.measure(table, [])) == (4, 20, 52, 0)
+
+
+def test_required_columns_take_no_null(lake):
+    table = lake.write(make)
+    with pytest.raises(duckdb.ConstraintException):
+        lake.write(lambda tx: tx.execute(f"INSERT INTO {table['_relation']} VALUES ('a', NULL)"))
+
+
+def test_many_writers_and_readers(lake):
+    table = lake.write(make)
+    failures = []
+
+    def write():
+        try:
+            for _ in range(5):
+                lake.write(lambda tx: tx.execute(f"INSERT INTO {table['_relation']} VALUES ('x', 1)"))
+                lake.cursor().execute(f"SELECT count(*) FROM {lake.relation(table)}").fetchone()
+        except Exception as error:
+            failures.append(error)
+    threads = [threading.Thread(target=write) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures and lake.rows({**table, "_data": "after"}) == 40
+
+
+def test_what_is_put_for_later_is_there_at_once_and_after_a_restart(tmp_path):
+    lake = Lake(tmp_path)
+    lake.put_later("job", ("p", "j"), {"n": 1})
+    assert lake.get("job", ("p", "j")) == {"n": 1} and lake.children("job", ("p",)) == [{"n": 1}]
+    lake.close()
+    lake = Lake(tmp_path)
+    assert lake.get("job", ("p", "j")) == {"n": 1}
+    lake.close()
+
+
+def test_a_restart_finds_tables_and_their_past(tmp_path):
+    lake = Lake(tmp_path)
+    table = lake.write(make)
+    empty = lake.version
+    table = lake.write(add(table, 2000))
+    lake.close()
+    lake = Lake(tmp_path)
+    assert lake.get("table", REF) == table and (lake.rows(table), lake.rows(table, empty)) == (2000, 0)
+    lake.maintain()
+    assert lake.rows({**table, "_data": "after"}, empty) == 0
+    lake.close()
+
+
+def test_one_process_has_a_data_dir(tmp_path):
+    from conftest import running_emulator
+    with running_emulator("--data-dir", str(tmp_path)):
+        with pytest.raises(DataDirInUse, match="in use by another process"):
+            Lake(tmp_path)
+
+
+def test_a_lake_in_memory_leaves_nothing(tmp_path):
+    lake = Lake(None)
+    path = lake.path
+    lake.write(make)
+    lake.close()
+    assert not path.exists()

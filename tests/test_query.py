@@ -1,0 +1,136 @@
+"""Query jobs: bytes and price, dry run, destinations, parameters, time travel in SQL, errors."""
+import datetime as dt
+import time
+
+import pytest
+from google.api_core.exceptions import BadRequest, Conflict, Forbidden, NotFound
+from google.cloud import bigquery
+from google.cloud.bigquery import ArrayQueryParameter, QueryJobConfig, ScalarQueryParameter, StructQueryParameter
+
+MB10 = 10_485_760
+
+
+def values(rows) -> list[tuple]:
+    return [tuple(row) for row in rows]
+
+
+@pytest.fixture
+def sql(client, people):
+    """Run a query whose default dataset is that of `people`; the finished job."""
+    def run(text: str, **options) -> bigquery.QueryJob:
+        options.setdefault("default_dataset", f"{client.project}.{people.dataset_id}")
+        job = client.query(text, job_config=QueryJobConfig(**options))
+        job.result()
+        return job
+    return run
+
+
+@pytest.mark.parametrize("path", ["people", "{d}.people", "{p}.{d}.people", "`{p}.{d}.people`", "`{p}`.{d}.`people`", "`{d}.people`"])
+def test_every_spelling_of_a_table_names_it(client, sql, people, path):
+    job = sql(f"SELECT name FROM {path.format(p=client.project, d=people.dataset_id)} WHERE age = 36")
+    assert values(job) == [("Ada",)]
+
+
+@pytest.mark.parametrize("text, bytes_", [
+    ("SELECT name FROM people", 10), ("SELECT age FROM people", 24), ("SELECT * FROM people", 34), ("SELECT COUNT(*) FROM people", 0),
+    ("SELECT name FROM people WHERE age > 100", 34), ("SELECT name FROM people LIMIT 1", 10), ("SELECT 1", 0),
+    ("SELECT a.age FROM people a JOIN people b USING (age)", 24)])
+def test_bytes_are_those_of_the_referenced_columns(sql, text, bytes_):
+    job = sql(text)
+    assert job.total_bytes_processed == bytes_
+    assert job.total_bytes_billed == (MB10 if bytes_ else 0)
+
+
+def test_a_dry_run_prices_and_does_not_run(client, sql, people):
+    job = client.query(f"SELECT name, age FROM {people.dataset_id}.people", job_config=QueryJobConfig(dry_run=True))
+    assert job.total_bytes_processed == 34 and job.job_id is None and job.statement_type == "SELECT"
+    assert [(field.name, field.field_type) for field in job.schema] == [("name", "STRING"), ("age", "INTEGER")]
+    with pytest.raises(BadRequest, match=r"Unrecognized name: nme; Did you mean name\? at \[1:8\]"):
+        client.query(f"SELECT nme FROM {people.dataset_id}.people", job_config=QueryJobConfig(dry_run=True))
+
+
+def test_maximum_bytes_billed(sql):
+    with pytest.raises(BadRequest, match="Query exceeded limit for bytes billed: 1000000. 10485760 or higher required."):
+        sql("SELECT name FROM people", maximum_bytes_billed=1_000_000)
+    sql("SELECT name FROM people", maximum_bytes_billed=MB10)
+
+
+def test_a_destination_and_its_dispositions(client, sql, people):
+    target = f"{client.project}.{people.dataset_id}.target"
+    job = sql("SELECT name AS n, age FROM people", destination=target)
+    assert client.get_table(target).num_rows == 3 and len(values(job.result())) == 3
+    with pytest.raises(Conflict, match="Already Exists: Table"):
+        sql("SELECT 'x' AS n, 1 AS age", destination=target)
+    sql("SELECT 2 AS age, 'x' AS n", destination=target, write_disposition="WRITE_APPEND")
+    assert client.get_table(target).num_rows == 4
+    sql("SELECT 1 AS other", destination=target, write_disposition="WRITE_TRUNCATE")
+    assert [field.name for field in client.get_table(target).schema] == ["other"]
+    with pytest.raises(NotFound, match=r"Not found: Table \S+\.never; reason"):
+        sql("SELECT 1 AS x", destination=f"{client.project}.{people.dataset_id}.never", create_disposition="CREATE_NEVER")
+    with pytest.raises(BadRequest, match="Provided Schema does not match Table"):
+        sql("SELECT 1 AS strange", destination=target, write_disposition="WRITE_APPEND")
+    with pytest.raises(Forbidden):
+        sql("SELECT 1 AS x", destination="bigquery-public-data.samples.mine")
+
+
+def test_a_destinations_layout(client, sql, people):
+    target = f"{client.project}.{people.dataset_id}.parted"
+    sql("SELECT DATE '2020-01-01' AS d, 'x' AS s", destination=target, clustering_fields=["s"],
+        time_partitioning=bigquery.TimePartitioning(field="d"))
+    assert client.get_table(target).time_partitioning.field == "d" and client.get_table(target).clustering_fields == ["s"]
+
+
+def test_parameters_of_every_shape(sql):
+    parameters = [ScalarQueryParameter("s", "STRING", "it's"), ScalarQueryParameter("i", "INT64", 5), ScalarQueryParameter("n", "INT64", None),
+                  ScalarQueryParameter("t", "TIMESTAMP", dt.datetime(2020, 1, 1, tzinfo=dt.timezone.utc)), ScalarQueryParameter("b", "BYTES", b"ab"),
+                  ArrayQueryParameter("a", "INT64", [1, 2]), StructQueryParameter("r", ScalarQueryParameter("x", "DATE", dt.date(2020, 1, 2)))]
+    job = sql("SELECT @s, @i + 1, @n, @t, @b, @a, @r.x", query_parameters=parameters)
+    assert values(job) == [("it's", 6, None, dt.datetime(2020, 1, 1, tzinfo=dt.timezone.utc), b"ab", [1, 2], dt.date(2020, 1, 2))]
+    job = sql("SELECT ? || ?", query_parameters=[ScalarQueryParameter(None, "STRING", "a"), ScalarQueryParameter(None, "STRING", "b")])
+    assert values(job) == [("ab",)]
+    with pytest.raises(BadRequest, match="(?i)query parameter"):
+        sql("SELECT @missing")
+
+
+def test_the_past_in_sql(client, sql, people):
+    before = dt.datetime.now(dt.timezone.utc)
+    time.sleep(0.002)
+    client.insert_rows_json(people, [{"name": "Eve", "age": 1}])
+    at = [ScalarQueryParameter("at", "TIMESTAMP", before)]
+    assert values(sql("SELECT COUNT(*) FROM people FOR SYSTEM_TIME AS OF @at", query_parameters=at)) == [(3,)]
+    assert values(sql("SELECT COUNT(*) FROM people")) == [(4,)]
+    with pytest.raises(BadRequest, match=r"Invalid snapshot time \d+ for table \S+people@\d+. Cannot read before \d+\."):
+        sql("SELECT * FROM people FOR SYSTEM_TIME AS OF TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 8 DAY)")
+    client.delete_table(people)
+    with pytest.raises(NotFound, match="Not found: Table"):
+        sql("SELECT * FROM people FOR SYSTEM_TIME AS OF @at", query_parameters=at)
+
+
+@pytest.mark.parametrize("text, error, words", [
+    ("SELECT * FROM no_such", NotFound, r"Not found: Table \S+:\S+\.no_such was not found in location US"),
+    ("SELECT * FROM nowhere.t", NotFound, r"Not found: Dataset \S+:nowhere was not found in location US"),
+    ("SELECT nme FROM people", BadRequest, r"Unrecognized name: nme; Did you mean name\? at \[1:8\]"),
+    ("SELEC 1", BadRequest, "Syntax error"),
+    ("SELECT 1 / 0", BadRequest, "division by zero"),
+    ("SELECT CAST('abc' AS INT64)", BadRequest, "Bad int64 value: abc"),
+    ("SELECT [1][OFFSET(5)]", BadRequest, "Array index 5 is out of bounds")])
+def test_errors_in_the_services_words(sql, text, error, words):
+    with pytest.raises(error, match=words):
+        sql(text)
+
+
+def test_a_name_without_dataset_and_default(client):
+    with pytest.raises(BadRequest, match="missing dataset while no default dataset is set"):
+        client.query("SELECT * FROM people").result()
+
+
+def test_statements_that_are_not_supported_say_so(client):
+    with pytest.raises(Exception, match="(?i)not support"):
+        client.query("CREATE TEMP FUNCTION f(x INT64) AS (x)").result()
+
+
+def test_sql_and_the_rest_api_see_the_same_names(client, dataset):
+    for name in ("table 01", "ग्राहक", "00_お客様", "étudiant-01"):
+        table = client.create_table(bigquery.Table(f"{client.project}.{dataset}.{name}", schema=[bigquery.SchemaField("a", "STRING")]))
+        client.insert_rows_json(table, [{"a": name}])
+        assert values(client.query_and_wait(f"SELECT a FROM `{client.project}.{dataset}.{name}`")) == [(name,)]

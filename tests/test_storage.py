@@ -1,0 +1,111 @@
+"""The embedded Cloud Storage through Google's storage client."""
+import threading
+import uuid
+
+import pytest
+import requests
+from google.api_core.exceptions import BadRequest, Conflict, NotFound
+from google.cloud import storage
+
+from conftest import environment, running_emulator
+
+
+@pytest.fixture
+def bucket(storage_client):
+    bucket = storage_client.create_bucket(f"bucket-{uuid.uuid4().hex[:12]}")
+    yield bucket
+    for blob in bucket.list_blobs():
+        blob.delete()
+    bucket.delete()
+
+
+@pytest.mark.parametrize("name", ["plain.csv", "a/b/c.txt", "a", "../../etc/passwd", "ग्राहक 01.txt", "x" * 1000, "%2e%2e%2fup", "a//b"])
+def test_objects_of_every_name(bucket, name):
+    bucket.blob(name).upload_from_string("content of it")
+    assert bucket.blob(name).download_as_bytes() == b"content of it"
+    assert name in [blob.name for blob in bucket.list_blobs()]
+
+
+def test_bucket_resource_lists_and_conflicts(storage_client, bucket):
+    assert bucket.location == "US" and bucket.project_number
+    assert bucket.name in [found.name for found in storage_client.list_buckets()]
+    with pytest.raises(Conflict, match="you already own it"):
+        storage_client.create_bucket(bucket.name)
+    far = storage_client.create_bucket(f"far-{bucket.name}", location="EU")
+    assert storage_client.get_bucket(far.name).location == "EU"
+    far.delete()
+    with pytest.raises(NotFound):
+        storage_client.get_bucket(far.name)
+    with pytest.raises(BadRequest, match="Invalid bucket name"):
+        storage_client.create_bucket("BAD NAME")
+
+
+def test_a_strangers_bucket(emulator, storage_client):
+    with environment(emulator):
+        stranger = storage.Client(project="someone-else")
+    theirs = stranger.create_bucket(f"theirs-{uuid.uuid4().hex[:12]}")
+    with pytest.raises(Conflict, match="name is not available"):
+        storage_client.create_bucket(theirs.name)
+    assert theirs.name not in [found.name for found in storage_client.list_buckets()]
+    assert theirs.name in [found.name for found in stranger.list_buckets()]
+    theirs.delete()
+
+
+def test_large_and_resumable_uploads_and_ranges(bucket):
+    content = bytes(range(256)) * 4096 * 3
+    blob = bucket.blob("large.bin", chunk_size=1024 * 1024)
+    blob.upload_from_string(content)
+    assert bucket.get_blob("large.bin").size == len(content)
+    assert bucket.blob("large.bin").download_as_bytes(start=100, end=199) == content[100:200]
+
+
+def test_copy_compose_and_delete(bucket):
+    one, two = bucket.blob("one"), bucket.blob("two")
+    one.upload_from_string("1")
+    two.upload_from_string("2")
+    bucket.blob("both").compose([one, two])
+    bucket.copy_blob(bucket.blob("both"), bucket, "copy")
+    assert bucket.blob("copy").download_as_text() == "12"
+    one.delete()
+    assert not bucket.blob("one").exists()
+
+
+def test_uploads_at_once_from_many_threads(storage_client, bucket):
+    failures = []
+
+    def upload(index: int) -> None:
+        try:
+            bucket.blob(f"t{index}").upload_from_string("x" * index)
+        except Exception as error:
+            failures.append(error)
+    threads = [threading.Thread(target=upload, args=[index]) for index in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures and len(list(bucket.list_blobs(prefix="t"))) == 12
+
+
+def test_objects_survive_a_kill(tmp_path):
+    for expected in ([], ["first"]):
+        with running_emulator("--data-dir", str(tmp_path)) as ready, environment(ready):
+            client = storage.Client()
+            bucket = client.bucket("kept") if expected else client.create_bucket("kept")
+            assert [blob.name for blob in bucket.list_blobs()] == expected
+            bucket.blob("first").upload_from_string("content")
+            ready["process"].kill()
+
+
+@pytest.mark.parametrize("path, headers, code", [
+    ("/wipe", {}, 501), ("/storage/v1/b", {"Host": "evil.example"}, 403), ("/storage/v1/b", {"Origin": "http://evil.example"}, 403),
+    ("/storage/v1/b/../../etc/passwd", {}, 501), ("/..%2f..%2fetc/passwd", {}, 501), ("/nothing", {}, 501)])
+def test_what_it_does_not_answer(emulator, path, headers, code):
+    answer = requests.Session().send(_raw(emulator["storage"] + path, headers))
+    assert answer.status_code == code and answer.json()["error"]["message"]
+
+
+def _raw(url: str, headers: dict):
+    """A GET whose path is sent as it stands."""
+    request = requests.Request("GET", url, headers=headers).prepare()
+    request.url = url
+    return request
