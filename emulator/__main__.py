@@ -37,8 +37,8 @@ def load_analyzer(cache_dir: Path | None) -> Future:
 
     def work() -> None:
         try:
-            from .googlesql import GoogleSQL
-            future.set_result(GoogleSQL(cache_dir))
+            from .googlesql import GoogleSQL, default_cache_dir
+            future.set_result(GoogleSQL(cache_dir or default_cache_dir()))
         except BaseException as error:
             future.set_exception(error)
     threading.Thread(target=work, name="analyzer", daemon=True).start()
