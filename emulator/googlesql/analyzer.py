@@ -1,0 +1,357 @@
+"""Google's analyzer: a text in, the resolved tree or BigQuery's exact error out.
+
+The analyzer sees a catalog of the tables that the statement names, which the caller resolves.
+"""
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from functools import cached_property
+from pathlib import Path
+from typing import Callable, Hashable, Protocol
+
+from zetasql.wasi._pb2.zetasql.local_service import local_service_pb2 as service
+from zetasql.wasi._pb2.zetasql.proto import options_pb2, simple_catalog_pb2
+from zetasql.wasi._pb2.zetasql.public import function_pb2, options_pb2 as public, type_pb2
+
+from ..errors import ApiError, unsupported
+from . import types
+from .engine import Crash, Engine, ServiceError, default_cache_dir, prepare_cache
+
+__all__ = ["GoogleSQL", "Statement", "Table", "default_cache_dir"]
+
+# Features of the language that BigQuery does not have, or that change what it means.
+MISSING_FEATURES = re.compile(
+    "SQL_GRAPH|TIMESTAMP_(NANOS|PICOS)|TIMESTAMP_PRECISION|UUID_TYPE|FIRST_AND_LAST_N|MEASURES|EXPERIMENTAL|BARE_ARRAY_ACCESS"
+    "|TOKENIZED_SEARCH|CONCAT_MIXED|AGGREGATE_FILTERING|MULTILEVEL|JSON_TYPE_COMPARISON|SINGLE_TABLE_NAME_ARRAY_PATH|EXTENDED_TYPES"
+    "|IMPLICIT_COERCION_STRING|WITH_GROUP_ROWS|PI_FUNCTIONS|MANHATTAN|L1_NORM|L2_NORM|DOT_PRODUCT|LATERAL_JOIN|MAP_TYPE"
+    "|PIPE_(INSERT|IF|CREATE_TABLE|EXPORT|TEE|FORK|DESCRIBE|STATIC|RECURSIVE|LOG)|LIMIT_OFFSET_EXPRESSIONS|DEPTH_MODIFIER"
+    "|ON_CONFLICT|STATEMENT_WITH_PIPE|ANONYMIZATION|INTERNAL_LEGACY|ARRAY_ORDERING|ARRAY_ZIP|FOR_UPDATE|MULTIWAY_UNNEST"
+    "|DISALLOW_GROUP_BY_FLOAT|STRUCT_POSITIONAL|STRUCT_BRACED|ROW_TYPE|TIME_BUCKET$|DML_RETURNING")
+REWRITES = ("FLATTEN", "UNPIVOT", "PIVOT", "ARRAY_INCLUDES", "TYPEOF_FUNCTION", "LIKE_ANY_ALL",
+            "NULLIFERROR_FUNCTION", "WITH_EXPR", "BUILTIN_FUNCTION_INLINER", "INLINE_SQL_FUNCTIONS", "INLINE_SQL_TVFS", "PIPE_ASSERT")
+CATALOGS = 32  # registered in the instance at a time
+MEMO = 512  # analyzed statements kept
+POSITION = re.compile(r" \[at (\d+:\d+)\]$")
+NAME_OF_STATEMENT = re.compile(r"^resolved_|_(stmt|statement)?_?node$|_stmt$")
+
+
+class Table(Protocol):
+    """A table as the caller resolves it.
+
+    key: its identity, schema version included; fields: its columns as REST fields;
+    relation: the FROM item of its rows, now or at a moment; view: GoogleSQL of a logical view, or None.
+    """
+
+    key: Hashable
+    fields: list[dict]
+    view: str | None
+
+    def relation(self, at=None) -> str: ...
+
+
+Resolve = Callable[[tuple[str, ...]], Table]
+
+
+class Memo(OrderedDict):
+    """A dict of the `size` entries used last."""
+
+    def __init__(self, size: int, dropped: Callable = lambda value: None):
+        super().__init__()
+        self.size = size
+        self.dropped = dropped
+
+    def use(self, key: Hashable, make: Callable):
+        """The value of a key, made when it isn't there."""
+        if key in self:
+            self.move_to_end(key)
+            return self[key]
+        value = self[key] = make()
+        while len(self) > self.size:
+            self.dropped(self.popitem(last=False)[1])
+        return value
+
+
+class GoogleSQL:
+    """The analyzer and all it keeps between statements. Safe to use from several threads."""
+
+    def __init__(self, cache_dir: Path | None = None):
+        self.engine = Engine(cache_dir or default_cache_dir())
+        self.language = self._language()
+        self._forget()
+
+    prepare_cache = staticmethod(prepare_cache)
+
+    def _forget(self) -> None:
+        self.generation = self.engine.generation
+        self.catalogs = Memo(CATALOGS, self._drop_catalog)
+        self.names = Memo(MEMO)
+        self.analyzed = Memo(MEMO)
+
+    def _language(self) -> options_pb2.LanguageOptionsProto:
+        language = self.engine.call("GetLanguageOptions", service.LanguageOptionsRequest(maximum_features=True), options_pb2.LanguageOptionsProto)
+        features = [f for f in language.enabled_language_features if not MISSING_FEATURES.search(public.LanguageFeature.Name(f))]
+        del language.enabled_language_features[:], language.supported_statement_kinds[:]
+        language.enabled_language_features.extend(features)
+        language.product_mode = public.PRODUCT_EXTERNAL
+        return language
+
+    def prepare(self, text: str, resolve: Resolve, parameters: list[dict] = (), parameter_mode: str | None = None,
+                default_project: str | None = None, default_dataset: str | None = None, session_user: str = "") -> "Statement":
+        """A statement, analyzed.
+
+        text: GoogleSQL; resolve: the table of a path (project, dataset, table), ApiError notFound for a
+        missing one; parameters: REST QueryParameters. Raises ApiError invalidQuery with the analyzer's words,
+        notImplemented for a statement of a kind that isn't supported.
+        """
+        parameters = list(parameters)
+        fields = [types.parameter_field(p.get("parameterType", {}), p.get("name", "")) for p in parameters]
+        mode = parameter_mode or ("NAMED" if any(p.get("name") for p in parameters) else "POSITIONAL" if parameters else None)
+        tables = {path: resolve(normal_path(path, default_project, default_dataset)) for path in self.table_names(text)}
+        tree = self.analyze(text, tables, mode, fields)
+        return Statement(self, text, tree, tables, dict(
+            parameters=parameters, parameter_fields=fields, parameter_mode=mode, resolve=resolve,
+            default_project=default_project, default_dataset=default_dataset, session_user=session_user))
+
+    def table_names(self, text: str) -> list[tuple[str, ...]]:
+        """The paths of the tables a statement names, as it writes them."""
+        with self.engine.lock:
+            return self.names.use(text, lambda: self._table_names(text))
+
+    def _table_names(self, text: str) -> list[tuple[str, ...]]:
+        request = service.ExtractTableNamesFromStatementRequest(sql_statement=text, options=self.language)
+        try:
+            found = self._call("ExtractTableNamesFromStatement", request, service.ExtractTableNamesFromStatementResponse)
+        except ServiceError:
+            if self.is_script(text):
+                raise unsupported("scripts and several statements in one query") from None
+            return []  # the analyzer says what is wrong, and where
+        return [tuple(name.table_name_segment) for name in found.table_name]
+
+    def is_script(self, text: str) -> bool:
+        request = service.ExtractTableNamesFromStatementRequest(sql_statement=text, options=self.language, allow_script=True)
+        try:
+            self._call("ExtractTableNamesFromStatement", request, service.ExtractTableNamesFromStatementResponse)
+            return bool(text.strip())
+        except ServiceError:
+            return False
+
+    def analyze(self, text: str, tables: dict[tuple, Table], mode: str | None, parameters: list[dict]):
+        """The resolved tree (AnyResolvedStatementProto) of a statement; ApiError for what is wrong with it."""
+        key = (text, tuple((path, table.key) for path, table in tables.items()), mode, repr(parameters))
+        with self.engine.lock:
+            if self.generation != self.engine.generation:
+                self._forget()
+            return self.analyzed.use(key, lambda: self._analyze(text, tables, mode, parameters))
+
+    def _analyze(self, text: str, tables: dict[tuple, Table], mode: str | None, parameters: list[dict]):
+        request = service.AnalyzeRequest(options=self.options(mode, parameters), sql_statement=text, registered_catalog_id=self.catalog(tables))
+        try:
+            return self._call("Analyze", request, service.AnalyzeResponse).resolved_statement
+        except ServiceError as error:
+            raise query_error(error) from None
+
+    def options(self, mode: str | None, parameters: list[dict]) -> options_pb2.AnalyzerOptionsProto:
+        options = options_pb2.AnalyzerOptionsProto()
+        options.CopyFrom(self.base_options)
+        options.allow_undeclared_parameters = not parameters
+        options.parameter_mode = public.ParameterMode.Value(f"PARAMETER_{mode or 'NAMED'}")
+        for field in parameters:
+            if mode == "POSITIONAL":
+                options.positional_query_parameters.append(types.type_proto(field))
+            else:
+                options.query_parameters.add(name=field["name"], type=types.type_proto(field))
+        return options
+
+    @cached_property
+    def base_options(self) -> options_pb2.AnalyzerOptionsProto:
+        options = options_pb2.AnalyzerOptionsProto(
+            language_options=self.language, default_timezone="UTC", prune_unused_columns=True,
+            error_message_mode=public.ERROR_MESSAGE_ONE_LINE)
+        options.enabled_rewrites.extend(public.ResolvedASTRewrite.Value("REWRITE_" + name) for name in REWRITES)
+        return options
+
+    def catalog(self, tables: dict[tuple, Table]) -> int:
+        """The id of a registered catalog that has these tables under these paths."""
+        key = tuple((path, table.key) for path, table in tables.items())
+        return self.catalogs.use(key, lambda: self._register(catalog_proto(self.language, tables)))
+
+    def _register(self, proto: simple_catalog_pb2.SimpleCatalogProto) -> int:
+        return self._call("RegisterCatalog", service.RegisterCatalogRequest(simple_catalog=proto), service.RegisterResponse).registered_id
+
+    def _drop_catalog(self, number: int) -> None:
+        self._call("UnregisterCatalog", service.UnregisterRequest(registered_id=number))
+
+    def _call(self, method: str, request, answer=None):
+        try:
+            return self.engine.call(method, request, answer)
+        except Crash:
+            self._forget()
+            raise ApiError("resourcesExceeded", "Resources exceeded during query execution: Not enough resources for query planning - "
+                                                "too many subqueries or query is too complex.") from None
+
+
+def query_error(error: ServiceError) -> ApiError:
+    """The service's error as BigQuery words it: `... at [line:column]`."""
+    message = POSITION.sub(r" at [\1]", error.message).replace("Unexpected end of statement", "Unexpected end of script")
+    return ApiError("invalidQuery", message, "query")
+
+
+# Tables -------------------------------------------------------------------------------------------
+
+def normal_path(path: tuple[str, ...], default_project: str | None, default_dataset: str | None) -> tuple[str, ...]:
+    """A table's path as (project, dataset, table), however it is written.
+
+    An INFORMATION_SCHEMA view is one name: (project, dataset, "INFORMATION_SCHEMA.TABLES").
+    A path without a dataset stays as it is if there is no default dataset.
+    """
+    text = ".".join(path)
+    domain, colon, rest = text.partition(":")  # a project of a domain: example.com:project
+    parts = (rest if colon else text).split(".")
+    if colon:
+        parts[0] = f"{domain}:{parts[0]}"
+    if len(parts) > 1 and parts[-2].upper() == "INFORMATION_SCHEMA":
+        parts[-2:] = ["INFORMATION_SCHEMA." + parts[-1].upper()]
+    if len(parts) == 1 and default_dataset:
+        parts.insert(0, default_dataset)
+    if len(parts) == 2 and default_project:
+        parts.insert(0, default_project)
+    return tuple(parts)
+
+
+def catalog_proto(language, tables: dict[tuple, Table]) -> simple_catalog_pb2.SimpleCatalogProto:
+    """A catalog with the built-in functions and the tables; a table's serialization_id is its place in `tables`."""
+    root = simple_catalog_pb2.SimpleCatalogProto(name="catalog")
+    root.builtin_function_options.language_options.CopyFrom(language)
+    catalogs = {(): root}
+    for number, (path, table) in enumerate(tables.items()):
+        for depth in range(1, len(path)):
+            inside = tuple(part.lower() for part in path[:depth])
+            if inside not in catalogs:
+                catalogs[inside] = catalogs[inside[:-1]].catalog.add(name=path[depth - 1])
+        proto = catalogs[tuple(part.lower() for part in path[:-1])].table.add(
+            name=path[-1], name_in_catalog=path[-1], serialization_id=number + 1, full_name=".".join(path))
+        for field in table.fields:
+            proto.column.add(name=field["name"], type=types.type_proto(field), is_writable_column=True)
+    add_functions(root)
+    return root
+
+
+def add_functions(root: simple_catalog_pb2.SimpleCatalogProto) -> None:
+    """BigQuery's functions that the analyzer lacks."""
+    function = root.custom_function.add(name_path=["contains_substr"], group="BigQuery", mode=function_pb2.FunctionEnums.SCALAR)
+    signature = function.signature.add()
+    text = type_pb2.TypeProto(type_kind=type_pb2.TYPE_STRING)
+    signature.argument.add(kind=function_pb2.ARG_TYPE_ARBITRARY, num_occurrences=1)
+    signature.argument.add(kind=function_pb2.ARG_TYPE_FIXED, type=text, num_occurrences=1)
+    scope = signature.argument.add(kind=function_pb2.ARG_TYPE_FIXED, type=text, num_occurrences=0)
+    scope.options.cardinality = function_pb2.FunctionEnums.OPTIONAL
+    scope.options.named_argument_kind = function_pb2.FunctionEnums.NAMED_ONLY
+    scope.options.argument_name = "json_scope"
+    signature.return_type.kind = function_pb2.ARG_TYPE_FIXED
+    signature.return_type.type.type_kind = type_pb2.TYPE_BOOL
+    signature.return_type.num_occurrences = 1
+
+
+# Statements ---------------------------------------------------------------------------------------
+
+class Statement:
+    """An analyzed statement.
+
+    type: BigQuery's statementType; fields: the result's REST schema; tables: the tables it reads;
+    columns: table -> names of the columns it reads; undeclared: REST QueryParameters found in the text
+    when none were declared.
+    """
+
+    def __init__(self, sql: GoogleSQL, text: str, tree, paths: dict[tuple, Table], context: dict):
+        self.sql = sql
+        self.text = text
+        self.tree = tree
+        self.paths = paths
+        self.context = context
+        self.node_name = tree.WhichOneof("node")
+        if self.node_name != "resolved_query_stmt_node":
+            raise unsupported(f"the statement {statement_name(tree)}")
+        self.node = tree.resolved_query_stmt_node
+        self.type = "SELECT"
+        self.order = list(paths.values())
+        self.fields = result_fields(self.node)
+        self.views = self._views()
+        self.columns = self._columns()
+        self.tables = list(self.columns)
+        self.undeclared = undeclared(tree) if not context["parameters"] else []
+
+    def _views(self) -> dict[int, "Statement"]:
+        """Each view it reads, analyzed: place in `order` -> statement."""
+        context = self.context
+        return {
+            place: self.sql.prepare(table.view, context["resolve"], default_project=context["default_project"], session_user=context["session_user"])
+            for place, table in enumerate(self.order) if table.view}
+
+    def _columns(self) -> dict[Table, set[str]]:
+        columns: dict[Hashable, tuple[Table, set[str]]] = {}
+        for table in self.order:
+            if not table.view:
+                columns.setdefault(table.key, (table, set()))
+        for scan in find(self.tree, "ResolvedTableScanProto"):
+            table = self.order[scan.table.serialization_id - 1]
+            if not table.view:
+                columns[table.key][1].update(column.name for column in scan.parent.column_list)
+        for view in self.views.values():
+            for table, names in view.columns.items():
+                columns.setdefault(table.key, (table, set()))[1].update(names)
+        return {table: names for table, names in columns.values()}
+
+    def compile(self, cursor) -> str:
+        """DuckDB SQL whose columns are named as `fields`, in order; ApiError notImplemented for what can't be said in it."""
+        from .compiler import compile_statement
+        return compile_statement(self, cursor)
+
+
+def statement_name(tree) -> str:
+    """The kind of a statement in words, e.g. CREATE TABLE AS SELECT."""
+    node, name = tree, ""
+    while node.DESCRIPTOR.oneofs and node.WhichOneof("node"):
+        name = node.WhichOneof("node")
+        node = getattr(node, name)
+    words = name.removeprefix("resolved_").removesuffix("_node").removesuffix("_stmt")
+    return words.replace("_", " ").upper()
+
+
+def result_fields(node) -> list[dict]:
+    """The REST schema of a query: anonymous columns are f0_, f1_ and so on; ApiError for a name that stands twice."""
+    columns = node.output_column_list
+    if node.is_value_table and columns[0].column.type.type_kind == type_pb2.TYPE_STRUCT:
+        return types.rest_field(columns[0].column.type)["fields"]
+    names, anonymous, seen, double = [], 0, set(), []
+    for column in columns:
+        name = column.name
+        if not name or name.startswith("$"):
+            name, anonymous = f"f{anonymous}_", anonymous + 1
+        if name.lower() in seen and name not in double:
+            double.append(name)
+        seen.add(name.lower())
+        names.append(name)
+    if double:
+        raise ApiError("invalidQuery", f"Duplicate column names in the result are not supported. Found duplicate(s): {', '.join(double)}", "query")
+    return [types.rest_field(column.column.type, name) for column, name in zip(columns, names)]
+
+
+def undeclared(tree) -> list[dict]:
+    """The parameters of a statement analyzed without declarations, as REST QueryParameters."""
+    found = {}
+    for node in find(tree, "ResolvedParameterProto"):
+        key = node.name or node.position
+        parameter = {"parameterType": types.parameter_type(types.rest_field(node.parent.type))}
+        found.setdefault(key, {"name": node.name} | parameter if node.name else parameter)
+    return [found[key] for key in sorted(found, key=lambda key: (isinstance(key, str), key))]
+
+
+def find(message, kind: str):
+    """Every message of a kind inside a tree of protobufs, in order."""
+    if message.DESCRIPTOR.name == kind:
+        yield message
+    for field, value in message.ListFields():
+        if field.message_type is not None and field.name != "type" and not field.message_type.GetOptions().map_entry:
+            for item in value if field.is_repeated else (value,):
+                yield from find(item, kind)

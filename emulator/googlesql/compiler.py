@@ -1,0 +1,278 @@
+"""The resolved tree as DuckDB SQL.
+
+Every scan becomes one SELECT whose columns are named c<column id>; the analyzer gives each column of a
+statement its own id, so a name means one thing wherever it stands, correlated subqueries included.
+A node is compiled by the method named after it. One without a method raises NoRule, which sends the
+statement to the reference evaluator.
+"""
+from __future__ import annotations
+
+from .. import values
+from ..errors import ApiError
+from . import types
+from .expressions import Expressions, NoRule
+
+SET_OPERATIONS = ("UNION ALL", "UNION", "INTERSECT ALL", "INTERSECT", "EXCEPT ALL", "EXCEPT")
+JOINS = ("JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN")
+
+
+def compile_statement(statement, cursor) -> str:
+    """A statement's DuckDB SQL; ApiError notImplemented names what neither DuckDB nor the evaluator can do."""
+    try:
+        return Compiler(statement, cursor).statement()
+    except NoRule as missing:
+        from .reference import evaluate
+        return evaluate(statement, cursor, missing.construct)
+
+
+def node_of(message):
+    """The node inside an Any...Proto, however deep, and its field's name."""
+    name = None
+    while message.DESCRIPTOR.oneofs and message.DESCRIPTOR.name.startswith("Any"):
+        name = message.WhichOneof("node")
+        message = getattr(message, name)
+    return message, name
+
+
+def columns_of(scan) -> list:
+    """The output columns of any scan."""
+    node, _ = node_of(scan)
+    while "column_list" not in node.DESCRIPTOR.fields_by_name or node.DESCRIPTOR.name != "ResolvedScanProto":
+        node = node.parent
+    return node.column_list
+
+
+class Compiler(Expressions):
+    """One statement on its way into SQL.
+
+    statement: an analyzed Statement; cursor: a DuckDB cursor, on which constants are evaluated.
+    """
+
+    def __init__(self, statement, cursor):
+        super().__init__(statement.context)
+        self.plan = statement
+        self.cursor = cursor
+        self.with_columns: dict[str, list[str]] = {}
+        self.recursive: list[str] = []
+
+    def statement(self) -> str:
+        node = self.plan.node
+        query = self.scan(node.query)
+        output = node.output_column_list
+        if node.is_value_table and types.kind_name(output[0].column.type) == "RECORD":
+            whole = self.column(output[0].column)
+            names = types.struct_names(output[0].column.type)
+            items = [f"struct_extract({whole}, {values.string(name)}) AS {values.identifier(name)}" for name in names]
+        else:
+            items = [f"{self.column(c.column)} AS {values.identifier(field['name'])}" for c, field in zip(output, self.plan.fields)]
+        return f"SELECT {', '.join(items)} FROM ({query})"
+
+    # Scans ----------------------------------------------------------------------------------------
+
+    def scan(self, scan) -> str:
+        """The SELECT of any scan."""
+        node, name = node_of(scan)
+        rule = getattr(self, "scan_" + name.removeprefix("resolved_").removesuffix("_node"), None)
+        if rule is None:
+            raise NoRule(name.removeprefix("resolved_").removesuffix("_scan_node").replace("_", " ").upper())
+        return rule(node)
+
+    def source(self, scan) -> str:
+        """The FROM clause over a scan; empty over the scan of one row without columns."""
+        return "" if node_of(scan)[1] == "resolved_single_row_scan_node" else f" FROM ({self.scan(scan)})"
+
+    def select(self, columns, computed: dict[int, str], tail: str) -> str:
+        """A SELECT of columns, those in `computed` by their expression, each once."""
+        items = {}
+        for column in columns:
+            name = self.column(column)
+            made = computed.get(column.column_id)
+            items[name] = f"{made} AS {name}" if made else name
+        return f"SELECT {', '.join(items.values()) or '1 AS c0'}{tail}"
+
+    def computed(self, items) -> dict[int, str]:
+        """column id -> expression, of computed columns."""
+        result = {}
+        for item in items:
+            node, _ = node_of(item)
+            result[node.column.column_id] = self.expr(node.expr)
+        return result
+
+    def scan_single_row_scan(self, node) -> str:
+        return "SELECT 1 AS c0"
+
+    def scan_table_scan(self, node) -> str:
+        place = node.table.serialization_id - 1
+        view = self.plan.views.get(place)
+        if view is not None:
+            relation = f"({Compiler(view, self.cursor).statement()})"
+        else:
+            at = self.constant(node.for_system_time_expr) if node.HasField("for_system_time_expr") else None
+            relation = self.plan.order[place].relation(at)
+        columns = {self.column(c): values.identifier(c.name) for c in node.parent.column_list}
+        items = ", ".join(f"{source} AS {name}" for name, source in columns.items())
+        return f"SELECT {items or '1 AS c0'} FROM {relation}"
+
+    def constant(self, expression):
+        """The value of an expression that has no columns, as Python has it."""
+        try:
+            return self.cursor.execute(f"SELECT {self.expr(expression)}").fetchone()[0]
+        except Exception as error:
+            if isinstance(error, (ApiError, NoRule)):
+                raise
+            from .runtime import runtime_error
+            raise runtime_error(error) from error
+
+    def scan_project_scan(self, node) -> str:
+        return self.select(node.parent.column_list, self.computed(node.expr_list), self.source(node.input_scan))
+
+    def scan_filter_scan(self, node) -> str:
+        tail = f"{self.source(node.input_scan)} WHERE {self.expr(node.filter_expr)}"
+        return self.select(node.parent.column_list, {}, tail)
+
+    def scan_join_scan(self, node) -> str:
+        if node.is_lateral:
+            raise NoRule("LATERAL JOIN")
+        left, right = self.scan(node.left_scan), self.scan(node.right_scan)
+        join = JOINS[node.join_type]
+        if node.HasField("join_expr"):
+            condition = f" ON {self.expr(node.join_expr)}"
+        else:
+            condition = " ON true"
+        return self.select(node.parent.column_list, {}, f" FROM ({left}) {join} ({right}){condition}")
+
+    def scan_array_scan(self, node) -> str:
+        if len(node.array_expr_list) > 1:
+            raise NoRule("UNNEST of several arrays")
+        array = self.expr(node.array_expr_list[0])
+        element = self.column(node.element_column_list[0])
+        offset = self.column(node.array_offset_column.column) if node.HasField("array_offset_column") else None
+        has_input, has_condition = node.HasField("input_scan"), node.HasField("join_expr")
+        if node.is_outer and has_condition:
+            inner = unnest("a", element, offset, f" FROM (SELECT {array} AS a)", False)
+            tail = f" FROM ({self.scan(node.input_scan)}) LEFT JOIN LATERAL ({inner}) ON {self.expr(node.join_expr)}"
+            return self.select(node.parent.column_list, {}, tail)
+        name = f"a{node.element_column_list[0].column_id}"
+        source = f" FROM (SELECT *, {array} AS {name} FROM ({self.scan(node.input_scan)}))" if has_input else f" FROM (SELECT {array} AS {name})"
+        query = unnest(name, element, offset, source, node.is_outer, has_input)
+        tail = f" FROM ({query})" + (f" WHERE {self.expr(node.join_expr)}" if has_condition else "")
+        return self.select(node.parent.column_list, {}, tail)
+
+    def scan_aggregate_scan(self, node) -> str:
+        base = node.parent
+        groups = self.computed(base.group_by_list)
+        if base.grouping_set_list:
+            return self.grouping_sets(base, groups)
+        aggregates = self.computed(base.aggregate_list)
+        source = self.source(base.input_scan)
+        items = [f"{expr} AS c{number}" for number, expr in (groups | aggregates).items()]
+        keys = ", ".join(str(i + 1) for i in range(len(groups)))
+        tail = f" GROUP BY {keys}" if keys else ""
+        if not items:
+            items = ["count(*) AS c0"]
+        return f"SELECT {', '.join(items)}{source}{tail}"
+
+    def grouping_sets(self, base, groups: dict[int, str]) -> str:
+        keys = "".join(f", {expr} AS c{number}" for number, expr in groups.items())
+        source = f" FROM (SELECT *{keys} FROM ({self.scan(base.input_scan)}))"
+        calls = {call.output_column.column_id: f"grouping({self.expr_column_ref(call.group_by_column)})::BIGINT" for call in base.grouping_call_list}
+        sets = ", ".join(self.grouping_set(item) for item in base.grouping_set_list)
+        items = [f"c{number}" for number in groups]
+        items += [f"{expr} AS c{number}" for number, expr in (self.computed(base.aggregate_list) | calls).items()]
+        return f"SELECT {', '.join(items)}{source} GROUP BY GROUPING SETS ({sets})"
+
+    def grouping_set(self, item) -> str:
+        node, name = node_of(item)
+        if name == "resolved_grouping_set_node":
+            return "(" + ", ".join(self.expr_column_ref(ref) for ref in node.group_by_column_list) + ")"
+        if name in ("resolved_rollup_node", "resolved_cube_node"):
+            kind = name.removeprefix("resolved_").removesuffix("_node")
+            parts = ["(" + ", ".join(self.expr_column_ref(ref) for ref in part.column_list) + ")" for part in getattr(node, kind + "_column_list")]
+            return f"{kind.upper()} ({', '.join(parts)})"
+        raise NoRule("GROUPING SETS of this form")
+
+    def scan_analytic_scan(self, node) -> str:
+        columns = columns_of(node.input_scan)
+        items = [self.column(c) for c in columns]
+        for group in node.function_group_list:
+            for item in group.analytic_function_list:
+                made, _ = node_of(item)
+                items.append(f"{self.analytic(made.expr, group)} AS {self.column(made.column)}")
+        return f"SELECT {', '.join(items)}{self.source(node.input_scan)}"
+
+    def scan_order_by_scan(self, node) -> str:
+        order = ", ".join(self.order_item(item) for item in node.order_by_item_list)
+        return self.select(node.parent.column_list, {}, f"{self.source(node.input_scan)} ORDER BY {order}")
+
+    def scan_limit_offset_scan(self, node) -> str:
+        if node_of(node.input_scan)[1] == "resolved_order_by_scan_node":
+            query = self.scan(node.input_scan)  # ORDER BY and LIMIT side by side are a top-N
+        else:
+            query = self.select(node.parent.column_list, {}, self.source(node.input_scan))
+        limit = f" LIMIT {self.expr(node.limit)}" if node.HasField("limit") else ""
+        offset = f" OFFSET {self.expr(node.offset)}" if node.HasField("offset") else ""
+        return query + limit + offset
+
+    def scan_set_operation_scan(self, node) -> str:
+        names = [self.column(c) for c in node.parent.column_list]
+        items = []
+        for item in node.input_item_list:
+            columns = ", ".join(f"{self.column(c)} AS {name}" for c, name in zip(item.output_column_list, names))
+            items.append(f"(SELECT {columns} FROM ({self.scan(item.scan)}))")
+        return f" {SET_OPERATIONS[node.op_type]} ".join(items)
+
+    def scan_with_scan(self, node) -> str:
+        entries = []
+        for entry in node.with_entry_list:
+            name = values.identifier(entry.with_query_name)
+            self.with_columns[entry.with_query_name] = [self.column(c) for c in columns_of(entry.with_subquery)]
+            if node_of(entry.with_subquery)[1] == "resolved_recursive_scan_node":
+                self.recursive.append(entry.with_query_name)
+                entries.append(f"{name} AS ({self.scan(entry.with_subquery)})")
+                self.recursive.pop()
+            else:
+                entries.append(f"{name} AS ({self.scan(entry.with_subquery)})")
+        recursive = "RECURSIVE " if node.recursive else ""
+        return f"WITH {recursive}{', '.join(entries)} {self.scan(node.query)}"
+
+    def scan_recursive_scan(self, node) -> str:
+        names = [self.column(c) for c in node.parent.column_list]
+        terms = []
+        for term in (node.non_recursive_term, node.recursive_term):
+            columns = ", ".join(f"{self.column(c)} AS {name}" for c, name in zip(term.output_column_list, names))
+            terms.append(f"SELECT {columns} FROM ({self.scan(term.scan)})")
+        return f" {SET_OPERATIONS[node.op_type]} ".join(terms)
+
+    def scan_recursive_ref_scan(self, node) -> str:
+        return self.reference(self.recursive[-1], node)
+
+    def scan_with_ref_scan(self, node) -> str:
+        return self.reference(node.with_query_name, node)
+
+    def reference(self, name: str, node) -> str:
+        """The rows of a named subquery under this scan's own column names."""
+        columns = ", ".join(f"{source} AS {self.column(c)}" for source, c in zip(self.with_columns[name], node.parent.column_list))
+        return f"SELECT {columns or '1 AS c0'} FROM {values.identifier(name)}"
+
+    def scan_sample_scan(self, node) -> str:
+        if node.partition_by_list or node.HasField("weight_column"):
+            raise NoRule("TABLESAMPLE of this form")
+        unit = "ROWS" if node.unit == 0 else "PERCENT"
+        size = self.constant(node.size)
+        method = "reservoir" if unit == "ROWS" else "bernoulli"
+        seed = f", {int(self.constant(node.repeatable_argument))}" if node.HasField("repeatable_argument") else ""
+        return f"SELECT * FROM ({self.scan(node.input_scan)}) USING SAMPLE {float(size) if unit == 'PERCENT' else int(size)} {unit} ({method}{seed})"
+
+    def scan_barrier_scan(self, node) -> str:
+        return self.scan(node.input_scan)
+
+
+def unnest(array: str, element: str, offset: str | None, source: str, outer: bool, keep: bool = False) -> str:
+    """A SELECT of an array's elements beside the row they come from; an outer one has a row of NULLs for an empty array."""
+    empty = f"coalesce(len({array}), 0) = 0"
+    filled = f"CASE WHEN {empty} THEN [NULL] ELSE {array} END" if outer else array
+    items = (["*"] if keep else []) + [f"unnest({filled}) AS {element}"]
+    if offset:
+        number = f"generate_subscripts({filled}, 1) - 1"
+        items.append(f"CASE WHEN {empty} THEN NULL ELSE {number} END AS {offset}" if outer else f"{number} AS {offset}")
+    return f"SELECT {', '.join(items)}{source}"

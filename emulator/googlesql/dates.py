@@ -1,0 +1,287 @@
+"""Dates and times: BigQuery's parts and format elements, as templates of DuckDB SQL."""
+from __future__ import annotations
+
+import re
+
+from .. import values
+from .expressions import Call, NoRule
+from .runtime import raised, raised_text
+
+# part -> interval of {n} of them; months and days take INTEGER in DuckDB.
+INTERVALS = {
+    "YEAR": "to_months((({n}) * 12)::INTEGER)", "QUARTER": "to_months((({n}) * 3)::INTEGER)", "MONTH": "to_months(({n})::INTEGER)",
+    "WEEK": "to_days((({n}) * 7)::INTEGER)", "DAY": "to_days(({n})::INTEGER)", "HOUR": "to_hours({n})", "MINUTE": "to_minutes({n})",
+    "SECOND": "to_microseconds(({n}) * 1000000)", "MILLISECOND": "to_microseconds(({n}) * 1000)", "MICROSECOND": "to_microseconds({n})",
+}
+MICROS = {"DAY": 86_400_000_000, "HOUR": 3_600_000_000, "MINUTE": 60_000_000, "SECOND": 1_000_000, "MILLISECOND": 1000, "MICROSECOND": 1}
+# Days from the day a week begins with to Thursday, 1970-01-01.
+WEEK_SHIFT = {"WEEK": 4, "WEEK_MONDAY": 3, "ISOWEEK": 3, "WEEK_TUESDAY": 2, "WEEK_WEDNESDAY": 1, "WEEK_THURSDAY": 0, "WEEK_FRIDAY": 6, "WEEK_SATURDAY": 5}
+WEEK_START = {part: (4 - shift) % 7 for part, shift in WEEK_SHIFT.items()}  # 0 is Sunday
+EPOCH_DAYS = "({x}::DATE - DATE '1970-01-01')"
+
+
+def zone(call: Call, i: int) -> str:
+    """SQL of a time zone's name, UTC where the call names none; DuckDB knows no offsets like +05:30."""
+    if i >= len(call.args):
+        return "'UTC'"
+    name = call.literal(i)
+    if isinstance(name, str):
+        found = re.fullmatch(r"(?:UTC|GMT)?([+-])(\d{1,2})(?::?(\d\d))?", name)
+        if found:
+            name = f"Etc/GMT{'-' if found[1] == '+' else '+'}{int(found[2])}" if not int(found[3] or 0) else None
+            if name is None:
+                raise NoRule("a time zone with minutes")
+        return values.string(name)
+    return call.args[i]
+
+
+def local(call: Call, i: int, zone_at: int) -> str:
+    """A TIMESTAMP argument as the wall clock of a zone (DuckDB's TIMESTAMP); others as they are."""
+    if call.kinds[i] != "TIMESTAMP":
+        return "{%d}" % i
+    return "timezone(%s, {%d})" % (zone(call, zone_at), i)
+
+
+def interval(n: str, part: str) -> str:
+    if part not in INTERVALS:
+        raise NoRule(f"an interval of {part}")
+    return INTERVALS[part].replace("{n}", n)
+
+
+def shift(sign: str):
+    """*_ADD and *_SUB: (value, n, part) or (value, interval)."""
+    def rule(call: Call) -> str:
+        by = "{1}" if call.kinds[1] == "INTERVAL" else interval("{1}", call.part(2))
+        if call.kind == "DATE" and call.kinds[1] != "INTERVAL":
+            if call.part(2) in ("DAY", "WEEK"):
+                days = "{1}" if call.part(2) == "DAY" else "({1}) * 7"
+                return f"({{0}} {sign} ({days})::INTEGER)"
+            return f"({{0}} {sign} {by})::DATE"
+        if call.kind == "DATE":
+            return f"({{0}} {sign} {by})::DATE"
+        return f"({{0}} {sign} {by})"
+    return rule
+
+
+def week_number(x: str, part: str) -> str:
+    return f"floor(({EPOCH_DAYS.replace('{x}', x)} + {WEEK_SHIFT[part]}) / 7)::BIGINT"
+
+
+def difference(call: Call) -> str:
+    """DATE_DIFF and DATETIME_DIFF count boundaries; TIMESTAMP_DIFF and TIME_DIFF whole units."""
+    part = call.part(2)
+    if call.kinds[0] == "TIMESTAMP":
+        if part not in MICROS:
+            raise NoRule(f"TIMESTAMP_DIFF in {part}")
+        return f"((epoch_us({{0}}) - epoch_us({{1}})) // {MICROS[part]})"
+    if part in WEEK_SHIFT:
+        return f"({week_number('{0}', part)} - {week_number('{1}', part)})"
+    if part == "ISOYEAR":
+        return "(isoyear({0}) - isoyear({1}))"
+    if call.kinds[0] == "DATE" and part == "DAY":
+        return "({0} - {1})"
+    if call.kinds[0] == "TIME" and part in MICROS:
+        return f"date_sub('{part.lower()}', {{1}}, {{0}})"
+    return f"date_diff('{part.lower()}', {{1}}, {{0}})"
+
+
+def truncate(call: Call) -> str:
+    """*_TRUNC(value, part [, zone])."""
+    part = call.part(1)
+    x = local(call, 0, 2)
+    if part in WEEK_SHIFT and part not in ("WEEK_MONDAY", "ISOWEEK"):
+        days = EPOCH_DAYS.replace("{x}", x)
+        result = f"({x}::DATE - (({days} + {WEEK_SHIFT[part]}) % 7 + 7)::INTEGER % 7)"
+    else:
+        name = {"WEEK_MONDAY": "week", "ISOWEEK": "week"}.get(part, part.lower())
+        result = f"date_trunc('{name}', {x})"
+    if call.kind == "TIMESTAMP":
+        return f"timezone({zone(call, 2)}, {result}::TIMESTAMP)"
+    return f"{result}::{({'DATE': 'DATE', 'DATETIME': 'TIMESTAMP', 'TIME': 'TIME'})[call.kind]}"
+
+
+EXTRACTS = {
+    "YEAR": "year({x})", "MONTH": "month({x})", "DAY": "day({x})", "QUARTER": "quarter({x})", "HOUR": "hour({x})", "MINUTE": "minute({x})",
+    "SECOND": "second({x})", "MILLISECOND": "(microsecond({x}) // 1000 % 1000)", "MICROSECOND": "(microsecond({x}) % 1000000)",
+    "DAYOFWEEK": "(dayofweek({x}) + 1)", "DAYOFYEAR": "dayofyear({x})", "ISOWEEK": "week({x})", "ISOYEAR": "isoyear({x})",
+    "DATE": "{x}::DATE", "TIME": "{x}::TIME", "DATETIME": "{x}",
+}
+INTERVAL_EXTRACTS = {
+    "YEAR": "datepart('year', {x})", "MONTH": "datepart('month', {x})", "DAY": "datepart('day', {x})", "HOUR": "datepart('hour', {x})",
+    "MINUTE": "datepart('minute', {x})", "SECOND": "(datepart('microsecond', {x}) // 1000000)",
+    "MILLISECOND": "(datepart('microsecond', {x}) // 1000 % 1000)", "MICROSECOND": "(datepart('microsecond', {x}) % 1000000)",
+}
+
+
+def extract(call: Call) -> str:
+    """EXTRACT(part FROM value [AT TIME ZONE zone]); part may be the function's own name ($extract_date)."""
+    own = call.name.removeprefix("$extract").removeprefix("_").upper()
+    part, zone_at = (own, 1) if own else (call.part(1), 2)
+    if call.kinds[0] == "INTERVAL":
+        return INTERVAL_EXTRACTS[part].replace("{x}", "{0}") + "::BIGINT"
+    x = local(call, 0, zone_at)
+    if part in WEEK_START and part != "ISOWEEK":
+        return f"((dayofyear({x}) + 6 - (dayofweek({x}) - {WEEK_START[part]} + 7) % 7) // 7)"
+    if part not in EXTRACTS:
+        raise NoRule(f"EXTRACT of {part}")
+    return EXTRACTS[part].replace("{x}", x)
+
+
+# Formats ------------------------------------------------------------------------------------------
+
+# An element of BigQuery's formats -> one of DuckDB's, or (after "=") SQL over {x}.
+ELEMENTS = {
+    "A": "%A", "a": "%a", "B": "%B", "b": "%b", "h": "%b", "d": "%d", "F": "%Y-%m-%d", "G": "%G", "H": "%H", "I": "%I", "j": "%j",
+    "M": "%M", "m": "%m", "p": "%p", "R": "%H:%M", "S": "%S", "T": "%H:%M:%S", "U": "%U", "u": "%u", "V": "%V", "W": "%W", "w": "%w",
+    "X": "%H:%M:%S", "Y": "%Y", "y": "%y", "D": "%m/%d/%y", "x": "%m/%d/%y", "n": "\n", "t": "\t", "%": "%%",
+    "r": "%I:%M:%S %p", "P": "=lower(strftime({x}, '%p'))", "e": "=lpad(day({x})::VARCHAR, 2, ' ')", "Q": "=quarter({x})::VARCHAR",
+    "k": "=lpad(hour({x})::VARCHAR, 2, ' ')", "l": "=lpad(((hour({x}) + 11) % 12 + 1)::VARCHAR, 2, ' ')",
+    "s": "=epoch({x})::BIGINT::VARCHAR", "C": "=lpad((year({x}) // 100)::VARCHAR, 2, '0')", "J": "=isoyear({x})::VARCHAR",
+    "c": "=strftime({x}, '%a %b ') || lpad(day({x})::VARCHAR, 2, ' ') || strftime({x}, ' %H:%M:%S %Y')",
+    "g": "=lpad((isoyear({x}) % 100)::VARCHAR, 2, '0')", "E4Y": "%Y",
+    "E*S": "=CASE WHEN microsecond({x}) % 1000000 = 0 THEN strftime({x}, '%S') ELSE rtrim(strftime({x}, '%S.%f'), '0') END",
+}
+
+
+def elements(pattern: str) -> list[str]:
+    """A format in pieces: an element's letters, or '\"' and a text as it is."""
+    pieces = []
+    for found in re.finditer(r"%(E[*\d]S|E4Y|E[cCxXyY]|O[deHImMSuUVwWy]|[A-Za-z%])|([^%]+|%)", pattern):
+        pieces.append(found[1] if found[1] else '"' + found[2])
+    return pieces
+
+
+def format_time(call: Call) -> str:
+    """FORMAT_DATE, FORMAT_DATETIME, FORMAT_TIME, FORMAT_TIMESTAMP(format, value [, zone])."""
+    x = local(call, 1, 2)
+    if call.kinds[1] == "TIME":
+        x = "(DATE '1970-01-01' + {1})"
+    elif call.kinds[1] == "DATE":
+        x = "{1}::TIMESTAMP"
+    parts, plain = [], ""
+    for piece in elements(call.text(0)):
+        made = piece[1:].replace("%", "%%") if piece[0] == '"' else format_element(piece, call)
+        if made.startswith("="):
+            parts += ([f"strftime({x}, {values.string(plain)})"] if plain else []) + [made[1:].replace("{x}", x)]
+            plain = ""
+        else:
+            plain += made
+    if plain or not parts:
+        parts.append(f"strftime({x}, {values.string(plain)})")
+    return "(" + " || ".join(parts) + ")"
+
+
+def format_element(piece: str, call: Call) -> str:
+    fraction = re.fullmatch(r"E(\d)S", piece)
+    if fraction:
+        digits = min(int(fraction[1]), 6)
+        return f"=left(strftime({{x}}, '%S.%f'), {3 + digits})" if digits else "%S"
+    if piece == "Z" and call.kinds[1] == "TIMESTAMP":
+        return "UTC" if zone(call, 2) == "'UTC'" else no_element(piece)
+    if piece == "z" and call.kinds[1] == "TIMESTAMP" and zone(call, 2) == "'UTC'":
+        return "+0000"
+    if piece == "Ez" and zone(call, 2) == "'UTC'":
+        return "+00:00"
+    return ELEMENTS.get(piece) or no_element(piece)
+
+
+def no_element(piece: str):
+    raise NoRule(f"the format element %{piece}")
+
+
+PARSED = {key: value for key, value in ELEMENTS.items() if not value.startswith("=")} | {"e": "%d", "k": "%H", "l": "%I", "P": "%p", "E*S": "%S.%f"}
+
+
+def parse_time(kind: str):
+    """PARSE_DATE, PARSE_DATETIME, PARSE_TIME, PARSE_TIMESTAMP(format, text [, zone])."""
+    def rule(call: Call) -> str:
+        pattern = ""
+        for piece in elements(call.text(0)):
+            if piece[0] != '"' and (piece in ("U", "W", "V", "G", "u", "w", "j") or piece not in PARSED and not re.fullmatch(r"E\dS", piece)):
+                if piece == "z":
+                    pattern += "%z"
+                    continue
+                raise NoRule(f"parsing the format element %{piece}")
+            pattern += piece[1:].replace("%", "%%") if piece[0] == '"' else PARSED.get(piece, "%S.%f")
+        if "%z" in pattern:
+            raise NoRule("parsing the format element %z")
+        patterns = [pattern] + ([pattern.replace("%S.%f", "%S")] if "%S.%f" in pattern else [])
+        parsed = f"try_strptime(trim({{1}}), [{', '.join(map(values.string, patterns))}])"
+        cast = {"DATE": f"{parsed}::DATE", "TIME": f"{parsed}::TIME", "DATETIME": parsed, "TIMESTAMP": f"timezone({zone(call, 2)}, {parsed})"}[kind]
+        failed = raised("'Failed to parse input string \"'", "{1}", "'\"'")
+        return f"CASE WHEN {{1}} IS NULL THEN NULL WHEN {parsed} IS NULL THEN {failed} ELSE {cast} END"
+    return rule
+
+
+def last_day(call: Call) -> str:
+    part = call.part(1) if len(call.args) > 1 else "MONTH"
+    if part == "MONTH":
+        return "last_day({0})"
+    if part in ("QUARTER", "YEAR"):
+        return f"(date_trunc('{part.lower()}', {{0}}) + {interval('1', part)} - to_days(1))::DATE"
+    if part in WEEK_SHIFT:
+        days = EPOCH_DAYS.replace("{x}", "{0}")
+        return f"({{0}}::DATE - (({days} + {WEEK_SHIFT[part]}) % 7 + 7)::INTEGER % 7 + 6)"
+    raise NoRule(f"LAST_DAY of {part}")
+
+
+def timestamp(call: Call) -> str:
+    """TIMESTAMP(text, date or datetime [, zone])."""
+    from .functions import CASTS
+    if call.kinds[0] == "TIMESTAMP":
+        return "{0}"
+    if call.kinds[0] == "STRING":
+        if len(call.args) == 1:
+            return CASTS["STRING", "TIMESTAMP"]
+        return f"timezone({zone(call, 1)}, {{0}}::TIMESTAMP)"
+    return f"timezone({zone(call, 1)}, {{0}}::TIMESTAMP)"
+
+
+def date(call: Call) -> str:
+    """DATE(year, month, day), DATE(datetime), DATE(timestamp [, zone])."""
+    if call.kinds[0] == "INTEGER":
+        return checked_date("{0}", "{1}", "{2}")
+    return f"({local(call, 0, 1)})::DATE"
+
+
+def checked_date(year: str, month: str, day: str) -> str:
+    failed = raised("'Input calculates to invalid date: '", f"printf('%04d-%02d-%02d', {year}, {month}, {day})")
+    return (f"CASE WHEN {month} BETWEEN 1 AND 12 AND {day} BETWEEN 1 AND 31 AND {year} BETWEEN 1 AND 9999 "
+            f"THEN make_date({year}, {month}, {day}) ELSE CASE WHEN {year} + {month} + {day} IS NOT NULL THEN {failed} END END")
+
+
+def datetime(call: Call) -> str:
+    """DATETIME(year, month, day, hour, minute, second), (date, time), (date), (timestamp [, zone])."""
+    if call.kinds[0] == "INTEGER":
+        return "make_timestamp({0}, {1}, {2}, {3}, {4}, {5}::DOUBLE)"
+    if call.kinds[0] == "DATE" and len(call.args) == 2:
+        return "({0} + {1})"
+    if call.kinds[0] == "TIMESTAMP":
+        return local(call, 0, 1)
+    if call.kinds[0] == "STRING":
+        from .functions import CASTS
+        return CASTS["STRING", "DATETIME"]
+    return "{0}::TIMESTAMP"
+
+
+def time(call: Call) -> str:
+    if call.kinds[0] == "INTEGER":
+        return "make_time({0}, {1}, {2}::DOUBLE)"
+    return f"({local(call, 0, 1)})::TIME"
+
+
+def text_of_timestamp(call: Call) -> str:
+    """STRING(timestamp [, zone]): with the zone's offset; only UTC is said in SQL."""
+    from .functions import CASTS
+    if len(call.args) > 1 and zone(call, 1) != "'UTC'":
+        raise NoRule("STRING of a TIMESTAMP in a zone")
+    return CASTS[call.kinds[0], "STRING"]
+
+
+def generate_dates(call: Call) -> str:
+    """GENERATE_DATE_ARRAY and GENERATE_TIMESTAMP_ARRAY(start, end [, step, part])."""
+    step = interval("{2}", call.part(3)) if len(call.args) > 3 else ("to_days(({2})::INTEGER)" if len(call.args) > 2 else "to_days(1)")
+    zero = f"WHEN {{2}} = 0 THEN {raised_text('Sequence step cannot be 0.')} " if len(call.args) > 2 else ""
+    made = f"generate_series({{0}}, {{1}}, {step})"
+    made = f"{made}::DATE[]" if call.kinds[0] == "DATE" else made
+    return f"CASE {zero}ELSE {made} END" if zero else made

@@ -1,0 +1,152 @@
+"""Google's SQL service, a WebAssembly module, called with protobufs.
+
+The module is compiled once for a machine and kept in a cache folder, since compiling takes tens of
+seconds and loading the compiled form a few milliseconds.
+"""
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import platform
+import sys
+import tempfile
+import threading
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Callable
+
+import tzdata
+import wasmtime
+import zetasql.wasi
+from google.protobuf.message import Message
+
+# A code of absl::Status.
+CANCELLED, INVALID_ARGUMENT, NOT_FOUND, OUT_OF_RANGE, UNIMPLEMENTED = 1, 3, 5, 11, 12
+
+
+class ServiceError(Exception):
+    """What the service answers in place of a result. code: of absl::Status; message: its text."""
+
+    def __init__(self, code: int, message: str):
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class Crash(Exception):
+    """The module came to a halt (a stack too deep, memory used up); its instance is gone."""
+
+
+def default_cache_dir() -> Path:
+    """Where the compiled module is kept unless the caller says where."""
+    named = os.environ.get("BIGQUERY_EMULATOR_CACHE")
+    if named:
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bigquery-tables-lab"
+
+
+def cache_file(cache_dir: Path) -> Path:
+    """The compiled module's file; its name changes with everything that the compiled form depends on."""
+    facts = (metadata.version("zetasql"), metadata.version("wasmtime"), sys.implementation.cache_tag, platform.platform(), platform.machine())
+    return Path(cache_dir) / f"googlesql-{hashlib.sha256(repr(facts).encode()).hexdigest()[:16]}.cwasm"
+
+
+def _engine() -> wasmtime.Engine:
+    config = wasmtime.Config()
+    config.shared_memory = True
+    return wasmtime.Engine(config)
+
+
+def prepare_cache(cache_dir: Path, progress: Callable[[str], None] = lambda text: None) -> Path:
+    """Compile the module into the cache folder unless it is there already; returns the file.
+
+    progress: called with a line of text at the start and the end of a compilation.
+    """
+    path = cache_file(cache_dir)
+    if path.exists():
+        return path
+    progress("Compiling Google's SQL analyzer for this machine (once, under a minute)")
+    start = time.monotonic()
+    compiled = wasmtime.Module.from_file(_engine(), str(zetasql.wasi.get_wasm_path())).serialize()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        file.write(compiled)
+    os.replace(file.name, path)
+    progress(f"Compiled in {time.monotonic() - start:.0f} s")
+    return path
+
+
+class Engine:
+    """One instance of the module. Calls are serialized by a lock, since the module has one thread."""
+
+    def __init__(self, cache_dir: Path):
+        self.cache_dir = Path(cache_dir)
+        self.lock = threading.RLock()
+        self.generation = 0  # grows when a crash makes a new instance, which knows nothing of the old one's catalogs
+        self._load()
+
+    def _load(self) -> None:
+        engine = _engine()
+        path = prepare_cache(self.cache_dir)
+        try:
+            self.module = wasmtime.Module.deserialize_file(engine, str(path))
+        except wasmtime.WasmtimeError:  # a file cut short or made elsewhere
+            path.unlink(missing_ok=True)
+            self.module = wasmtime.Module.deserialize_file(engine, str(prepare_cache(self.cache_dir)))
+        self.engine = engine
+        self._instantiate()
+
+    def _instantiate(self) -> None:
+        wasi = wasmtime.WasiConfig()
+        wasi.inherit_stderr()  # the module says there why it came to a halt
+        wasi.preopen_dir(os.path.join(os.path.dirname(tzdata.__file__), "zoneinfo"), "/usr/share/zoneinfo")
+        self.store = wasmtime.Store(self.engine)
+        self.store.set_wasi(wasi)
+        linker = wasmtime.Linker(self.engine)
+        linker.define_wasi()
+        self.exports = dict(linker.instantiate(self.store, self.module).exports(self.store))
+        if "_initialize" in self.exports:
+            self.exports["_initialize"](self.store)
+        self.generation += 1
+
+    def call(self, method: str, request: Message, answer: type[Message] | None = None):
+        """One call of the service: an `answer` message. Raises ServiceError for its errors, Crash for its end."""
+        data = request.SerializeToString()
+        with self.lock:
+            try:
+                reply = self._call("ZetaSqlLocalService_" + method, data)
+            except (wasmtime.Trap, wasmtime.WasmtimeError) as error:
+                self._instantiate()
+                raise Crash(str(error).splitlines()[0]) from error
+        return answer.FromString(reply) if answer else None
+
+    def _call(self, name: str, data: bytes) -> bytes:
+        allocate, free = self.exports["wasm_malloc"], self.exports["wasm_free"]
+        request, length = allocate(self.store, len(data) + 1), allocate(self.store, 4)
+        try:
+            ctypes.memmove(self._address(request), data, len(data))
+            reply = self.exports[name](self.store, request, len(data), length)
+            if not reply:
+                raise self._error()
+            size = int.from_bytes(self._read(length, 4), "little")
+            text = self._read(reply, size)
+            free(self.store, reply)
+            return text
+        finally:
+            free(self.store, request)
+            free(self.store, length)
+
+    def _address(self, pointer: int) -> int:
+        return ctypes.addressof(self.exports["memory"].data_ptr().contents) + (pointer & 0xFFFFFFFF)
+
+    def _read(self, pointer: int, size: int) -> bytes:
+        return ctypes.string_at(self._address(pointer), size)
+
+    def _error(self) -> ServiceError:
+        size = self.exports["wasm_get_last_error_size"](self.store)
+        text = self._read(self.exports["wasm_get_last_error"](self.store), size).decode("utf-8", "replace")
+        code, _, message = text.partition(", Message: ")
+        number = code.removeprefix("Code: ")
+        return ServiceError(int(number) if number.isdigit() else 0, message or text)

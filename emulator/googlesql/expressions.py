@@ -1,0 +1,333 @@
+"""Expressions of the resolved tree as DuckDB SQL.
+
+A function's SQL is a template over its arguments, `{0}`, `{1}` and so on. Where a template names an
+argument more than once and the argument is long, it is bound to a lambda's variable: each argument is
+written once and evaluated once, whatever templates are nested.
+"""
+from __future__ import annotations
+
+import re
+
+from zetasql.wasi._pb2.zetasql.public import type_pb2
+from zetasql.wasi._pb2.zetasql.public.functions import datetime_pb2
+
+from .. import values
+from ..errors import ApiError
+from . import types
+
+SHORT = 48  # an argument up to this length is repeated rather than bound
+PLACEHOLDER = re.compile(r"\{(\d+)\}")
+LAMBDA = re.compile(r"lambda v(\d+):")
+VOLATILE = re.compile(r"random\(|uuid\(")
+SAFE_ERROR_MODE = 1
+IGNORE_NULLS, RESPECT_NULLS = 1, 2
+FRAME_UNITS = ("ROWS", "RANGE")
+FRAME_BOUNDS = ("UNBOUNDED PRECEDING", "{} PRECEDING", "CURRENT ROW", "{} FOLLOWING", "UNBOUNDED FOLLOWING")
+
+
+class NoRule(Exception):
+    """The compiler has no rule for a construct."""
+
+    def __init__(self, construct: str):
+        super().__init__(construct)
+        self.construct = construct
+
+
+class Call:
+    """One call of a function, as its entry in the table of functions sees it.
+
+    args: SQL of the arguments; kinds: keys of values.TYPES (or ARRAY, ENUM); protos: their types;
+    type, kind: of the result; nodes: the arguments in the tree.
+    """
+
+    def __init__(self, name: str, args: list[str], protos: list, nodes: list, proto, compiler):
+        self.name = name
+        self.args = args
+        self.protos = protos
+        self.nodes = nodes
+        self.type = proto
+        self.compiler = compiler
+        self.kinds = [types.kind_name(p) for p in protos]
+        self.kind = types.kind_name(proto)
+
+    def literal(self, i: int):
+        """The value of a constant argument, None if it is NULL or not a literal."""
+        if i >= len(self.nodes):
+            return None
+        node = self.nodes[i]
+        if node.WhichOneof("node") == "resolved_parameter_node":
+            return self.compiler.parameter_text(node.resolved_parameter_node)
+        if node.WhichOneof("node") != "resolved_literal_node":
+            return None
+        value = node.resolved_literal_node.value.value
+        which = value.WhichOneof("value")
+        return getattr(value, which) if which else None
+
+    def text(self, i: int) -> str:
+        """A constant string argument; NoRule where it is computed."""
+        value = self.literal(i)
+        if not isinstance(value, str):
+            raise NoRule(f"{self.name.upper()} with an argument that is not constant")
+        return value
+
+    def part(self, i: int) -> str:
+        """A date or time part, e.g. MONTH, WEEK_MONDAY."""
+        return datetime_pb2.DateTimestampPart.Name(self.literal(i))
+
+
+def fill(template: str, args: list[str], safe: bool = False) -> str:
+    """A template with its arguments; safe: an error of the function itself, not of its arguments, is NULL."""
+    used = [int(i) for i in PLACEHOLDER.findall(template)]
+    bound = [i for i in sorted(set(used)) if must_bind(args[i], used.count(i), safe)]
+    if bound:
+        bound += [i for i in sorted(set(used)) if i not in bound and "SELECT " in args[i]]  # a lambda can't hold a subquery
+        name = f"v{1 + max((int(level) for arg in args for level in LAMBDA.findall(arg)), default=0)}"
+        packed = ", ".join(f"p{i} := {args[i]}" for i in bound)
+        args = [f"{name}.p{i}" if i in bound else arg for i, arg in enumerate(args)]
+        return f"list_transform([struct_pack({packed})], lambda {name}: {fill(template, args, safe)})[1]"
+    body = PLACEHOLDER.sub(lambda found: args[int(found[1])], template)
+    return f"TRY({body})" if safe else body
+
+
+def must_bind(arg: str, count: int, safe: bool) -> bool:
+    if safe and "(" in arg and not is_plain(arg):
+        return True
+    return count > 1 and (len(arg) > SHORT and not is_plain(arg) or "SELECT " in arg or VOLATILE.search(arg) is not None)
+
+
+def is_plain(arg: str) -> bool:
+    """A literal: it can be repeated, and can't fail."""
+    return re.fullmatch(r"\(?-?[\w.'+: -]*\)?(::[\w(),]+)?", arg) is not None and arg.count("'") in (0, 2)
+
+
+class Expressions:
+    """The rules of expressions; the compiler of scans builds on it."""
+
+    def __init__(self, context: dict):
+        self.context = context
+        self.session_user = context["session_user"]
+
+    def column(self, column) -> str:
+        return f"c{column.column_id}"
+
+    def expr(self, expression) -> str:
+        """SQL of any expression."""
+        from .compiler import node_of
+        node, name = node_of(expression)
+        rule = getattr(self, "expr_" + name.removeprefix("resolved_").removesuffix("_node"), None)
+        if rule is None:
+            raise NoRule(name.removeprefix("resolved_").removesuffix("_node").replace("_", " ").upper())
+        return rule(node)
+
+    def type_of(self, expression):
+        """The type of any expression."""
+        from .compiler import node_of
+        node, _ = node_of(expression)
+        while "type" not in node.DESCRIPTOR.fields_by_name or node.DESCRIPTOR.name != "ResolvedExprProto":
+            node = node.parent
+        return node.type
+
+    def expr_literal(self, node) -> str:
+        return types.literal(node.value.value, node.value.type)
+
+    def declared(self, node) -> tuple[dict, dict]:
+        """A parameter and its field; ApiError invalidQuery for one without a value."""
+        parameters, fields = self.context["parameters"], self.context["parameter_fields"]
+        for place, parameter in enumerate(parameters):
+            if (parameter.get("name", "").lower() == node.name.lower()) if node.name else place + 1 == node.position:
+                return parameter, fields[place]
+        if node.name:
+            raise ApiError("invalidQuery", f"Query parameter '{node.name}' not found", "query")
+        raise ApiError("invalidQuery", f"Query parameter number {node.position} is not defined ({len(parameters)} provided)", "query")
+
+    def expr_parameter(self, node) -> str:
+        parameter, field = self.declared(node)
+        value = types.parameter_value(parameter.get("parameterValue"), field)
+        proto = types.type_proto(field)
+        if value is not None and proto.type_kind in CHECKED_PARAMETERS and not values.repeated(field):
+            from .functions import CASTS
+            kind = types.kind_name(proto)
+            return fill(CASTS["STRING", kind], [types.string_literal(str(value))])
+        field = types.rest_field(proto) | {"mode": field.get("mode", "NULLABLE")}
+        return f"({values.literal(field, value)})"
+
+    def parameter_text(self, node):
+        """The value of a STRING parameter, for rules that need a constant."""
+        parameter, field = self.declared(node)
+        value = types.parameter_value(parameter.get("parameterValue"), field)
+        return value if isinstance(value, str) and values.type_name(field) == "STRING" else None
+
+    def expr_column_ref(self, node) -> str:
+        return self.column(node.column)
+
+    def expr_make_struct(self, node) -> str:
+        names = types.struct_names(node.parent.type)
+        items = ", ".join(f"{values.identifier(name)} := {self.expr(item)}" for name, item in zip(names, node.field_list))
+        return f"struct_pack({items})" if items else "NULL"
+
+    def expr_get_struct_field(self, node) -> str:
+        name = types.struct_names(self.type_of(node.expr))[node.field_idx]
+        return f"struct_extract({self.expr(node.expr)}, {values.string(name)})"
+
+    def expr_get_json_field(self, node) -> str:
+        return values.json_member(self.expr(node.expr), node.field_name)
+
+    def expr_subquery_expr(self, node) -> str:
+        query = self.scan(node.subquery)
+        if node.subquery_type == 0:
+            return f"({query})"
+        if node.subquery_type == 1:
+            return f"coalesce(ARRAY({query}), [])"
+        if node.subquery_type == 2:
+            return f"EXISTS ({query})"
+        if node.subquery_type == 3:
+            return f"({self.expr(node.in_expr)} IN ({query}))"
+        raise NoRule("LIKE ANY over a subquery")
+
+    # Casts ----------------------------------------------------------------------------------------
+
+    def expr_cast(self, node) -> str:
+        if node.HasField("time_zone") or node.HasField("extended_cast"):
+            raise NoRule("CAST with a time zone")
+        if node.HasField("format"):
+            raise NoRule("CAST with a format")
+        return self.cast(self.expr(node.expr), self.type_of(node.expr), node.parent.type, node.return_null_on_error)
+
+    def cast(self, arg: str, source, target, safe: bool) -> str:
+        return fill(self.cast_template(source, target), [arg], safe)
+
+    def cast_template(self, source, target, depth: int = 0) -> str:
+        """The template of a cast; arrays and structs are cast member by member."""
+        from .functions import CASTS
+        kinds = types.kind_name(source), types.kind_name(target)
+        if source == target or source.type_kind == type_pb2.TYPE_UNKNOWN:
+            return "{0}"
+        if kinds == ("ARRAY", "ARRAY"):
+            inner = self.cast_template(source.array_type.element_type, target.array_type.element_type, depth + 1)
+            return "list_transform({0}, lambda x%d: %s)" % (depth, inner.replace("{0}", f"x{depth}"))
+        if kinds == ("RECORD", "RECORD"):
+            names = zip(types.struct_names(source), types.struct_names(target), source.struct_type.field, target.struct_type.field)
+            inner = ", ".join(
+                f"{values.identifier(new)} := " + self.cast_template(a.field_type, b.field_type, depth + 1).replace(
+                    "{0}", "struct_extract({0}, %s)" % values.string(old)) for old, new, a, b in names)
+            return f"CASE WHEN {{0}} IS NOT NULL THEN struct_pack({inner}) END"
+        if kinds in CASTS:
+            return CASTS[kinds]
+        if kinds[0] == kinds[1]:
+            return "{0}"
+        raise NoRule(f"CAST of {kinds[0]} to {kinds[1]}")
+
+    # Calls ----------------------------------------------------------------------------------------
+
+    def call_of(self, base) -> Call:
+        """A ResolvedFunctionCallBase as a Call."""
+        name = base.function.name.rpartition(":")[2].lower()
+        nodes = list(base.argument_list)
+        if not nodes and base.generic_argument_list:
+            return self.generic_call(name, base)
+        return Call(name, [self.expr(n) for n in nodes], [self.type_of(n) for n in nodes], nodes, base.parent.type, self)
+
+    def generic_call(self, name: str, base) -> Call:
+        """A call that has a lambda among its arguments."""
+        args, protos, nodes = [], [], []
+        for item in base.generic_argument_list:
+            if item.HasField("expr"):
+                args.append(self.expr(item.expr))
+                protos.append(self.type_of(item.expr))
+                nodes.append(item.expr)
+            elif item.HasField("inline_lambda"):
+                names = ", ".join(self.column(c) for c in item.inline_lambda.argument_list)
+                args.append(f"lambda {names}: {self.expr(item.inline_lambda.body)}")
+                protos.append(self.type_of(item.inline_lambda.body))
+                nodes.append(item.inline_lambda.body)
+            else:
+                raise NoRule(f"the function {name.upper()} with such an argument")
+        return Call(name, args, protos, nodes, base.parent.type, self)
+
+    def expr_function_call(self, node) -> str:
+        from .functions import FUNCTIONS
+        call = self.call_of(node.parent)
+        return fill(template_of(FUNCTIONS, call), call.args, node.parent.error_mode == SAFE_ERROR_MODE)
+
+    def expr_aggregate_function_call(self, node) -> str:
+        """An aggregate with all its modifiers."""
+        from .functions import AGGREGATES, HAVING
+        scalar = node.parent
+        call = self.call_of(scalar.parent)
+        if scalar.HasField("where_expr") or node.group_by_list or node.HasField("having_expr"):
+            raise NoRule("an aggregate of groups within groups")
+        if node.HasField("having_modifier"):
+            template = HAVING.get((call.name, node.having_modifier.kind))
+            if template is None:
+                raise NoRule(f"{call.name.upper()} with HAVING MAX or MIN")
+            return fill(template, [call.args[0], self.expr(node.having_modifier.having_expr)])
+        call.distinct = "DISTINCT " if scalar.distinct else ""
+        call.order = self.order_by(node.order_by_item_list)
+        call.limit = self.expr(node.limit) if node.HasField("limit") else ""
+        call.filter = f" FILTER (WHERE {call.args[0]} IS NOT NULL)" if scalar.null_handling_modifier == IGNORE_NULLS else ""
+        call.over = ""
+        return fill_once(template_of(AGGREGATES, call), call)
+
+    def analytic(self, expression, group) -> str:
+        """An analytic function call with its window."""
+        from .compiler import node_of
+        from .functions import AGGREGATES, WINDOWS
+        node, _ = node_of(expression)
+        scalar = node.parent
+        call = self.call_of(scalar.parent)
+        call.distinct = "DISTINCT " if scalar.distinct else ""
+        call.order, call.limit = "", ""
+        ignore = scalar.null_handling_modifier == IGNORE_NULLS
+        call.over = f" OVER ({self.window(group, node)})"
+        if call.name in WINDOWS:
+            call.filter = " IGNORE NULLS" if ignore else ""
+            return fill_once(template_of(WINDOWS, call), call)
+        call.filter = f" FILTER (WHERE {call.args[0]} IS NOT NULL)" if ignore else ""
+        return fill_once(template_of(AGGREGATES, call), call)
+
+    def window(self, group, node) -> str:
+        words = []
+        if group.HasField("partition_by"):
+            words.append("PARTITION BY " + ", ".join(self.expr_column_ref(c) for c in group.partition_by.partition_by_list))
+        if group.HasField("order_by"):
+            words.append("ORDER BY " + ", ".join(self.order_item(item) for item in group.order_by.order_by_item_list))
+        if node.HasField("window_frame"):
+            frame = node.window_frame
+            words.append(f"{FRAME_UNITS[frame.frame_unit]} BETWEEN {self.bound(frame.start_expr)} AND {self.bound(frame.end_expr)}")
+        return " ".join(words)
+
+    def bound(self, bound) -> str:
+        return FRAME_BOUNDS[bound.boundary_type].format(self.expr(bound.expression) if bound.HasField("expression") else "")
+
+    def order_by(self, items) -> str:
+        return " ORDER BY " + ", ".join(self.order_item(item) for item in items) if items else ""
+
+    def order_item(self, item) -> str:
+        if item.HasField("collation_name"):
+            raise NoRule("ORDER BY with COLLATE")
+        first = item.null_order == 1 or (item.null_order == 0 and not item.is_descending)
+        return f"{self.expr_column_ref(item.column_ref)} {'DESC' if item.is_descending else 'ASC'} NULLS {'FIRST' if first else 'LAST'}"
+
+
+CHECKED_PARAMETERS = {type_pb2.TYPE_INT64, type_pb2.TYPE_DOUBLE, type_pb2.TYPE_BOOL, type_pb2.TYPE_DATE, type_pb2.TYPE_DATETIME,
+                      type_pb2.TYPE_TIME, type_pb2.TYPE_TIMESTAMP, type_pb2.TYPE_NUMERIC, type_pb2.TYPE_INTERVAL}
+
+
+def template_of(table: dict, call: Call) -> str:
+    """The entry of a call in a table of functions, as a template; NoRule names what has none."""
+    entry = table.get(call.name)
+    if isinstance(entry, dict):
+        entry = entry.get(call.kinds[0] if call.kinds else call.kind, entry.get("*"))
+    if callable(entry):
+        entry = entry(call)
+    if entry is None:
+        name = call.name.upper()
+        raise NoRule(f"the operator {name[1:]}" if name.startswith("$") else f"the function {name}")
+    return entry
+
+
+def fill_once(template: str, call: Call) -> str:
+    """An aggregate's template: its modifiers are {distinct}, {order}, {filter}, {over}."""
+    template = template.replace("{distinct}", call.distinct).replace("{order}", call.order)
+    template = template.replace("{filter}", call.filter).replace("{over}", call.over)
+    return PLACEHOLDER.sub(lambda found: call.args[int(found[1])], template)
