@@ -22,15 +22,14 @@ T = TypeVar("T")
 
 # What each kind of job does.
 RUN: dict[str, Callable[["Job"], None]] = {
-    "query": query.run, "load": transfer.load, "extract": transfer.extract, "copy": transfer.copy}
+    "query": query.run, "load": lambda job: transfer.load(job), "extract": lambda job: transfer.extract(job), "copy": transfer.copy}
 WORKERS = 16
 INSERT_WAIT = 1.0  # seconds jobs.insert waits for a short job: a client that sees it done need not poll
 QUERY_WAIT_MS = 10_000  # what jobs.query and getQueryResults wait unless the caller says otherwise
 MOST_WAIT_MS = 200_000
 RESULTS_KEPT_MS = 24 * 3_600_000
 JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,1024}")
-UNSUPPORTED = {"query": query.UNSUPPORTED, "load": transfer.UNSUPPORTED_LOAD, "extract": transfer.UNSUPPORTED_EXTRACT,
-               "copy": transfer.UNSUPPORTED_COPY}
+OPTIONS = {"query": query.OPTIONS, "copy": transfer.COPY_OPTIONS}
 
 
 class Job:
@@ -273,8 +272,8 @@ def make(call: Call, configuration: dict, reference: dict | None = None, upload=
 
 
 def refuse_unsupported(kind: str, configuration: dict) -> None:
-    for option in UNSUPPORTED[kind]:
-        if configuration[kind].get(option):
+    for option, value in configuration[kind].items():
+        if value and option not in OPTIONS.get(kind, configuration[kind]):
             raise unsupported(f"{option} in a {kind} job")
 
 

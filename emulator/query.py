@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from .googlesql import Statement
     from .jobs import Job
 
-# Options of a query's configuration that are refused, not ignored.
-UNSUPPORTED = ("tableDefinitions", "userDefinedFunctionResources", "createSession", "connectionProperties", "scriptOptions",
-               "schemaUpdateOptions", "continuous", "writeIncrementalResults", "destinationEncryptionConfiguration", "secureContext")
+# The options a query takes; others are refused, not ignored. Those of legacy SQL have no effect on GoogleSQL.
+OPTIONS = {"query", "destinationTable", "createDisposition", "writeDisposition", "defaultDataset", "priority", "useQueryCache", "useLegacySql",
+           "maximumBytesBilled", "parameterMode", "queryParameters", "timePartitioning", "rangePartitioning", "clustering",
+           "allowLargeResults", "flattenResults", "preserveNulls", "maximumBillingTier"}
 # What jobs.query's request has in common with a query's configuration.
 REQUEST_OPTIONS = ("query", "defaultDataset", "useQueryCache", "useLegacySql", "preserveNulls", "parameterMode", "queryParameters",
                    "maximumBytesBilled", "createSession", "connectionProperties", "continuous", "writeIncrementalResults",

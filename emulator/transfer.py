@@ -1,4 +1,4 @@
-"""What load, extract and copy jobs do: rows between tables, files and the bucket."""
+"""What copy, load and extract jobs do: rows between tables, files and the bucket."""
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -10,10 +10,8 @@ from .lake import Transaction
 if TYPE_CHECKING:
     from .jobs import Job
 
-# Options that are refused, not ignored.
-UNSUPPORTED_COPY = ("destinationEncryptionConfiguration", "destinationExpirationTime")
-UNSUPPORTED_LOAD = ("destinationEncryptionConfiguration",)
-UNSUPPORTED_EXTRACT = ("sourceModel", "modelExtractOptions")
+# The options a copy job takes; others are refused, not ignored.
+COPY_OPTIONS = {"sourceTable", "sourceTables", "destinationTable", "createDisposition", "writeDisposition", "operationType"}
 MAX_SOURCES = 1200
 
 

@@ -144,21 +144,57 @@ def _value_json(field: dict, x: str, int64: bool, depth: int) -> str:
     if kind == "RECORD":
         record = _record_json(field["fields"], lambda part: f"{x}.{identifier(part['name'])}", int64, depth)
         return f"CASE WHEN {x} IS NULL THEN 'null' ELSE {record} END"
-    if kind == "RANGE":
-        start, end = (
-            f"coalesce({_text(part, x + '.' + identifier(part['name']), int64)}, 'UNBOUNDED')"
-            for part in range_parts(field))
-        return f"CASE WHEN {x} IS NULL THEN 'null' ELSE '\"[' || {start} || ', ' || {end} || ')\"' END"
     text = _text(field, x, int64)
     if kind in ("STRING", "JSON", "GEOGRAPHY"):
         return f"coalesce(to_json(({text})::VARCHAR)::VARCHAR, 'null')"
-    return f"coalesce('\"' || {text} || '\"', 'null')"
+    return f"coalesce('\"' || ({text}) || '\"', 'null')"
 
 
 def _text(field: dict, x: str, int64: bool) -> str:
     kind = type_name(field)
+    if kind == "RANGE":
+        start, end = (f"coalesce({_text(part, x + '.' + identifier(part['name']), int64)}, 'UNBOUNDED')" for part in range_parts(field))
+        return f"CASE WHEN {x} IS NULL THEN NULL ELSE '[' || {start} || ', ' || {end} || ')' END"
     template = TYPES[kind].text if int64 or kind != "TIMESTAMP" else FLOAT_TIMESTAMP
     return template.format(x=x)
+
+
+# Rows to files ------------------------------------------------------------------------------------
+
+def file_text(field: dict, x: str) -> str:
+    """SQL for a value's text in an exported file, where moments are for people: 2020-01-01 00:00:00 UTC."""
+    if type_name(field) == "TIMESTAMP":
+        return f"(CASE WHEN epoch_us({x}) % 1000000 = 0 THEN strftime({x}, '%Y-%m-%d %H:%M:%S UTC') ELSE strftime({x}, '%Y-%m-%d %H:%M:%S.%f UTC') END)"
+    return _text(field, x, True)
+
+
+def object_json(fields: list[dict]) -> str:
+    """SQL for one row as a line of exported JSON: NULLs left out, INT64 as text, `<`, `>` and `&` escaped."""
+    return _escape(_object(fields, lambda field: identifier(field["name"]), 0))
+
+
+def _escape(text: str) -> str:
+    for letter, code in (("<", "003c"), (">", "003e"), ("&", "0026")):
+        text = f"replace({text}, '{letter}', '\\u{code}')"
+    return text
+
+
+def _object(fields: list[dict], column: Callable[[dict], str], depth: int) -> str:
+    members = ", ".join(f"{string(json.dumps(field['name'], ensure_ascii=False) + ':')} || {_member(field, column(field), depth)}" for field in fields)
+    return f"('{{' || concat_ws(',', {members}) || '}}')"
+
+
+def _member(field: dict, x: str, depth: int) -> str:
+    if repeated(field):
+        e = _variable(depth)
+        return f"('[' || coalesce(array_to_string(list_transform({x}, lambda {e}: {_member(element(field), e, depth + 1)}), ','), '') || ']')"
+    kind = type_name(field)
+    if kind == "RECORD":
+        inner = _object(field["fields"], lambda part: f"{x}.{identifier(part['name'])}", depth)
+        return f"CASE WHEN {x} IS NULL THEN NULL ELSE {inner} END"
+    if kind in ("FLOAT", "BOOLEAN", "JSON"):
+        return f"CASE WHEN {x}::VARCHAR IN ('nan', 'inf', '-inf') THEN '\"' || {_text(field, x, True)} || '\"' ELSE {x}::VARCHAR END"
+    return f"to_json(({file_text(field, x)})::VARCHAR)::VARCHAR"
 
 
 # JSON to rows -------------------------------------------------------------------------------------
