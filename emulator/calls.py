@@ -112,9 +112,9 @@ class Call:
         end = start + min(self.integer("maxResults", PAGE) or PAGE, PAGE)
         return items[start:end], make_token(end) if end < len(items) else None
 
-    def check_etag(self, current: dict) -> None:
-        """ApiError conditionNotMet if the caller's If-Match names another state than `current`, as shown to callers."""
-        if self.if_match not in (None, "*", current["etag"]):
+    def check_etag(self, current: str) -> None:
+        """ApiError conditionNotMet if the caller's If-Match names another state of the resource than `current`."""
+        if self.if_match not in (None, "*", current):
             raise ApiError("conditionNotMet", "Precondition check failed.", "If-Match")
 
 

@@ -120,7 +120,7 @@ def change(call: Call, how) -> dict:
     """Write a dataset changed by `how`, its identity kept; ApiError for a stale etag or a new location."""
     def work(tx: Transaction) -> dict:
         body = find(tx, call.dataset, None)
-        call.check_etag(public(body))
+        call.check_etag(public(body)["etag"])
         changed = how(body)
         if changed.get("location", body["location"]).upper() != body["location"].upper():
             raise ApiError("invalid", f"Dataset {body['id']} is in location {body['location']}; the location of a dataset can't be changed.")
@@ -135,7 +135,7 @@ def delete(call: Call) -> None:
     """Delete a dataset; with deleteContents its tables and routines too, else it must be empty."""
     def work(tx: Transaction) -> None:
         body = find(tx, call.dataset, None)
-        call.check_etag(public(body))
+        call.check_etag(public(body)["etag"])
         tables = tx.lake.children("table", call.dataset)
         if tables and not call.flag("deleteContents"):
             raise ApiError("resourceInUse", f"Dataset {body['id']} is still in use")

@@ -29,6 +29,8 @@ METHODS: list[Method] = [
 # Query parameters every method takes.
 COMMON = {"alt", "prettyPrint", "fields", "key", "access_token", "oauth_token", "quotaUser", "userIp", "callback",
           "uploadType", "upload_protocol", "uploadProtocol", "upload_id", "$.xgafv", "requestId"}
+# Methods of the real service that are still to come.
+NOT_YET = re.compile(r"/(models|routines|rowAccessPolicies)\b|:undelete$")
 MAX_BODY = 64 * 1024 * 1024  # a JSON body; files come by upload, which has no such limit
 LOCAL = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d+)?", re.IGNORECASE)
 
@@ -57,7 +59,9 @@ def find(verb: str, path: str) -> tuple[Method, dict[str, str]]:
     allowed = [other for other, routes in ROUTES.items() if any(route.pattern.fullmatch(path) for route in routes)]
     if allowed:
         raise ApiError("methodNotAllowed", f"{verb} is not possible here; {' and '.join(allowed)} is.")
-    raise unsupported(f"{verb} {unquote(path)}")
+    if NOT_YET.search(path):
+        raise unsupported(f"{verb} {unquote(path)}")
+    raise ApiError("notFound", f"Not found: {verb} {unquote(path)}. BigQuery has no such method.")
 
 
 # Partial answers ----------------------------------------------------------------------------------
@@ -79,6 +83,8 @@ def parse_fields(text: str) -> dict:
 
     def path(wanted: dict) -> None:
         nonlocal position
+        if tokens[position] in ",()/":
+            raise IndexError
         inner = wanted.setdefault(tokens[position].strip(), {})
         position += 1
         if position < len(tokens) and tokens[position] == "/":
@@ -140,13 +146,13 @@ def principal_of(authorization: str | None, default: str) -> str:
     scheme, _, token = (authorization or "").partition(" ")
     if not token or scheme.lower() != "bearer":
         return default
-    if "@" in token:
-        return token
+    if "@" in token or not token.startswith(TOKEN_PREFIX):
+        # A token from elsewhere can't be asked whose it is; it is as good as none.
+        return token if "@" in token else default
     try:
         text = token.removeprefix(TOKEN_PREFIX)
         return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
     except (binascii.Error, UnicodeDecodeError):
-        # Any other token comes from somewhere the emulator can't ask; it is as good as none.
         return default
 
 

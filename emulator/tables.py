@@ -188,7 +188,12 @@ def render(lake: Lake, body: dict, view: str = "STORAGE_STATS") -> dict:
         size = str(lake.measure(body, names))
         shown |= {"numRows": str(lake.rows(body)), "numBytes": size, "numLongTermBytes": "0",
                   "numTotalLogicalBytes": size, "numActiveLogicalBytes": size, "numLongTermLogicalBytes": "0"}
-    return public(shown)
+    return public(shown) | {"etag": tag(body)}
+
+
+def tag(body: dict) -> str:
+    """A table's etag: of what describes it, not of its rows, so that new rows don't stand in the way of an update."""
+    return etag({key: value for key, value in body.items() if key not in ("_relation", "_data", "lastModifiedTime")})
 
 
 # Methods ------------------------------------------------------------------------------------------
@@ -317,7 +322,7 @@ def change(call: Call, how) -> dict:
 
     def work(tx: Transaction) -> dict:
         body = find(tx, call.table)
-        call.check_etag(render(call.lake, body))
+        call.check_etag(tag(body))
         changed = how(body) | {key: body[key] for key in KEPT[:7]} | {"lastModifiedTime": str(now_ms())}
         if "view" in changed and changed["view"] != body.get("view"):
             changed = prepare(call.emulator, call.principal, changed, call.table)
@@ -398,8 +403,7 @@ def mismatch(table: str, why: str) -> ApiError:
 def delete(call: Call) -> None:
     def work(tx: Transaction) -> None:
         body = find(tx, call.table)
-        if call.if_match:
-            call.check_etag(render(call.lake, body))
+        call.check_etag(tag(body))
         drop(tx, call.table, body)
     call.lake.write(work)
 

@@ -45,7 +45,7 @@ def names(client):
     from google.cloud import bigquery
     for table in ("t", "u"):
         client.create_table(bigquery.Table(f"{client.project}.rest_surface.{table}", schema=[bigquery.SchemaField("n", "INTEGER")]))
-    job = client.query("SELECT 1", job_id="rest_surface_job")
+    job = client.query("SELECT 1", job_id="rest_surface_job", job_retry=None)
     job.result()
     yield {"d": "rest_surface", "j": job.job_id}
     client.delete_dataset("rest_surface", delete_contents=True)
@@ -103,7 +103,8 @@ def test_errors_have_the_services_form(api):
 
 
 @pytest.mark.parametrize("verb, path, code, reason", [
-    ("GET", "models", 501, "notImplemented"), ("DELETE", "datasets", 405, "methodNotAllowed"), ("PATCH", "jobs", 405, "methodNotAllowed")])
+    ("GET", "datasets/d/models", 501, "notImplemented"), ("GET", "nothing", 404, "notFound"), ("GET", "datasets/d/tables/a/b", 404, "notFound"),
+    ("DELETE", "datasets", 405, "methodNotAllowed"), ("PATCH", "jobs", 405, "methodNotAllowed")])
 def test_methods_there_are_not(api, verb, path, code, reason):
     assert api.error(verb, path)[:2] == (code, reason)
 
@@ -150,7 +151,7 @@ def test_the_prefix_may_be_left_out(emulator):
 
 @pytest.mark.parametrize("authorization, who", [
     (None, "default"), ("Bearer ada@example.com", "ada@example.com"), (f"Bearer {rest.make_token('é@example.com')}", "é@example.com"),
-    ("Bearer !!!", "default"), ("Basic abc", "default"), ("Bearer ", "default")])
+    ("Bearer !!!", "default"), (f"Bearer {rest.TOKEN_PREFIX}!", "default"), ("Basic abc", "default"), ("Bearer ", "default")])
 def test_principals(authorization, who):
     assert rest.principal_of(authorization, "default") == who
 
