@@ -22,14 +22,14 @@ T = TypeVar("T")
 
 # What each kind of job does.
 RUN: dict[str, Callable[["Job"], None]] = {
-    "query": query.run, "load": lambda job: transfer.load(job), "extract": lambda job: transfer.extract(job), "copy": transfer.copy}
+    "query": query.run, "load": transfer.load, "extract": transfer.extract, "copy": transfer.copy}
 WORKERS = 16
 INSERT_WAIT = 1.0  # seconds jobs.insert waits for a short job: a client that sees it done need not poll
 QUERY_WAIT_MS = 10_000  # what jobs.query and getQueryResults wait unless the caller says otherwise
 MOST_WAIT_MS = 200_000
 RESULTS_KEPT_MS = 24 * 3_600_000
 JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,1024}")
-OPTIONS = {"query": query.OPTIONS, "copy": transfer.COPY_OPTIONS}
+OPTIONS = {"query": query.OPTIONS, "load": transfer.LOAD_OPTIONS, "extract": transfer.EXTRACT_OPTIONS, "copy": transfer.COPY_OPTIONS}
 
 
 class Job:
@@ -46,6 +46,7 @@ class Job:
         self.configuration = configuration
         self.statistics: dict = {"creationTime": str(now_ms()), "totalBytesProcessed": "0", "totalSlotMs": "0"}
         self.status: dict = {"state": "PENDING"}
+        self.warnings: list[dict] = []  # errors that did not keep the job from its end
         self.result: dict | None = None  # of a query: a table's body, whose rows are in `results`
         self.done: Future = Future()
         self._cursors: set[duckdb.DuckDBPyConnection] = set()
@@ -86,6 +87,8 @@ class Job:
         status = {"state": "DONE"}
         if error:
             status |= {"errorResult": error.entry, "errors": [error.entry, *error.errors]}
+        elif self.warnings:
+            status["errors"] = self.warnings
         now = now_ms()
         statistics = self.statistics | {"endTime": str(now)}
         statistics["totalSlotMs"] = str(now - int(statistics.get("startTime", now)))

@@ -5,6 +5,7 @@ load and extract jobs read and write.
 """
 from __future__ import annotations
 
+import base64
 import fnmatch
 import hashlib
 import io
@@ -17,8 +18,11 @@ import threading
 from http import HTTPStatus
 from http.server import ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import quote
 
+import google_crc32c
 from gcp_storage_emulator import server as library
+from gcp_storage_emulator.exceptions import NotFound
 from gcp_storage_emulator.handlers import buckets, objects
 from gcp_storage_emulator.storage import Storage as Files
 from gcp_storage_emulator.storage import _FileStore
@@ -32,6 +36,8 @@ BUCKET_NAME = re.compile(r"[a-z0-9][-_.a-z0-9]{1,220}[a-z0-9]")
 LOCAL = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d+)?", re.IGNORECASE)
 WRITERS = {"roles/storage.admin", "roles/storage.objectAdmin", "roles/storage.objectCreator", "roles/storage.objectUser",
            "roles/storage.legacyBucketWriter", "roles/storage.legacyBucketOwner", "roles/owner", "roles/editor"}
+READERS = {"roles/storage.admin", "roles/storage.objectAdmin", "roles/storage.objectViewer", "roles/storage.objectUser",
+           "roles/storage.legacyObjectReader", "roles/storage.legacyObjectOwner", "roles/owner", "roles/editor", "roles/viewer"}
 
 
 class AtomicStore(_FileStore):
@@ -64,6 +70,27 @@ class SafeFiles(Files):
     def path(self, bucket: str, name: str) -> Path:
         return self._store._disk_path(self._object_path(bucket, name))
 
+    def adopt(self, bucket: str, name: str, source: Path, resource: dict) -> None:
+        """Make a local file an object, without reading it whole."""
+        if bucket not in self.buckets:
+            raise NotFound(f"Bucket with name '{bucket}' does not exist")
+        with source.open("rb") as file:
+            os.fsync(file.fileno())
+        shutil.move(source, self.path(bucket, name))
+        self.objects.setdefault(bucket, {})[name] = resource
+        self._write_config_to_file()
+
+
+def checksums(file: Path) -> dict:
+    """A file's md5Hash, crc32c and etag as an object's resource has them."""
+    md5, crc = hashlib.md5(usedforsecurity=False), google_crc32c.Checksum()
+    with file.open("rb") as stream:
+        while chunk := stream.read(1 << 20):
+            md5.update(chunk)
+            crc.update(chunk)
+    text = base64.b64encode(md5.digest()).decode()
+    return {"md5Hash": text, "etag": text, "crc32c": base64.b64encode(crc.digest()).decode()}
+
 
 class Storage:
     """Buckets and their objects. data_dir: where they are kept, None for a folder that ends with the process."""
@@ -93,11 +120,18 @@ class Storage:
 
     def may_write(self, bucket: str, project: str, principal: str) -> bool:
         """Whether a caller may write: the bucket is of the caller's project, or its policy lets the caller."""
+        return self._may(WRITERS, bucket, project, principal)
+
+    def may_read(self, bucket: str, project: str, principal: str) -> bool:
+        """Whether a caller may read a bucket's objects."""
+        return self._may(READERS, bucket, project, principal)
+
+    def _may(self, roles: set[str], bucket: str, project: str, principal: str) -> bool:
         if self.bucket(bucket)["projectNumber"] == number(project):
             return True
         members = {"allUsers", "allAuthenticatedUsers", f"user:{principal}", f"serviceAccount:{principal}"}
         policy = self.files.get_bucket_iam_policy(bucket) or {}
-        return any(binding["role"] in WRITERS and members & set(binding.get("members", ())) for binding in policy.get("bindings", ()))
+        return any(binding["role"] in roles and members & set(binding.get("members", ())) for binding in policy.get("bindings", ()))
 
     def objects(self, bucket: str, pattern: str) -> list[str]:
         """The names in a bucket that a gs:// pattern means; `*` stands for any characters, slashes too."""
@@ -110,12 +144,10 @@ class Storage:
         return self.files.path(bucket, name)
 
     def write(self, bucket: str, name: str, source: Path, content_type: str) -> None:
-        """Store a finished local file as an object."""
-        content = source.read_bytes()
-        resource = objects._make_object_resource("", bucket, name, content_type, str(len(content)))
-        objects._checksums(content, resource)
+        """Store a finished local file as an object; the file is moved."""
+        resource = objects._make_object_resource("", bucket, name, content_type, str(source.stat().st_size)) | checksums(source)
         with self.lock:
-            self.files.create_file(bucket, name, content, resource)
+            self.files.adopt(bucket, name, source, resource)
 
 
 # The server ---------------------------------------------------------------------------------------
@@ -164,6 +196,25 @@ class Server(ThreadingHTTPServer):
     storage: Storage
 
 
+class Response(library.Response):
+    """An answer whose objects are linked under the address that the caller used: the port may be another than when they were stored."""
+
+    def json(self, body) -> None:
+        base = f"http://{self._handler.headers['Host']}"
+        if isinstance(body, dict):
+            body = linked(body, base) | {key: linked(body[key], base) for key in ("resource",) if key in body}
+            body |= {"items": [linked(item, base) for item in body["items"]]} if "items" in body else {}
+        super().json(body)
+
+
+def linked(resource: dict, base: str) -> dict:
+    """A resource, with its links if it is an object's."""
+    if resource.get("kind") != "storage#object":
+        return resource
+    path = f"storage/v1/b/{resource['bucket']}/o/{quote(resource['name'], safe='')}"
+    return resource | {"selfLink": f"{base}/{path}", "mediaLink": f"{base}/download/{path}?generation={resource['generation']}&alt=media"}
+
+
 class Handler(library.RequestHandler):
     """One connection. The library's handlers see a request that is here whole, one at a time."""
 
@@ -191,7 +242,7 @@ class Handler(library.RequestHandler):
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer
 
     def dispatch(self, verb: str) -> None:
-        request, response = library.Request(self, verb), library.Response(self)
+        request, response = library.Request(self, verb), Response(self)
         try:
             with self.server.storage.lock:
                 self.route(verb, request, response)

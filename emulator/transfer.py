@@ -1,18 +1,35 @@
 """What copy, load and extract jobs do: rows between tables, files and the bucket."""
 from __future__ import annotations
 
+import re
+import tempfile
+import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import iam, tables, values
-from .errors import ApiError, unsupported
+from . import datasets, formats, iam, tables, values
+from .errors import ApiError, not_found, unsupported
+from .formats import File
 from .lake import Transaction
+from .query import results_relation
 
 if TYPE_CHECKING:
     from .jobs import Job
 
-# The options a copy job takes; others are refused, not ignored.
+# The options that each kind of job takes; others are refused, not ignored.
 COPY_OPTIONS = {"sourceTable", "sourceTables", "destinationTable", "createDisposition", "writeDisposition", "operationType"}
+LOAD_OPTIONS = {
+    "sourceUris", "destinationTable", "schema", "createDisposition", "writeDisposition", "sourceFormat", "autodetect", "skipLeadingRows", "fieldDelimiter",
+    "quote", "allowQuotedNewlines", "allowJaggedRows", "nullMarker", "nullMarkers", "encoding", "maxBadRecords", "ignoreUnknownValues", "timePartitioning",
+    "rangePartitioning", "clustering", "destinationTableProperties", "parquetOptions", "useAvroLogicalTypes", "fileSetSpecType", "sourceColumnMatch"}
+EXTRACT_OPTIONS = {"sourceTable", "destinationUri", "destinationUris", "destinationFormat", "compression", "fieldDelimiter", "printHeader",
+                   "useAvroLogicalTypes"}
+# Options of which only these values, what happens anyway, are taken.
+PLAIN = {"fileSetSpecType": ("FILE_SET_SPEC_TYPE_FILE_SYSTEM_MATCH",), "sourceColumnMatch": ("POSITION", "SOURCE_COLUMN_MATCH_UNSPECIFIED")}
 MAX_SOURCES = 1200
+MAX_FILE_BYTES = 1 << 30  # that an extract writes into one file
+MAX_URIS = 500
+URI = re.compile(r"gs://([^/*]+)/(.+)")
 
 
 # Copy ---------------------------------------------------------------------------------------------
@@ -104,3 +121,244 @@ def copied_properties(source: tables.Source, count: int) -> dict:
     and no partitioning where the source is gone or in the past."""
     kept = ("timePartitioning", "rangePartitioning", "clustering") + (("description", "labels") if count == 1 else ())
     return {name: source.body[name] for name in kept if name in source.body and not (source.past and name.endswith("Partitioning"))}
+
+
+# Load ---------------------------------------------------------------------------------------------
+
+def load(job: "Job") -> None:
+    """Load files, uploaded or in buckets, into a table: all of it or nothing.
+
+    Statistics: load.inputFiles, inputFileBytes, outputRows, outputBytes, badRecords.
+    Raises ApiError: invalid for what is wrong with the data, naming where; notFound, accessDenied, duplicate.
+    """
+    destination = tables.ref_of(job.config.get("destinationTable"), job.project)
+    reader = make_reader(job)
+    iam.require(job.emulator, job.principal, "bigquery.tables.updateData", destination)
+    check_destination(job, destination)
+    files = source_files(job, destination)
+    relation = results_relation(f"load_{uuid.uuid4().hex}")
+    with job.cursor() as cursor:
+        try:
+            fields = schema(job, destination, reader, cursor, files)
+            read_all(job, reader, cursor, files, fields, relation)
+            describe(job, reader, cursor, files, fields, relation)
+            job.write(lambda tx: store(tx, job, destination, fields, relation))
+        finally:
+            job.lake.cursor().execute(f"DROP TABLE IF EXISTS {relation}")
+
+
+def make_reader(job: "Job") -> formats.Reader:
+    config = job.config
+    name = config.get("sourceFormat") or "CSV"
+    if name not in formats.READERS:
+        raise unsupported(f"sourceFormat {name} in a load job")
+    for option, plain in PLAIN.items():
+        if config.get(option) not in (None, *plain):
+            raise unsupported(f"{option} {config[option]} in a load job")
+    return formats.READERS[name](config)
+
+
+def check_destination(job: "Job", destination: tables.Ref) -> None:
+    """What would fail after the files are read, said before."""
+    datasets.find(job.lake, destination[:2])
+    tables.check_name(destination[2])
+    body = current(job, destination)
+    if body is None and job.config.get("createDisposition") == "CREATE_NEVER":
+        raise not_found("Table", iam.name_of(destination))
+    if body and job.config.get("writeDisposition") == "WRITE_EMPTY" and body["type"] == "TABLE" and job.lake.rows(body):
+        raise ApiError("duplicate", f"Already Exists: Table {iam.name_of(destination)}")
+
+
+def current(job: "Job", ref: tables.Ref) -> dict | None:
+    """A table's body, None where there is none."""
+    body = job.lake.get("table", ref)
+    return None if body is None or tables.expired(body) else body
+
+
+def source_files(job: "Job", destination: tables.Ref) -> list[File]:
+    """The files to load, those of a wildcard by name."""
+    if job.upload:
+        return [File(job.upload, None)]
+    uris = job.config.get("sourceUris")
+    if not uris:
+        raise ApiError("required", "Required parameter is missing: sourceUris", "sourceUris")
+    location = datasets.find(job.lake, destination[:2])["location"]
+    found = []
+    for uri in uris:
+        bucket, name = split_uri(uri, "source")
+        about = find_bucket(job, bucket)
+        if not job.emulator.storage.may_read(bucket, job.project, job.principal):
+            raise ApiError("accessDenied", f"Access Denied: File {uri}: Access Denied", uri)
+        check_near(location, about["location"], about["location"], location)
+        names = job.emulator.storage.objects(bucket, name)
+        if not names:
+            raise not_found("URI", uri)
+        found += [File(job.emulator.storage.path(bucket, each), f"gs://{bucket}/{each}") for each in names]
+    return found
+
+
+def split_uri(uri: str, what: str) -> tuple[str, str]:
+    """A gs:// name as bucket and object; ApiError invalid for any other."""
+    match = URI.fullmatch(uri)
+    if not match or match[2].count("*") > 1:
+        raise ApiError("invalid", f"Invalid {what} URI '{uri}'. Must be a valid Google Storage path.", uri)
+    return match[1], match[2]
+
+
+def find_bucket(job: "Job", name: str) -> dict:
+    body = job.emulator.storage.bucket(name)
+    if body is None:
+        raise not_found("URI", f"gs://{name}")
+    return body
+
+
+def check_near(dataset: str, bucket: str, source: str, destination: str) -> None:
+    """ApiError invalid where a bucket is not in its dataset's location; datasets in the US work with any."""
+    inside = bucket.upper() == dataset.upper() or (dataset.upper() == "EU" and bucket.lower().startswith("europe-"))
+    if dataset.upper() != "US" and not inside:
+        raise ApiError("invalid", f"Cannot read and write in different locations: source: {source}, destination: {destination}")
+
+
+def schema(job: "Job", destination: tables.Ref, reader: formats.Reader, cursor, files: list[File]) -> list[dict]:
+    """The columns to load into: those given, else the table's, else those the files show."""
+    config = job.config
+    body = current(job, destination)
+    own = (body or {}).get("schema", {}).get("fields", [])
+    given = config.get("schema", {}).get("fields")
+    appends = config.get("writeDisposition") != "WRITE_TRUNCATE"
+    detects = config.get("autodetect") or reader.self_describing
+    if given:
+        fields = tables.check_schema(given)
+    elif own and (appends or not detects):
+        fields = own
+    elif detects:
+        fields = tables.check_schema(reader.detect(cursor, files))
+    else:
+        raise ApiError("invalid", "No schema specified on job or table.")
+    if own and appends:
+        check_modes(destination, own, fields)
+    reader.check(fields)
+    return fields
+
+
+def check_modes(destination: tables.Ref, own: list[dict], fields: list[dict]) -> None:
+    """ApiError invalid where the rows may lack what the table requires."""
+    modes = {field["name"].lower(): field.get("mode") or "NULLABLE" for field in fields}
+    for field in own:
+        mode = modes.get(field["name"].lower())
+        if field.get("mode") == "REQUIRED" and mode != "REQUIRED":
+            why = f"Field {field['name']} has changed mode from REQUIRED to {mode}" if mode else f"Field {field['name']} is missing in new schema"
+            raise tables.mismatch(iam.name_of(destination), why)
+
+
+def read_all(job: "Job", reader: formats.Reader, cursor, files: list[File], fields: list[dict], relation: str) -> None:
+    """Every file's rows into a new table."""
+    columns = ", ".join(f"{values.identifier(field['name'])} {values.duckdb_type(field)}"
+                        + (" NOT NULL" if field.get("mode") == "REQUIRED" else "") for field in fields)
+    cursor.execute(f"CREATE TABLE {relation} ({columns})")
+    for file in files:
+        job.check_stopped()
+        reader.read(cursor, file, fields, relation)
+
+
+def describe(job: "Job", reader: formats.Reader, cursor, files: list[File], fields: list[dict], relation: str) -> None:
+    """The job's statistics, and the bad records that were left out."""
+    size = " + ".join(values.size(field, values.identifier(field["name"])) for field in fields)
+    rows, count = cursor.execute(f"SELECT count(*), coalesce(sum({size}), 0)::BIGINT FROM {relation}").fetchone()
+    job.statistics["load"] = {
+        "inputFiles": str(len(files)), "inputFileBytes": str(sum(file.path.stat().st_size for file in files)),
+        "outputRows": str(rows), "outputBytes": str(count), "badRecords": str(reader.problems.count)}
+    job.warnings = reader.problems.entries
+
+
+def store(tx: Transaction, job: "Job", destination: tables.Ref, fields: list[dict], relation: str) -> None:
+    config = job.config
+    given = config.get("destinationTableProperties") or {}
+    properties = {name: config[name] for name in ("timePartitioning", "rangePartitioning", "clustering") if name in config}
+    tables.fill(tx, destination, fields, relation, create_disposition=config.get("createDisposition", "CREATE_IF_NEEDED"),
+                write_disposition=config.get("writeDisposition", "WRITE_APPEND"), properties=properties | given)
+
+
+# Extract ------------------------------------------------------------------------------------------
+
+def extract(job: "Job") -> None:
+    """Write a table, now or as it was, into objects of a bucket.
+
+    Statistics: extract.destinationUriFileCounts, inputBytes.
+    Raises ApiError: notFound for a missing bucket, accessDenied for a stranger's, invalid for what can't be written.
+    """
+    config = job.config
+    name = config.get("destinationFormat") or "CSV"
+    compression = config.get("compression") or "NONE"
+    source = tables.Source(job.lake, tables.ref_of(config.get("sourceTable"), job.project))
+    iam.require(job.emulator, job.principal, "bigquery.tables.export", source.ref)
+    check_extract(source, name, compression)
+    targets = [split_uri(uri, "extract destination") for uri in destination_uris(config)]
+    for bucket, _ in targets:
+        check_bucket(job, source, bucket)
+    size = job.lake.measure(source.body, [field["name"] for field in source.fields], source.version)
+    shards = plan(source, targets, size)
+    with job.cursor() as cursor, tempfile.TemporaryDirectory(dir=job.lake.path, prefix="extract-") as folder:
+        rows = job.lake.rows(source.body, source.version)
+        files = [write_shard(job, cursor, source, Path(folder) / str(index), rows, index, len(shards)) for index in range(len(shards))]
+        job.check_stopped()
+        for (bucket, object_name), file in zip(shards, files):
+            job.emulator.storage.write(bucket, object_name, file, formats.WRITTEN[name].content_type)
+    counts = [sum(1 for shard in shards if shard in set(names_of(target, len(shards)))) for target in targets]
+    job.statistics["extract"] = {"destinationUriFileCounts": [str(count) for count in counts], "inputBytes": str(size)}
+
+
+def destination_uris(config: dict) -> list[str]:
+    uris = config.get("destinationUris") or [uri for uri in [config.get("destinationUri")] if uri]
+    if not uris:
+        raise ApiError("required", "Required parameter is missing: destinationUris", "destinationUris")
+    if len(uris) > MAX_URIS:
+        raise ApiError("invalid", f"Too many destination URIs: {len(uris)}; the most is {MAX_URIS}.")
+    if len(uris) > 1 and not all("*" in uri for uri in uris):
+        raise ApiError("invalid", "With more than one destination URI, each must include a * to shard export.")
+    return uris
+
+
+def check_extract(source: tables.Source, name: str, compression: str) -> None:
+    if name not in formats.WRITTEN:
+        raise unsupported(f"destinationFormat {name} in an extract job")
+    if source.body["type"] != "TABLE":
+        raise ApiError("invalid", f"{iam.name_of(source.ref)} is not allowed for this operation because it is currently a {source.body['type']}.")
+    if compression not in formats.WRITTEN[name].compressions:
+        raise ApiError("invalid", f"Invalid value for compression: {compression} is not a valid value for {name}")
+    formats.check_writable(name, source.fields)
+
+
+def check_bucket(job: "Job", source: tables.Source, bucket: str) -> None:
+    body = find_bucket(job, bucket)
+    if not job.emulator.storage.may_write(bucket, job.project, job.principal):
+        raise ApiError("accessDenied", "Access Denied: BigQuery BigQuery: Permission denied while writing data.")
+    location = source.body["location"]
+    check_near(location, body["location"], location, body["location"])
+
+
+def plan(source: tables.Source, targets: list[tuple[str, str]], size: int) -> list[tuple[str, str]]:
+    """The objects to write, (bucket, name), those of one target after another; ApiError invalid for one that would be too large."""
+    count = max(1, -(-size // MAX_FILE_BYTES))
+    if count > 1 and "*" not in targets[0][1]:
+        raise ApiError("invalid", f"Table {iam.name_of(source.ref)} too large to be exported to a single file. Specify a uri including a * to shard export.")
+    each = -(-count // len(targets))
+    return [shard for target in targets for shard in names_of(target, each)]
+
+
+def names_of(target: tuple[str, str], count: int) -> list[tuple[str, str]]:
+    """The first objects that a target stands for: twelve digits for its `*`."""
+    bucket, name = target
+    return [(bucket, name.replace("*", f"{number:012}")) for number in range(count if "*" in name else 1)]
+
+
+def write_shard(job: "Job", cursor, source: tables.Source, file: Path, rows: int, index: int, count: int) -> Path:
+    """Write one of `count` equal parts of the rows into a local file."""
+    config = job.config
+    name = config.get("destinationFormat") or "CSV"
+    start, end = rows * index // count, rows * (index + 1) // count
+    part = f" LIMIT {end - start} OFFSET {start}" if count > 1 else ""
+    options = formats.copy_options(name, config.get("compression") or "NONE", config)
+    cursor.execute(f"COPY (SELECT {formats.rows(name, source.fields)} FROM {job.lake.relation(source.body, source.version)}{part}) "
+                   f"TO {values.string(str(file))} ({options})")
+    return file

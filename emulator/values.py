@@ -26,6 +26,8 @@ class Type(NamedTuple):
     size: str = "8"
 
 
+# 1.0 is a whole number, 1.5 is none; DuckDB would round it.
+WHOLE = "CASE WHEN regexp_full_match({x}, ' *[-+]?[0-9]+(\\.0*)?([eE]\\+?[0-9]+)? *') THEN {x}::BIGINT ELSE ('not INT64: ' || {x})::BIGINT END"
 # A JSON number for a time is seconds since the epoch.
 SECONDS = "CASE WHEN regexp_full_match({x}, '[-+]?[0-9]+(\\.[0-9]*)?([eE][-+]?[0-9]+)?') THEN make_timestamptz(round({x}::DECIMAL(30,9) * 1000000)::BIGINT) ELSE {x}::TIMESTAMPTZ END"
 # A fraction of a second has six digits or none.
@@ -46,7 +48,7 @@ INTERVAL_TEXT = (
 TYPES: dict[str, Type] = {
     "STRING": Type("STRING", "VARCHAR", text="{x}", size="2 + strlen({x})"),
     "BYTES": Type("BYTES", "BLOB", text="to_base64({x})", parse="from_base64({x})", size="2 + octet_length({x})"),
-    "INTEGER": Type("INT64", "BIGINT"),
+    "INTEGER": Type("INT64", "BIGINT", parse=WHOLE),
     "FLOAT": Type("FLOAT64", "DOUBLE", text=FLOAT_TEXT),
     "BOOLEAN": Type("BOOL", "BOOLEAN", size="1"),
     "NUMERIC": Type("NUMERIC", "DECIMAL(38,9)", text=PLAIN, size="16"),
