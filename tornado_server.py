@@ -12,6 +12,7 @@ if (ROOT / "site-packages").is_dir():
 
 import argparse
 import asyncio
+import contextlib
 import contextvars
 import inspect
 import itertools
@@ -21,7 +22,6 @@ import threading
 import time
 import webbrowser
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import urlsplit
 
 import tornado.httpserver
 import tornado.netutil
@@ -34,8 +34,19 @@ from reloader import Reloader
 
 WORKERS = 64  # requests that can run at once
 MAX_BODY = 16 * 1024 * 1024
+DRAINED = 1 << 32  # of a body that is too large, how much is read and dropped before the connection is closed
+PATIENCE = 10  # seconds that a request waits for an engine that is down
+CLASS = "my_bigquery_client"
 PAGE = ROOT / "AngularApp" / "dist" / "browser"
 DEVELOPMENT = {"http://localhost:4200", "http://127.0.0.1:4200"}  # ng serve
+
+
+class LearnersError(Exception):
+    """`execute` raised something; the message is the text that the learner sees."""
+
+
+class EngineGone(Exception):
+    """The engine went down under a request and did not come back in time."""
 
 
 class Lab:
@@ -43,54 +54,72 @@ class Lab:
 
     def __init__(self, options: argparse.Namespace):
         self.options = options
-        self.reloader = Reloader(options.tables, self.notify)
+        self.reloader = Reloader(options.tables, CLASS, self.reloaded)
         self.live = live.Live(self.snapshot)
         self.engine = None if options.cloud else Engine(
-            options.data_dir.resolve(), options.project, options.cache_dir, lambda state: self.notify("engine", {"state": state}))
+            options.data_dir.resolve(), options.project, options.cache_dir, lambda state: self.live.publish("engine", {"state": state}))
         self.pool = ThreadPoolExecutor(WORKERS, "request")
         self.numbers = itertools.count(1)
 
-    def notify(self, name: str, event: dict) -> None:
-        if name == "broken":
-            print(f"{event['file']}:{event['line'] or ''}: {event['message']}. The last good version goes on.", file=sys.stderr)
-        elif name == "reloaded" and event["version"] > 1:
-            print(f"Reloaded {self.reloader.path.name}: version {event['version']}.", file=sys.stderr)
-        self.live.publish(name, event)
+    @property
+    def name(self) -> str:
+        return os.path.basename(self.reloader.path)
+
+    @property
+    def operation(self) -> str | None:
+        """The operation that a submit would run now: the first key of env that is True."""
+        env = getattr(self.reloader.target, "env", None)
+        return next((name for name, on in env.items() if on), None) if isinstance(env, dict) else None
+
+    def reloaded(self, event: dict) -> None:
+        """Tell the terminal and the page what became of a save; called on the reloader's thread."""
+        version = self.reloader.version
+        if event["type"] == "broken":
+            report = event["report"]
+            serving = "The last good version goes on." if version else "Nothing serves yet."
+            print(f"{report['traceback'].rstrip()}\n{self.name} has a mistake. {serving}", file=sys.stderr)
+            self.live.publish("broken", report | {"version": version.number if version else None})
+            return
+        if version.number > 1:
+            print(f"Reloaded {self.name}: version {version.number}, {self.operation or 'no operation'} is on.", file=sys.stderr)
+        self.live.publish("reloaded", {"version": version.number, "hash": version.digest, "operation": self.operation,
+                                       "changed": event["changed"], "seconds": event["seconds"]})
 
     def snapshot(self) -> dict:
         """What a page that has just opened needs to know."""
-        reloader = self.reloader
-        return {"version": reloader.version, "operation": reloader.operation, "broken": vars(reloader.broken) if reloader.broken else None,
+        version = self.reloader.version
+        return {"version": version.number if version else None, "hash": version.digest if version else None,
+                "operation": self.operation, "broken": self.reloader.report,
                 "engine": self.engine.state if self.engine else "cloud", "project": os.environ.get("GOOGLE_CLOUD_PROJECT")}
 
     async def execute(self, data: dict) -> str:
-        """Run `execute` on a worker thread; its answer as text. Any exception of it is raised."""
-        number, began = next(self.numbers), time.perf_counter()
-        self.live.publish("started", {"request": number, "operation": self.reloader.operation, "version": self.reloader.version})
-        status = "failed"
-        try:
-            context = contextvars.copy_context()
-            context.run(live.request_id.set, number)
-            answer = await asyncio.get_running_loop().run_in_executor(self.pool, context.run, self._call, data)
-            status = "done"
-            return answer
-        finally:
-            self.live.publish("finished", {"request": number, "status": status, "ms": round((time.perf_counter() - began) * 1000, 3)})
+        """Run `execute` on a worker thread; its answer as text. LearnersError for any exception of it, EngineGone."""
+        context = contextvars.copy_context()
+        context.run(live.request_id.set, next(self.numbers))
+        work = asyncio.get_running_loop().run_in_executor(self.pool, context.run, self._run, data)
+        # Google's client asks an engine that is gone again and again for ten minutes; the page need not wait with it.
+        while not (await asyncio.wait({work}, timeout=PATIENCE))[0]:
+            if self.engine and self.engine.down_for() > PATIENCE:
+                work.add_done_callback(lambda done: done.exception())
+                raise EngineGone
+        return work.result()
 
-    def _call(self, data: dict) -> str:
-        try:
-            answer = self.reloader.instance.execute(data)
-            if inspect.isawaitable(answer):
-                answer = asyncio.run(_awaited(answer))
-            return as_text(answer)
-        except Exception:
-            raise
-        except BaseException as error:  # sys.exit() in execute is the learner's mistake, not the server's end
-            raise Ended(error) from error
-
-
-class Ended(Exception):
-    """`execute` raised what would end a program: SystemExit, KeyboardInterrupt."""
+    def _run(self, data: dict) -> str:
+        """One request, on one version of the learner's file from its start to its end."""
+        began, status = time.perf_counter(), "failed"
+        with self.reloader.lease() as world:
+            number = {"request": live.request_id.get()}
+            self.live.publish("started", number | {"operation": self.operation, "version": world.version.number})
+            try:
+                answer = world.target.execute(data)
+                if inspect.isawaitable(answer):
+                    answer = asyncio.run(_awaited(answer))
+                text, status = as_text(answer), "done"
+            except BaseException as error:  # sys.exit() in execute is the learner's mistake, not the server's end
+                raise LearnersError(self.reloader.explain(error, world.version)["traceback"]) from None
+            finally:
+                self.live.publish("finished", number | {"status": status, "ms": round((time.perf_counter() - began) * 1000, 3)})
+        return text
 
 
 async def _awaited(answer):
@@ -102,8 +131,8 @@ def as_text(answer) -> str:
     if isinstance(answer, str):
         return answer
     if isinstance(answer, (dict, list)):
-        return json.dumps(answer, default=str)
-    raise TypeError(f"execute returned {type(answer).__name__}; return a string, a dict or a list")
+        return json.dumps(answer, default=str, ensure_ascii=False)
+    raise TypeError(f"execute returned {'nothing' if answer is None else type(answer).__name__}; return a string, a dict or a list")
 
 
 class Guarded(tornado.web.RequestHandler):
@@ -113,19 +142,29 @@ class Guarded(tornado.web.RequestHandler):
         self.lab = lab
 
     def prepare(self) -> None:
-        host = self.request.host_name if not self.request.host.startswith("[") else self.request.host.partition("]")[0] + "]"
-        if host.lower() not in {"localhost", "127.0.0.1", "[::1]", self.lab.options.address}:
-            self.refuse(403, f"This server does not answer to the name {host}.")
+        if not self.is_own_name(self.request.host):
+            self.refuse(403, f"This server does not answer to the name {self.request.host}; use http://localhost.")
         elif not self.allowed(self.request.headers.get("Origin")):
             self.refuse(403, f"This server does not answer pages of {self.request.headers['Origin']}.")
 
+    def is_own_name(self, host: str) -> bool:
+        """Whether a Host header names this server. An address can't be rebound to this machine as a name can."""
+        name = host_name(host)
+        return name in ("localhost", self.lab.options.address.lower()) or tornado.netutil.is_valid_ip(name)
+
     def allowed(self, origin: str | None) -> bool:
-        return origin is None or origin in DEVELOPMENT or urlsplit(origin).netloc == self.request.host
+        return origin is None or origin in DEVELOPMENT or origin.lower() == f"{self.request.protocol}://{self.request.host.lower()}"
 
     def refuse(self, code: int, sentence: str) -> None:
         self.set_status(code)
+        self.answer(sentence)
+
+    def answer(self, text: str) -> None:
         self.set_header("Content-Type", "text/plain; charset=UTF-8")
-        self.finish(sentence)
+        self.finish(text.encode("utf-8", "replace"))  # half of a surrogate pair is a character in Python, not in UTF-8
+
+    def write_error(self, status_code: int, **kwargs) -> None:
+        self.answer(f"{status_code}: {self._reason}")
 
     def set_default_headers(self) -> None:
         origin = self.request.headers.get("Origin")
@@ -135,6 +174,11 @@ class Guarded(tornado.web.RequestHandler):
             self.set_header("Access-Control-Allow-Headers", "Content-Type")
         self.set_header("Vary", "Origin")
         self.set_header("X-Content-Type-Options", "nosniff")
+
+
+def host_name(host: str) -> str:
+    """A Host header without its port, an IPv6 address without its brackets."""
+    return (host[1:].partition("]")[0] if host.startswith("[") else host.rpartition(":")[0] or host).lower()
 
 
 @tornado.web.stream_request_body
@@ -168,14 +212,13 @@ class MainHandler(Guarded):
             return
         try:
             answer = await self.lab.execute(data)
-        except Exception as error:
-            cause = error.__cause__ if isinstance(error, Ended) else error
-            text = self.lab.reloader.format(cause)
-            print(text, file=sys.stderr, end="")
-            self.refuse(500, text)
+        except LearnersError as error:
+            print(error, file=sys.stderr, end="")
+            self.refuse(500, str(error))
+        except EngineGone:
+            self.refuse(503, "The embedded BigQuery went down during the request and did not come back. See the backend's output.")
         else:
-            self.set_header("Content-Type", "text/plain; charset=UTF-8")
-            self.finish(answer)
+            self.answer(answer)
 
     def read(self) -> dict | None:
         """The request's JSON object; None where an error was answered."""
@@ -196,11 +239,11 @@ class MainHandler(Guarded):
         """Whether there is code to run and an engine to run it on; else why not was answered."""
         lab = self.lab
         if lab.engine and lab.engine.state != "up":
-            self.refuse(503, f"The embedded BigQuery is {lab.engine.state}; it is started again by itself. Try again in a moment.")
-        elif lab.reloader.instance is None:
-            broken = lab.reloader.broken
-            self.refuse(503, f"No version of {lab.reloader.path.name} could be loaded yet. Correct it and save.\n\n{broken.traceback or broken.message}"
-                        if broken else "The lab is starting. Try again in a moment.")
+            self.refuse(503, f"The embedded BigQuery is {lab.engine.state}; it comes up by itself. Try again in a moment.")
+        elif lab.reloader.version is None:
+            report = lab.reloader.report
+            self.refuse(503, f"No version of {lab.name} could be loaded yet. Correct it and save.\n\n{report['traceback']}"
+                        if report else "The lab is starting. Try again in a moment.")
         else:
             return True
         return False
@@ -256,12 +299,15 @@ def use_cloud(project: str | None) -> None:
     """Point Google's client at the real BigQuery; SystemExit with a sentence where credentials or a project are missing."""
     forget_engine()
     import google.auth
-    from google.auth.exceptions import DefaultCredentialsError
+    from google.auth.exceptions import GoogleAuthError
     try:
-        _, found = google.auth.default()
-    except DefaultCredentialsError:
+        credentials, found = google.auth.default()
+    except (GoogleAuthError, ValueError, OSError) as error:
+        detail = str(error).partition("\n")[0].partition(". ")[0]
         sys.exit("--cloud needs your Google credentials. Run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS "
-                 "to a service account's key file.")
+                 f"to a service account's key file. ({detail})")
+    if "://127.0.0.1" in (getattr(credentials, "_token_uri", None) or ""):
+        sys.exit("--cloud needs your own Google credentials; GOOGLE_APPLICATION_CREDENTIALS names those of the embedded BigQuery. Unset it.")
     if not (project or found):
         sys.exit("--cloud needs a Google Cloud project. Name it with --project, or set GOOGLE_CLOUD_PROJECT.")
     os.environ["GOOGLE_CLOUD_PROJECT"] = project or found
@@ -275,27 +321,38 @@ def listen(options: argparse.Namespace) -> list:
                  "program that uses this one.")
 
 
-async def serve(options: argparse.Namespace, sockets: list) -> None:
+async def serve(options: argparse.Namespace, sockets: list) -> int:
+    """Serve until told to stop; the process's exit code."""
     lab = Lab(options)
     live.capture(lab.live.publish)
     parts = {"lab": lab}
     application = tornado.web.Application([(r"/", MainHandler, parts), (r"/live", LiveHandler, parts), (r"/(.+)", PageHandler, parts)],
                                           websocket_ping_interval=20, log_function=lambda handler: None)
-    server = tornado.httpserver.HTTPServer(application, max_body_size=1 << 32)
+    server = tornado.httpserver.HTTPServer(application, max_body_size=DRAINED)
     server.add_sockets(sockets)
-    stop = asyncio.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    stop = asyncio.create_task(told_to_stop())
+    starting = asyncio.create_task(start(lab, sockets[0].getsockname()[1]))
     try:
-        await start(lab, sockets[0].getsockname()[1])
-        await stop.wait()
+        await asyncio.wait({stop, starting}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+            await stop
+        return 0
     except EngineFailed as error:
-        sys.exit(str(error))
+        print(error, file=sys.stderr)
+        return 1
     finally:
         server.stop()
-        lab.reloader.stop()
         if lab.engine:
             await lab.engine.stop()
+
+
+async def told_to_stop() -> None:
+    stop = asyncio.Event()
+    with contextlib.suppress(NotImplementedError):  # Windows: there Ctrl-C is a KeyboardInterrupt
+        for name in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    await stop.wait()
 
 
 async def start(lab: Lab, port: int) -> None:
@@ -320,10 +377,13 @@ def main(argv: list[str]) -> None:
     sockets = listen(options)
     if options.cloud:
         use_cloud(options.project)
-    asyncio.run(serve(options, sockets))
-    # Requests that are still running may wait for ever; they end with the process.
+    try:
+        code = asyncio.new_event_loop().run_until_complete(serve(options, sockets))
+    except KeyboardInterrupt:
+        code = 130
+    # Requests that are still running may wait for ever, and so may the learner's file: they end with the process.
     sys.stdout.flush()
-    os._exit(0)
+    os._exit(code)
 
 
 if __name__ == "__main__":

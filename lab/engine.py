@@ -5,6 +5,7 @@ import asyncio
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Callable
 
@@ -26,6 +27,7 @@ class Engine:
     def __init__(self, data_dir: Path, project: str, cache_dir: Path | None, notify: Callable[[str], None] = lambda state: None):
         self.data_dir, self.project, self.cache_dir, self.notify = data_dir, project, cache_dir, notify
         self.state = "starting"
+        self._down_since: float | None = None
         self.ready: dict = {}
         self._process: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task | None = None
@@ -64,7 +66,13 @@ class Engine:
             except EngineFailed as error:
                 print(error, file=sys.stderr)
 
+    def down_for(self) -> float:
+        """Seconds since it went down, 0 while it is up."""
+        return 0 if self._down_since is None else time.monotonic() - self._down_since
+
     def _state(self, state: str) -> None:
+        if state != self.state:
+            self._down_since = time.monotonic() if state == "down" else None
         self.state = state
         self.notify(state)
 

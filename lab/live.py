@@ -6,13 +6,18 @@ import contextvars
 import io
 import json
 import sys
+import threading
 import time
+from collections import deque
 from typing import Any, Callable, TextIO
 
 import tornado.websocket
 
 # The request whose code is running, in whichever thread or task.
 request_id: contextvars.ContextVar[int | None] = contextvars.ContextVar("request_id", default=None)
+
+
+KEPT = 10_000  # events that may wait to be sent: a program that prints without end must not fill the memory
 
 
 class Live:
@@ -22,18 +27,24 @@ class Live:
         self.snapshot = snapshot
         self.listeners: set[tornado.websocket.WebSocketHandler] = set()
         self._loop = asyncio.get_running_loop()
+        self._waiting: deque[str] = deque(maxlen=KEPT)
+        self._called = threading.Lock()  # held while a call of _send is on its way
 
     def publish(self, name: str, event: dict | None = None) -> None:
         """Send an event to every listener; from any thread."""
-        message = encode(name, event or {})
-        self._loop.call_soon_threadsafe(self._send, message)
+        self._waiting.append(encode(name, event or {}))
+        if self._called.acquire(blocking=False):
+            self._loop.call_soon_threadsafe(self._send)
 
-    def _send(self, message: str) -> None:
-        for listener in list(self.listeners):
-            try:
-                listener.write_message(message)
-            except tornado.websocket.WebSocketClosedError:
-                self.listeners.discard(listener)
+    def _send(self) -> None:
+        self._called.release()
+        for _ in range(len(self._waiting)):
+            message = self._waiting.popleft()
+            for listener in list(self.listeners):
+                try:
+                    listener.write_message(message)
+                except tornado.websocket.WebSocketClosedError:
+                    self.listeners.discard(listener)
 
     def add(self, listener: tornado.websocket.WebSocketHandler) -> None:
         self.listeners.add(listener)
