@@ -239,18 +239,25 @@ def catalog_proto(language, tables: dict[tuple, Table]) -> simple_catalog_pb2.Si
 
 def add_functions(root: simple_catalog_pb2.SimpleCatalogProto) -> None:
     """BigQuery's functions that the analyzer lacks."""
-    function = root.custom_function.add(name_path=["contains_substr"], group="BigQuery", mode=function_pb2.FunctionEnums.SCALAR)
-    signature = function.signature.add()
     text = type_pb2.TypeProto(type_kind=type_pb2.TYPE_STRING)
-    signature.argument.add(kind=function_pb2.ARG_TYPE_ARBITRARY, num_occurrences=1)
-    signature.argument.add(kind=function_pb2.ARG_TYPE_FIXED, type=text, num_occurrences=1)
-    scope = signature.argument.add(kind=function_pb2.ARG_TYPE_FIXED, type=text, num_occurrences=0)
+    signature = add_function(root, "contains_substr", function_pb2.FunctionEnums.SCALAR, [{"kind": function_pb2.ARG_TYPE_ARBITRARY}, {"type": text}],
+                             {"type": type_pb2.TypeProto(type_kind=type_pb2.TYPE_BOOL)})
+    scope = signature.argument.add(kind=function_pb2.ARG_TYPE_FIXED, type=text)
     scope.options.cardinality = function_pb2.FunctionEnums.OPTIONAL
-    scope.options.named_argument_kind = function_pb2.FunctionEnums.NAMED_ONLY
     scope.options.argument_name = "json_scope"
-    signature.return_type.kind = function_pb2.ARG_TYPE_FIXED
-    signature.return_type.type.type_kind = type_pb2.TYPE_BOOL
-    signature.return_type.num_occurrences = 1
+    scope.options.named_argument_kind = function_pb2.FunctionEnums.NAMED_ONLY
+    for name in ("max_by", "min_by"):
+        any_1, any_2 = {"kind": function_pb2.ARG_TYPE_ANY_1}, {"kind": function_pb2.ARG_TYPE_ANY_2}
+        add_function(root, name, function_pb2.FunctionEnums.AGGREGATE, [any_1, any_2], any_1)
+
+
+def add_function(root, name: str, mode: int, arguments: list[dict], result: dict):
+    """A function with one signature, which is returned; an argument is a type or the kind of a template."""
+    signature = root.custom_function.add(name_path=[name], group="BigQuery", mode=mode).signature.add()
+    for argument in arguments:
+        signature.argument.add(**({"kind": function_pb2.ARG_TYPE_FIXED} | argument), num_occurrences=1)
+    signature.return_type.MergeFrom(type(signature.return_type)(**({"kind": function_pb2.ARG_TYPE_FIXED} | result), num_occurrences=1))
+    return signature
 
 
 # Statements ---------------------------------------------------------------------------------------

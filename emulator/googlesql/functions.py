@@ -201,7 +201,7 @@ def element_at(base: int, safe: bool):
         if call.kinds[0] != "ARRAY":
             raise NoRule("a subscript of JSON" if call.kinds[0] == "JSON" else "such a subscript")
         index = "{1} + 1" if base == 0 else "{1}"
-        found = f"{{0}}[{index}]"
+        found = f"({{0}})[{index}]"
         inside = f"{{1}} >= {base} AND {index} <= len({{0}})"
         if safe:
             return f"CASE WHEN {inside} THEN {found} END"
@@ -325,9 +325,9 @@ def substring(call: Call) -> str:
     start = call.literal(1)
     if call.kinds[0] == "BYTES":
         if len(call.args) == 2 and isinstance(start, int) and start > 0:
-            return "{0}[{1}:]"
+            return "({0})[{1}:]"
         if len(call.args) == 3 and isinstance(start, int) and start > 0:
-            return "{0}[{1}:{1} + {2} - 1]"
+            return "({0})[{1}:{1} + {2} - 1]"
         raise NoRule("SUBSTR of BYTES from such a place")
     if isinstance(start, int) and start > 0:
         place = "{1}"
@@ -610,11 +610,11 @@ def array_to_string(call: Call) -> str:
 
 
 def end_of_array(name: str, place: str, word: str) -> str:
-    return f"CASE WHEN len({{0}}) = 0 THEN {raised_text(f'{name} cannot get the {word} element of an empty array')} ELSE {{0}}[{place}] END"
+    return f"CASE WHEN len({{0}}) = 0 THEN {raised_text(f'{name} cannot get the {word} element of an empty array')} ELSE ({{0}})[{place}] END"
 
 
 def range_bucket(call: Call) -> str:
-    return "len(list_filter({1}, lambda b: b <= {0}))"
+    return "CASE WHEN {0} IS NOT NULL THEN len(list_filter({1}, lambda b: b <= {0})) END"
 
 
 FUNCTIONS: dict[str, object] = {
@@ -659,7 +659,7 @@ FUNCTIONS: dict[str, object] = {
     "cot": "cot({0})", "csc": "(1 / sin({0}))", "sec": "(1 / cos({0}))", "rand": "random()", "range_bucket": range_bucket,
     "bit_count": {"INTEGER": "bit_count({0})::BIGINT"},
     # Strings
-    "concat": concatenated, "lower": strings_only("lower({0})"), "upper": strings_only("upper({0})"), "substr": substring, "substring": substring,
+    "concat": concatenated, "lower": strings_only("lower({0})"), "upper": strings_only("replace(upper({0}), 'ẞ', 'SS')"), "substr": substring, "substring": substring,
     "trim": trimmed("trim"), "ltrim": trimmed("ltrim"), "rtrim": trimmed("rtrim"),
     "replace": strings_only("CASE WHEN {1} = '' THEN {0} ELSE replace({0}, {1}, {2}) END"), "split": split,
     "starts_with": strings_only("starts_with({0}, {1})"), "ends_with": strings_only("ends_with({0}, {1})"),
@@ -675,7 +675,7 @@ FUNCTIONS: dict[str, object] = {
     "code_points_to_string": "array_to_string(list_transform({0}, lambda c: chr(c::INTEGER)), '')",
     "translate": strings_only("translate({0}, {1}, {2})"),
     "format": formatted, "to_hex": "lower(hex({0}))", "from_hex": "unhex({0})", "to_base64": "to_base64({0})", "from_base64": "from_base64({0})",
-    "safe_convert_bytes_to_string": "coalesce(TRY(decode({0})), regexp_replace({0}::VARCHAR, '(\\\\x[0-9A-F]{2})+', chr(65533), 'g'))",
+    "safe_convert_bytes_to_string": "coalesce(TRY(decode({0})), regexp_replace({0}::VARCHAR, '(\\\\x[0-9A-F][0-9A-F])+', chr(65533), 'g'))",
     "contains_substr": lambda call: "contains(lower(nfc_normalize({0})), lower(nfc_normalize({1})))" if call.kinds[0] == "STRING" else no(f"CONTAINS_SUBSTR of {call.kinds[0]}"),
     "regexp_contains": strings_only("regexp_matches({0}, {1})"), "regexp_extract": regexp_extract, "regexp_substr": regexp_extract,
     "regexp_extract_all": regexp_extract_all, "regexp_replace": strings_only("regexp_replace({0}, {1}, {2}, 'g')"),
@@ -783,15 +783,21 @@ def approx_quantiles(call: Call) -> str:
     return f"quantile_disc({{0}}, [{points}]){{over}}"
 
 
+def approx_top_count(call: Call) -> str:
+    counted = "list_transform(map_entries(histogram({0})), lambda e: {'count': e.value::BIGINT, 'value': e.key})"
+    return f"list_transform(list_reverse_sort({counted})[:{{1}}], lambda e: {{'value': e.value, 'count': e.count}})"
+
+
 AGGREGATES: dict[str, object] = {
     "$count_star": "count(*){over}", "count": count, "countif": "count_if({distinct}{0}){over}::BIGINT",
     "sum": total, "avg": average, "min": aggregate("min"), "max": aggregate("max"),
     "any_value": "any_value({0}){filter}{over}", "array_agg": array_agg, "string_agg": string_agg, "array_concat_agg": array_concat_agg,
-    "approx_count_distinct": "approx_count_distinct({0}){over}", "approx_quantiles": approx_quantiles,
+    "approx_count_distinct": "count(DISTINCT {0}){over}", "approx_quantiles": approx_quantiles,
     "logical_and": aggregate("bool_and"), "logical_or": aggregate("bool_or"),
     "bit_and": {"INTEGER": aggregate("bit_and")}, "bit_or": {"INTEGER": aggregate("bit_or")}, "bit_xor": {"INTEGER": aggregate("bit_xor")},
     "stddev": variance("stddev_samp"), "stddev_samp": variance("stddev_samp"), "stddev_pop": variance("stddev_pop"),
     "variance": variance("var_samp"), "var_samp": variance("var_samp"), "var_pop": variance("var_pop"),
+    "max_by": "arg_max({0}, {1}){over}", "min_by": "arg_min({0}, {1}){over}", "approx_top_count": approx_top_count,
     "corr": pair("corr"), "covar_pop": pair("covar_pop"), "covar_samp": pair("covar_samp"),
     "percentile_cont": {"FLOAT": "quantile_cont({0}, {1}){over}"}, "percentile_disc": "quantile_disc({0}, {1}){over}",
 }

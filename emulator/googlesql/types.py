@@ -6,7 +6,6 @@ DuckDB holds it.
 from __future__ import annotations
 
 import datetime
-from decimal import Decimal
 from functools import lru_cache
 
 from zetasql.wasi._pb2.zetasql.public import type_pb2
@@ -212,8 +211,9 @@ def timestamp_text(stamp) -> str:
 
 def decimal_text(data: bytes, scale: int) -> str:
     """A NUMERIC (scale 9) or BIGNUMERIC (scale 38): a little-endian integer."""
-    number = Decimal(int.from_bytes(data, "little", signed=True)).scaleb(-scale)
-    return format(number, "f")
+    number = int.from_bytes(data, "little", signed=True)
+    whole, fraction = divmod(abs(number), 10**scale)
+    return f"{'-' if number < 0 else ''}{whole}.{fraction:0{scale}}".rstrip("0").rstrip(".")
 
 
 def interval_literal(data: bytes) -> str:
