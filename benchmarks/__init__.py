@@ -1,0 +1,1 @@
+"""Every figure the README quotes, printed by `python -m benchmarks`."""
