@@ -18,8 +18,8 @@ class my_bigquery_client:
     # The operation that Submit runs: the first one that is True.
     env = {
         "create": True,
-        "getIAM": False,
         "setIAM": False,
+        "getIAM": False,
         "updateDesc": False,
         "updateExpiration": False,
         "copySingle": False,

@@ -90,7 +90,8 @@ class Lab:
         version = self.reloader.version
         return {"version": version.number if version else None, "hash": version.digest if version else None,
                 "operation": self.operation, "broken": self.reloader.report,
-                "engine": self.engine.state if self.engine else "cloud", "project": os.environ.get("GOOGLE_CLOUD_PROJECT")}
+                "engine": self.engine.state if self.engine else "cloud", "addresses": self.engine.ready if self.engine else {},
+                "project": os.environ.get("GOOGLE_CLOUD_PROJECT")}
 
     async def execute(self, data: dict) -> str:
         """Run `execute` on a worker thread; its answer as text. LearnersError for any exception of it, EngineGone."""
