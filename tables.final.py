@@ -6,6 +6,7 @@ Every save is live at once; while the file has a mistake, the last version witho
 import datetime
 import json
 import time
+import unicodedata
 
 import pytz
 from google.api_core.exceptions import BadRequest, Conflict, Forbidden, NotFound
@@ -54,11 +55,15 @@ class my_bigquery_client:
 
     def run(self, operation, data):
         dataset = self.client.create_dataset(self.dataset_names[0], exists_ok=True)
-        name = (data.get("tableName") or "").strip()
+        name = data.get("tableName")
+        name = name.strip() if isinstance(name, str) else ""
         table_id = f"{self.dataset_names[0]}.{name}"
         works_on_a_table = operation not in ("querySDK", "querySQL", "export")
         if works_on_a_table and not name:
             return "Give the table a name: the field is empty."
+        if works_on_a_table and not self.is_table_name(name):
+            return (f"BigQuery refuses the name {name[:50]}. A table's name has letters, marks, numbers, connectors, dashes and "
+                    "spaces only, and at most 1,024 bytes.")
         table = self.find_table(dataset.table(name)) if works_on_a_table else None
 
         # create: paste below this line
@@ -74,11 +79,7 @@ class my_bigquery_client:
                 # self.bigquery.SchemaField("full_name", "STRING", mode="REQUIRED"),
                 # self.bigquery.SchemaField("age", "INTEGER", mode="REQUIRED"),
             ]
-            try:
-                table = self.client.create_table(self.bigquery.Table(dataset.table(name), schema=schema))
-            except BadRequest as error:
-                return (f"BigQuery refuses the name {name}. A table's name has letters, marks, numbers, connectors, dashes and "
-                        f"spaces, at most 1,024 bytes. It said: {error.message}")
+            table = self.client.create_table(self.bigquery.Table(dataset.table(name), schema=schema))
             return f"Created table {table.project}.{table.dataset_id}.{table.table_id} with {len(table.schema)} columns."
         # create: paste above this line
 
@@ -97,9 +98,11 @@ class my_bigquery_client:
             emails = data.get("emails") or []
             if not emails:
                 return "Add at least one row with a type and an e-mail address."
-            for kind, email in emails:
-                if kind not in ("user", "group", "serviceAccount"):
-                    return f"{kind!r} is no type of e-mail address. Choose user, group or serviceAccount for {email}."
+            for row in emails:
+                if not (isinstance(row, list) and len(row) == 2 and all(isinstance(part, str) for part in row) and row[1].strip()):
+                    return "Every row needs a type and an e-mail address."
+                if row[0] not in ("user", "group", "serviceAccount"):
+                    return f"{row[0]!r} is no type of e-mail address. Choose user, group or serviceAccount for {row[1]}."
             policy = self.client.get_iam_policy(table)
             policy.bindings = [
                 {"role": "roles/owner", "members": {f"{kind}:{email}" for kind, email in emails}},
@@ -109,7 +112,7 @@ class my_bigquery_client:
             try:
                 self.client.set_iam_policy(table, policy)
             except BadRequest as error:
-                return f"BigQuery refuses the policy. Check every address and its type. It said: {error.message}"
+                return f"BigQuery refuses the policy. Check every address and its type. It said: {self.reason(error)}"
             return f"Set the policy of {table_id}: {len(emails)} owner(s); anyone who is signed in may edit, anyone may view."
         # setIAM: paste above this line
 
@@ -159,7 +162,7 @@ class my_bigquery_client:
                 self.client.copy_table(sources, dataset.table("Merged_Table")).result()
             except BadRequest as error:
                 return (f"The schemas differ: {table_id} must have the four columns of fips_codes_states, no more and no fewer. "
-                        f"BigQuery said: {error.message}")
+                        f"BigQuery said: {self.reason(error)}")
             except Conflict:
                 return "Merged_Table has data already, and a copy does not write over it. Delete Merged_Table first."
             merged = self.client.get_table(dataset.table("Merged_Table"))
@@ -246,6 +249,15 @@ class my_bigquery_client:
         # export: paste above this line
 
         return f"{operation} is on, but its place in tables.py is still empty. Paste its code there, save, and submit again."
+
+    def is_table_name(self, name):
+        """Whether BigQuery takes it. Asked before anything is sent: in a request's URL, `a#b` would mean table `a`."""
+        kinds = {unicodedata.category(character) for character in name}
+        return len(name.encode("utf-8", "replace")) <= 1024 and all(kind[0] in "LMN" or kind in ("Pc", "Pd", "Zs") for kind in kinds)
+
+    def reason(self, error):
+        """What BigQuery said, without the request that it answered."""
+        return error.errors[0]["message"] if error.errors else error.message
 
     def find_table(self, reference):
         """The table, or None where there is none."""

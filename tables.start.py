@@ -6,6 +6,7 @@ Every save is live at once; while the file has a mistake, the last version witho
 import datetime
 import json
 import time
+import unicodedata
 
 import pytz
 from google.api_core.exceptions import BadRequest, Conflict, Forbidden, NotFound
@@ -54,11 +55,15 @@ class my_bigquery_client:
 
     def run(self, operation, data):
         dataset = self.client.create_dataset(self.dataset_names[0], exists_ok=True)
-        name = (data.get("tableName") or "").strip()
+        name = data.get("tableName")
+        name = name.strip() if isinstance(name, str) else ""
         table_id = f"{self.dataset_names[0]}.{name}"
         works_on_a_table = operation not in ("querySDK", "querySQL", "export")
         if works_on_a_table and not name:
             return "Give the table a name: the field is empty."
+        if works_on_a_table and not self.is_table_name(name):
+            return (f"BigQuery refuses the name {name[:50]}. A table's name has letters, marks, numbers, connectors, dashes and "
+                    "spaces only, and at most 1,024 bytes.")
         table = self.find_table(dataset.table(name)) if works_on_a_table else None
 
         # create: paste below this line
@@ -98,6 +103,15 @@ class my_bigquery_client:
         # export: paste above this line
 
         return f"{operation} is on, but its place in tables.py is still empty. Paste its code there, save, and submit again."
+
+    def is_table_name(self, name):
+        """Whether BigQuery takes it. Asked before anything is sent: in a request's URL, `a#b` would mean table `a`."""
+        kinds = {unicodedata.category(character) for character in name}
+        return len(name.encode("utf-8", "replace")) <= 1024 and all(kind[0] in "LMN" or kind in ("Pc", "Pd", "Zs") for kind in kinds)
+
+    def reason(self, error):
+        """What BigQuery said, without the request that it answered."""
+        return error.errors[0]["message"] if error.errors else error.message
 
     def find_table(self, reference):
         """The table, or None where there is none."""

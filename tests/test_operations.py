@@ -152,6 +152,13 @@ def test_an_invalid_name(run, name):
     assert "refuses the name" in answer and "letters" in answer
 
 
+def test_an_invalid_name_does_not_reach_another_table(run, client, table):
+    for name in (f"{table}#x", f"x/../{table}", f"{table}?x=1", f"{table}@0", f"./{table}"):
+        for operation in ("delete", "recover", "updateDesc", "getIAM"):
+            assert "refuses the name" in run(operation, tableName=name)
+    assert get(client, table).description is None
+
+
 @pytest.mark.parametrize("name", [5, ["t"], {"a": 1}, True])
 def test_a_name_that_is_no_text(run, name):
     assert "name" in run("create", tableName=name)
