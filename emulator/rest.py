@@ -151,7 +151,7 @@ def principal_of(authorization: str | None, default: str) -> str:
         return token if "@" in token else default
     try:
         text = token.removeprefix(TOKEN_PREFIX)
-        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
+        return base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True).decode() or default
     except (binascii.Error, UnicodeDecodeError):
         return default
 

@@ -272,17 +272,19 @@ def create(tx: Transaction, ref: Ref, given: dict) -> dict:
     dataset = datasets.find(tx, ref[:2])
     if old := tx.get("table", ref):
         drop(tx, ref, old)
-    body = timestamps({
+    body = {
         **given, "kind": "bigquery#table", "id": f"{project}:{dataset_id}.{table_id}",
         "selfLink": f"https://bigquery.googleapis.com/bigquery/v2/projects/{project}/datasets/{dataset_id}/tables/{table_id}",
         "tableReference": {"projectId": project, "datasetId": dataset_id, "tableId": table_id},
-        "type": "VIEW" if "view" in given else "TABLE", "location": dataset["location"]})
+        "type": "VIEW" if "view" in given else "TABLE", "location": dataset["location"]}
     if "defaultTableExpirationMs" in dataset and "expirationTime" not in body:
         body["expirationTime"] = str(now_ms() + int(dataset["defaultTableExpirationMs"]))
     if body["type"] == "TABLE":
         fields = body.get("schema", {}).get("fields", [])
         body |= {"_relation": tx.create_relation(fields), "_data": tx.stamp}
-    return tx.put("table", ref, body)
+    # Now, not before: the snapshot of this transaction is older than its first statement's end, and the
+    # table has to be there at its creationTime.
+    return tx.put("table", ref, timestamps(body))
 
 
 def drop(tx: Transaction, ref: Ref, body: dict) -> None:
