@@ -176,6 +176,32 @@ def list_buckets(request, response, storage, *_) -> None:
     response.json({"kind": "storage#buckets", "items": found})
 
 
+def check_generation(request, storage) -> bool:
+    """Whether an object is still in the generation that the caller expects (ifGenerationMatch; 0: there is none)."""
+    expected = request.query.get("ifGenerationMatch")
+    if not expected:
+        return True
+    name = request.params.get("object_id") or request.query.get("name", [None])[0]
+    if name is None:
+        body = request.data if isinstance(request.data, dict) else {}
+        name = (body.get("meta") or body).get("name")
+    current = storage.objects.get(request.params["bucket_name"], {}).get(name, {})
+    return expected[0] == current.get("generation", "0")
+
+
+def explain(request, response) -> None:
+    """Say why, where the library's handlers leave an error's body empty."""
+    if response._content or response.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
+        return
+    name, params = request.params.get("bucket_name"), request.params
+    if response.status == HTTPStatus.CONFLICT:
+        fail(response, response.status, "The bucket you tried to delete is not empty.", "conflict")
+    elif "object_id" in params and request._request_handler.files.get_bucket(name):
+        fail(response, response.status, f"No such object: {name}/{params['object_id']}", "notFound")
+    else:
+        fail(response, response.status, "The specified bucket does not exist.", "notFound")
+
+
 def fail(response, status: HTTPStatus, message: str, reason: str) -> None:
     response.status = status
     response.json({"error": {"code": status.value, "message": message, "errors": [{"message": message, "domain": "global", "reason": reason}]}})
@@ -246,6 +272,7 @@ class Handler(library.RequestHandler):
         try:
             with self.server.storage.lock:
                 self.route(verb, request, response)
+            explain(request, response)
         except Exception as error:
             log.exception("%s %s failed", verb, request.path)
             fail(response, HTTPStatus.NOT_IMPLEMENTED, f"A fault of the embedded Cloud Storage: {type(error).__name__}: {error}", "notImplemented")
@@ -259,5 +286,7 @@ class Handler(library.RequestHandler):
             match = pattern.fullmatch(request.path)
             if match and verb in handlers:
                 request.set_match(match)
+                if "ifGenerationMatch" in request.query and not check_generation(request, self.files):
+                    return fail(response, HTTPStatus.PRECONDITION_FAILED, "At least one of the pre-conditions you specified did not hold.", "conditionNotMet")
                 return handlers[verb](request, response, self.files)
         fail(response, HTTPStatus.NOT_IMPLEMENTED, f"The embedded Cloud Storage does not support {verb} {request.path} yet.", "notImplemented")

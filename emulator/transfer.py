@@ -275,8 +275,18 @@ def store(tx: Transaction, job: "Job", destination: tables.Ref, fields: list[dic
     config = job.config
     given = config.get("destinationTableProperties") or {}
     properties = {name: config[name] for name in ("timePartitioning", "rangePartitioning", "clustering") if name in config}
+    own_rows(tx, destination)
     tables.fill(tx, destination, fields, relation, create_disposition=config.get("createDisposition", "CREATE_IF_NEEDED"),
                 write_disposition=config.get("writeDisposition", "WRITE_APPEND"), properties=properties | given)
+
+
+def own_rows(tx: Transaction, ref: tables.Ref) -> None:
+    """Bring a shipped sample's rows into the lake before others are added to them."""
+    body = tx.get("table", ref)
+    if body and body["type"] == "TABLE" and not body["_relation"].startswith("lake."):
+        relation = tx.create_relation(body["schema"]["fields"])
+        tx.execute(f"INSERT INTO {relation} SELECT * FROM {body['_relation']}")
+        tx.put("table", ref, {**body, "_relation": relation, "_data": tx.stamp})
 
 
 # Extract ------------------------------------------------------------------------------------------

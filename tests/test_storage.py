@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 import requests
-from google.api_core.exceptions import BadRequest, Conflict, NotFound
+from google.api_core.exceptions import BadRequest, Conflict, NotFound, PreconditionFailed
 from google.cloud import storage
 
 from conftest import environment, running_emulator
@@ -70,6 +70,34 @@ def test_copy_compose_and_delete(bucket):
     assert not bucket.blob("one").exists()
 
 
+def test_a_generation_that_is_no_more(bucket):
+    blob = bucket.blob("once")
+    blob.upload_from_string("1", if_generation_match=0)
+    with pytest.raises(PreconditionFailed):
+        bucket.blob("once").upload_from_string("2", if_generation_match=0)
+    with pytest.raises(PreconditionFailed):
+        blob.delete(if_generation_match=7)
+    blob.delete(if_generation_match=blob.generation)
+
+
+def test_what_is_missing_is_named(storage_client, bucket):
+    with pytest.raises(NotFound, match=f"No such object: {bucket.name}/nothing"):
+        bucket.blob("nothing").reload()
+    with pytest.raises(NotFound, match="The specified bucket does not exist"):
+        storage_client.get_bucket("there-is-no-such-bucket")
+    bucket.blob("x").upload_from_string("x")
+    with pytest.raises(Conflict, match="is not empty"):
+        bucket.delete()
+
+
+@pytest.mark.parametrize("name", ["a b/ü?x=1#y.csv", "plain.csv"])
+def test_listed_objects_can_be_fetched(bucket, name):
+    bucket.blob(name).upload_from_string("content")
+    found = bucket.get_blob(name)
+    assert found.media_link.startswith("http://") and found.download_as_bytes() == b"content"
+    assert bucket.copy_blob(found, bucket, "copy").download_as_bytes() == b"content"
+
+
 def test_uploads_at_once_from_many_threads(storage_client, bucket):
     failures = []
 
@@ -98,7 +126,7 @@ def test_objects_survive_a_kill(tmp_path):
 
 @pytest.mark.parametrize("path, headers, code", [
     ("/wipe", {}, 501), ("/storage/v1/b", {"Host": "evil.example"}, 403), ("/storage/v1/b", {"Origin": "http://evil.example"}, 403),
-    ("/storage/v1/b/..%2f..%2fetc/o", {}, 404), ("/..%2f..%2fetc/passwd", {}, 501), ("/nothing", {}, 501)])
+    ("/storage/v1/b/..%2f..%2fetc/o", {}, 404), ("/..%2f..%2fetc/passwd", {}, 501), ("/a/..%2f..%2f..%2fetc%2fpasswd", {}, 404), ("/nothing", {}, 501)])
 def test_what_it_does_not_answer(emulator, path, headers, code):
     answer = requests.Session().send(_raw(emulator["storage"] + path, headers))
     assert answer.status_code == code and answer.json()["error"]["message"]

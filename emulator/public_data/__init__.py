@@ -43,13 +43,15 @@ def file(table: str) -> Path:
 
 
 def add(lake: Lake) -> None:
-    """Make the public datasets and tables known to a lake."""
+    """Make the public datasets and tables known to a lake, but those that it has itself."""
     stamp = {"creationTime": CREATED, "lastModifiedTime": CREATED}
     access = [{"role": "READER", "specialGroup": "allAuthenticatedUsers"}]
     for (dataset, table), (description, fields) in TABLES.items():
         ref = (PUBLIC_PROJECT, dataset)
         if not lake.get("dataset", ref):
             lake.add("dataset", ref, datasets.new("", ref, {"access": access}) | stamp)
+        if lake.get("table", (*ref, table)):
+            continue  # `python -m emulator load` has put another in its place
         lake.add("table", (*ref, table), {
             "kind": "bigquery#table", "id": f"{PUBLIC_PROJECT}:{dataset}.{table}", "type": "TABLE", "location": datasets.DEFAULT_LOCATION,
             "selfLink": f"https://bigquery.googleapis.com/bigquery/v2/projects/{PUBLIC_PROJECT}/datasets/{dataset}/tables/{table}",

@@ -1,0 +1,65 @@
+"""The samples of bigquery-public-data: as LAB.md describes them, read-only, and built from their sources."""
+import duckdb
+import pytest
+from google.api_core.exceptions import Forbidden
+from google.cloud import bigquery
+
+from emulator import public_data
+from emulator.public_data.__main__ import build
+
+PROJECT = "bigquery-public-data"
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """The files that the sources give."""
+    folder = tmp_path_factory.mktemp("built")
+    build(folder)
+    return folder
+
+
+@pytest.mark.parametrize("dataset, table", public_data.TABLES)
+def test_the_shipped_file_is_what_its_sources_give(built, dataset, table):
+    shipped, fresh = str(public_data.file(table)), str(built / f"{table}.parquet")
+    (different,) = duckdb.execute("SELECT count(*) FROM (FROM read_parquet(?) EXCEPT ALL FROM read_parquet(?))", [shipped, fresh]).fetchone()
+    counts = [duckdb.execute("SELECT count(*) FROM read_parquet(?)", [file]).fetchone() for file in (shipped, fresh)]
+    assert not different and counts[0] == counts[1]
+
+
+def columns(client, name: str) -> list[tuple[str, str, str]]:
+    return [(field.name, field.field_type, field.mode) for field in client.get_table(f"{PROJECT}.{name}").schema]
+
+
+def test_states(client):
+    assert [name for name, *_ in columns(client, "census_utility.fips_codes_states")] == [
+        "state_fips_code", "state_postal_abbreviation", "state_name", "state_gnisid"]
+    rows = [tuple(row) for row in client.list_rows(f"{PROJECT}.census_utility.fips_codes_states")]
+    assert len(rows) == 57 and rows[0] == ("01", "AL", "Alabama", "01779775")
+
+
+def test_shakespeare(client):
+    assert columns(client, "samples.shakespeare") == [("word", "STRING", "REQUIRED"), ("word_count", "INTEGER", "REQUIRED"),
+                                                      ("corpus", "STRING", "REQUIRED"), ("corpus_date", "INTEGER", "REQUIRED")]
+    rows = {(row.word, row.corpus): row for row in client.list_rows(f"{PROJECT}.samples.shakespeare")}
+    assert len(rows) > 150_000 and len({corpus for _, corpus in rows}) == 41
+    assert rows["LVII", "sonnets"].values() == ("LVII", 1, "sonnets", 0)
+    assert ("lov'd", "sonnets") in rows and ("Hamlet", "hamlet") in rows
+    # Of the texts' publisher nothing is left.
+    assert not {word for word, _ in rows} & {"Gutenberg", "Etext", "etext", "copyright", "Project"}
+
+
+def test_questions(client):
+    assert len(columns(client, "stackoverflow.posts_questions")) == 20
+    table = client.get_table(f"{PROJECT}.stackoverflow.posts_questions")
+    assert "made up" in table.description
+    views = [row.view_count for row in client.list_rows(table) if "google-bigquery" in row.tags.split("|")]
+    assert len(views) >= 60 and len(set(views)) == len(views)
+
+
+def test_nobody_writes_to_them(client):
+    with pytest.raises(Forbidden, match="Access Denied"):
+        client.delete_table(f"{PROJECT}.samples.shakespeare")
+    with pytest.raises(Forbidden, match="Access Denied"):
+        client.create_table(bigquery.Table(f"{PROJECT}.samples.mine"))
+    with pytest.raises(Forbidden, match="Access Denied"):
+        client.load_table_from_json([{"x": 1}], f"{PROJECT}.samples.mine").result()
