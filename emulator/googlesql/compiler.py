@@ -20,9 +20,16 @@ def compile_statement(statement, cursor) -> str:
     """A statement's DuckDB SQL; ApiError notImplemented names what neither DuckDB nor the evaluator can do."""
     try:
         return Compiler(statement, cursor).statement()
+    except RecursionError:
+        raise too_complex() from None
     except NoRule as missing:
         from .reference import evaluate
         return evaluate(statement, cursor, missing.construct)
+
+
+def too_complex() -> ApiError:
+    return ApiError("resourcesExceeded", "Resources exceeded during query execution: Not enough resources for query planning - "
+                                         "too many subqueries or query is too complex.")
 
 
 def node_of(message):

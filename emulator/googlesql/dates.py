@@ -88,7 +88,7 @@ def difference(call: Call) -> str:
 def truncate(call: Call) -> str:
     """*_TRUNC(value, part [, zone])."""
     part = call.part(1)
-    x = local(call, 0, 2)
+    x = "(DATE '1970-01-01' + {0})" if call.kind == "TIME" else local(call, 0, 2)
     if part in WEEK_SHIFT and part not in ("WEEK_MONDAY", "ISOWEEK"):
         days = EPOCH_DAYS.replace("{x}", x)
         result = f"({x}::DATE - (({days} + {WEEK_SHIFT[part]}) % 7 + 7)::INTEGER % 7)"

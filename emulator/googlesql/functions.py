@@ -50,7 +50,7 @@ def tried(value: str, *message: str) -> str:
 
 DATE_PATTERN = r"\s*\d{1,4}-\d{1,2}-\d{1,2}"
 TIME_PATTERN = r"\d{1,2}:\d{1,2}:\d{1,2}(\.\d{0,6})?"
-ZONE_PATTERN = r"( ?(Z|z|UTC|[+-]\d{1,2}(:?\d{2})?)| [A-Za-z_]+/[A-Za-z_/]+)?"
+ZONE_PATTERN = r"( ?(Z|z|UTC|[+-]\d{1,2}(:?\d\d)?)| [A-Za-z_]+/[A-Za-z_/]+)?"  # {2} would be an argument
 
 
 def timed(pattern: str, value: str, *message: str) -> str:
@@ -455,7 +455,7 @@ def format_element(call: Call, i: int, found: re.Match) -> str:
         text = literal_text(call, i) if letter == "T" else ("{%d}" % i if kind == "STRING" else plain_text(call, i))
         text = f"coalesce({text}, 'NULL')" if letter in "tT" else text
         if width:
-            text = f"rpad({text}, greatest(length({text}), {width}), ' ')" if "-" in flags else f"lpad({text}, greatest(length({text}), {width}), ' ')"
+            text = f"rpad({text}, greatest(length({text}), {width})::INTEGER, ' ')" if "-" in flags else f"lpad({text}, greatest(length({text}), {width})::INTEGER, ' ')"
         return text
     raise NoRule(f"the format element %{letter} for {kind}")
 

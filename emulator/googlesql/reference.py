@@ -59,7 +59,7 @@ def add_tables(request, statement: Statement, cursor, construct: str) -> None:
         left -= len(rows)
         if left < 0:
             raise unsupported(f"{construct} over more than {LIMIT} rows")
-        content = request.table_content[path[-1]].table_data
+        content = request.table_content[".".join(path)].table_data
         content.SetInParent()
         for row in rows:
             cells = content.row.add().cell

@@ -1,0 +1,172 @@
+"""Queries and their rows: every scan and expression, compiled and run on DuckDB."""
+import datetime
+from decimal import Decimal
+
+import pytest
+
+from emulator.errors import ApiError
+from emulator.googlesql import reference
+from googlesql_fixture import sql, world  # noqa: F401
+from test_functions import same
+
+ROWS = [
+    # Filters, expressions, names
+    ("SELECT id FROM people WHERE id > 1", [(2,), (3,)]),
+    ("SELECT p.name, id * 2 AS x FROM d.people AS p WHERE name IS NOT NULL ORDER BY id DESC", [("Bob", 4), ("Ann", 2)]),
+    ("SELECT * EXCEPT (tags, score) FROM people WHERE id = 1", [(1, "Ann", datetime.date(1990, 5, 1))]),
+    ("SELECT * REPLACE (id + 1 AS id) FROM (SELECT 1 AS id, 2 AS b)", [(2, 2)]),
+    ("SELECT 1, 'a', NULL", [(1, "a", None)]),
+    # BigQuery's order of NULLs
+    ("SELECT name FROM people ORDER BY name", [(None,), ("Ann",), ("Bob",)]),
+    ("SELECT name FROM people ORDER BY name DESC", [("Bob",), ("Ann",), (None,)]),
+    ("SELECT name FROM people ORDER BY name NULLS LAST", [("Ann",), ("Bob",), (None,)]),
+    ("SELECT id FROM people ORDER BY id LIMIT 1 OFFSET 1", [(2,)]),
+    ("SELECT id FROM (SELECT id FROM people ORDER BY id DESC LIMIT 2) ORDER BY id", [(2,), (3,)]),
+    # Joins
+    ("SELECT name, total FROM people JOIN orders ON people.id = person ORDER BY total", [("Bob", Decimal("0.5")), ("Ann", Decimal("5.25")), ("Ann", Decimal(7))]),
+    ("SELECT p.id, o.id AS o FROM people p LEFT JOIN orders o ON p.id = o.person ORDER BY 1, 2", [(1, 10), (1, 11), (2, 12), (3, None)]),
+    ("SELECT p.id, o.id AS o FROM people p RIGHT JOIN orders o ON p.id = o.person ORDER BY 2", [(1, 10), (1, 11), (2, 12), (None, 13)]),
+    ("SELECT COUNT(*) FROM people p FULL JOIN orders o ON p.id = o.person", [(5,)]),
+    ("SELECT COUNT(*) FROM people, orders", [(12,)]),
+    ("SELECT id, a, b FROM (SELECT 1 AS id, 2 AS a) JOIN (SELECT 1 AS id, 3 AS b) USING (id)", [(1, 2, 3)]),
+    ("SELECT id FROM (SELECT 1 AS id) FULL JOIN (SELECT 2 AS id) USING (id) ORDER BY id", [(1,), (2,)]),
+    # Arrays
+    ("SELECT id, tag, o FROM people, UNNEST(tags) AS tag WITH OFFSET AS o ORDER BY id, o", [(1, "a", 0), (1, "b", 1), (3, "c", 0)]),
+    ("SELECT id, tag FROM people LEFT JOIN UNNEST(tags) AS tag ORDER BY id, tag", [(1, "a"), (1, "b"), (2, None), (3, "c")]),
+    ("SELECT id, tag, o FROM people LEFT JOIN UNNEST(tags) AS tag WITH OFFSET o ON tag = 'b' ORDER BY id", [(1, "b", 1), (2, None, None), (3, None, None)]),
+    ("SELECT id, tag FROM people JOIN UNNEST(tags) AS tag ON tag != 'a' ORDER BY id", [(1, "b"), (3, "c")]),
+    ("SELECT id FROM people p, p.tags t WHERE t = 'c'", [(3,)]),
+    ("SELECT a, b FROM UNNEST([STRUCT(1 AS a, 'x' AS b), (2, 'y')])", [(1, "x"), (2, "y")]),
+    ("SELECT ARRAY(SELECT x * 2 FROM UNNEST([3, 1, 2]) x ORDER BY x)", [([2, 4, 6],)]),
+    ("SELECT ARRAY(SELECT x FROM UNNEST([1]) x WHERE x > 5)", [([],)]),
+    ("SELECT id, ARRAY(SELECT UPPER(t) FROM UNNEST(tags) t ORDER BY t DESC) FROM people ORDER BY id", [(1, ["B", "A"]), (2, []), (3, ["C"])]),
+    ("SELECT tags[SAFE_OFFSET(0)], ARRAY_LENGTH(tags) FROM people ORDER BY id", [("a", 2), (None, 0), ("c", 1)]),
+    # Structs
+    ("SELECT s.b.c FROM (SELECT STRUCT(1 AS a, STRUCT('x' AS c) AS b) AS s)", [("x",)]),
+    ("SELECT AS STRUCT 1 AS a, 'x' AS b", [(1, "x")]),
+    ("SELECT AS VALUE STRUCT(1 AS a, 2 AS b)", [(1, 2)]),
+    ("SELECT AS VALUE x FROM UNNEST([1, 2]) x", [(1,), (2,)]),
+    ("SELECT s.a FROM (SELECT AS STRUCT 1 AS a) AS s", [(1,)]),
+    ("SELECT ARRAY(SELECT AS STRUCT id, name FROM people WHERE id < 3 ORDER BY id)", [([{"id": 1, "name": "Ann"}, {"id": 2, "name": "Bob"}],)]),
+    ("SELECT STRUCT(1, 2)", [({"_field_1": 1, "_field_2": 2},)]),
+    ("SELECT STRUCT(1 AS a, 2 AS A)", [({"a": 1, "_field_2": 2},)]),
+    # Groups
+    ("SELECT person, SUM(total) AS t FROM orders GROUP BY person HAVING t > 1 ORDER BY person", [(1, Decimal("12.25")), (9, Decimal(100))]),
+    ("SELECT COUNT(*), SUM(id), AVG(score), MAX(name) FROM people WHERE id > 100", [(0, None, None, None)]),
+    ("SELECT LENGTH(name) AS n, COUNT(*) FROM people GROUP BY n ORDER BY n", [(None, 1), (3, 2)]),
+    ("SELECT DISTINCT person FROM orders ORDER BY person", [(1,), (2,), (9,)]),
+    ("SELECT a, b, SUM(x) AS s FROM UNNEST([STRUCT(1 AS a, 2 AS b, 3 AS x), (1, 3, 4)]) GROUP BY ROLLUP(a, b) ORDER BY a, b", [(None, None, 7), (1, None, 7), (1, 2, 3), (1, 3, 4)]),
+    ("SELECT a, SUM(x) AS s, GROUPING(a) AS g FROM UNNEST([STRUCT(1 AS a, 3 AS x), (2, 4)]) GROUP BY GROUPING SETS (a, ()) ORDER BY a", [(None, 7, 1), (1, 3, 0), (2, 4, 0)]),
+    ("SELECT a, b, COUNT(*) FROM UNNEST([STRUCT(1 AS a, 2 AS b)]) GROUP BY CUBE(a, b) ORDER BY a, b", [(None, None, 1), (None, 2, 1), (1, None, 1), (1, 2, 1)]),
+    ("SELECT person FROM orders GROUP BY ALL ORDER BY 1", [(1,), (2,), (9,)]),
+    # Windows
+    ("SELECT id, ROW_NUMBER() OVER (PARTITION BY person ORDER BY id) AS n FROM orders QUALIFY n = 1 ORDER BY id", [(10, 1), (12, 1), (13, 1)]),
+    ("SELECT id, SUM(id) OVER w AS s FROM orders WINDOW w AS (ORDER BY id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) ORDER BY id", [(10, 10), (11, 21), (12, 23), (13, 25)]),
+    ("SELECT SUM(COUNT(*)) OVER () FROM orders GROUP BY person LIMIT 1", [(4,)]),
+    # Sets
+    ("SELECT 1 AS x UNION ALL SELECT 1 UNION ALL SELECT 2 ORDER BY x", [(1,), (1,), (2,)]),
+    ("SELECT 1 AS x UNION DISTINCT SELECT 1", [(1,)]),
+    ("SELECT x FROM UNNEST([1, 2, 3]) x EXCEPT DISTINCT SELECT 2 ORDER BY x", [(1,), (3,)]),
+    ("SELECT x FROM UNNEST([1, 2, 3]) x INTERSECT DISTINCT SELECT 2", [(2,)]),
+    ("SELECT 1 AS x UNION ALL SELECT 2.5 ORDER BY x", [(1.0,), (2.5,)]),
+    # Named queries
+    ("WITH a AS (SELECT 1 AS x), b AS (SELECT x + 1 AS x FROM a) SELECT a.x, b.x AS y FROM a, b", [(1, 2)]),
+    ("WITH a AS (SELECT 1 AS x) SELECT * FROM (WITH a AS (SELECT 2 AS x) SELECT x FROM a) UNION ALL SELECT x FROM a ORDER BY x", [(1,), (2,)]),
+    ("WITH RECURSIVE n AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM n WHERE x < 4) SELECT SUM(x) FROM n", [(10,)]),
+    # Subqueries
+    ("SELECT (SELECT MAX(id) FROM people)", [(3,)]),
+    ("SELECT id FROM people p WHERE EXISTS (SELECT 1 FROM orders o WHERE o.person = p.id) ORDER BY id", [(1,), (2,)]),
+    ("SELECT id FROM people WHERE id NOT IN (SELECT person FROM orders) ORDER BY id", [(3,)]),
+    ("SELECT id, (SELECT SUM(total) FROM orders WHERE person = people.id) AS t FROM people ORDER BY id", [(1, Decimal("12.25")), (2, Decimal("0.5")), (3, None)]),
+    ("SELECT id FROM people WHERE 'a' IN UNNEST(tags)", [(1,)]),
+    # Pivots and pipes
+    ("SELECT * FROM (SELECT person, total FROM orders) PIVOT (SUM(total) FOR person IN (1, 2))", [(Decimal("12.25"), Decimal("0.5"))]),
+    ("SELECT * FROM (SELECT 1 AS a, 2 AS b) UNPIVOT (v FOR n IN (a, b)) ORDER BY n", [(1, "a"), (2, "b")]),
+    ("FROM people |> WHERE id < 3 |> AGGREGATE COUNT(*) AS n", [(2,)]),
+    ("SELECT COUNT(*) FROM people TABLESAMPLE SYSTEM (100 PERCENT)", [(3,)]),
+]
+
+
+@pytest.mark.parametrize("text,expected", ROWS)
+def test_rows(world, text, expected):
+    assert world.rows(text) == expected
+
+
+@pytest.mark.parametrize("text", [text for text, _ in ROWS if "SAMPLE" not in text])
+def test_rows_are_the_evaluators(world, text):
+    statement = world.prepare(text)
+    found = world.execute(statement.compile(world.connection.cursor()))
+    expected = world.execute(reference.evaluate(statement, world.connection.cursor(), "nothing"))
+    assert same(found, expected), (found, expected)
+
+
+@pytest.mark.parametrize("value,expected", [
+    ({"parameterType": {"type": "INT64"}, "parameterValue": {"value": "5"}}, 5),
+    ({"parameterType": {"type": "STRING"}, "parameterValue": {"value": "it's"}}, "it's"),
+    ({"parameterType": {"type": "STRING"}, "parameterValue": {}}, None),
+    ({"parameterType": {"type": "BYTES"}, "parameterValue": {"value": "YWJj"}}, b"abc"),
+    ({"parameterType": {"type": "TIMESTAMP"}, "parameterValue": {"value": "2024-01-05 10:00:00+02"}}, datetime.datetime(2024, 1, 5, 8, tzinfo=datetime.timezone.utc)),
+    ({"parameterType": {"type": "DATE"}, "parameterValue": {"value": "2024-01-05"}}, datetime.date(2024, 1, 5)),
+    ({"parameterType": {"type": "NUMERIC"}, "parameterValue": {"value": "1.25"}}, Decimal("1.25")),
+    ({"parameterType": {"type": "ARRAY", "arrayType": {"type": "INT64"}}, "parameterValue": {"arrayValues": [{"value": "1"}, {"value": "2"}]}}, [1, 2]),
+    ({"parameterType": {"type": "STRUCT", "structTypes": [{"name": "a", "type": {"type": "INT64"}}, {"name": "b", "type": {"type": "STRING"}}]},
+      "parameterValue": {"structValues": {"a": {"value": "1"}, "b": {"value": "x"}}}}, {"a": 1, "b": "x"}),
+])
+def test_parameters(world, value, expected):
+    assert world.value("@p", parameters=[{"name": "p"} | value], parameter_mode="NAMED") == expected
+    assert world.value("?", parameters=[value], parameter_mode="POSITIONAL") == expected
+
+
+def test_positional_parameters_in_order(world):
+    ints = [{"parameterType": {"type": "INT64"}, "parameterValue": {"value": str(n)}} for n in (7, 2)]
+    assert world.value("? - ?", parameters=ints, parameter_mode="POSITIONAL") == 5
+
+
+@pytest.mark.parametrize("kind,value,message", [("INT64", "x", "Bad int64 value: x"), ("DATE", "x", "Invalid date: 'x'")])
+def test_parameter_of_bad_value(world, kind, value, message):
+    with pytest.raises(ApiError, match=message):
+        world.value("@p", parameters=[{"name": "p", "parameterType": {"type": kind}, "parameterValue": {"value": value}}])
+
+
+def test_result_names_and_types(world):
+    fields = world.prepare("SELECT 1, 'a' AS s, 2.5, [STRUCT(1 AS x, DATE '2024-01-01' AS d)] AS r, NULL AS n, RANGE<DATE> '[2020-01-01, 2021-01-01)' AS g").fields
+    assert [(f["name"], f["type"], f["mode"]) for f in fields] == [
+        ("f0_", "INTEGER", "NULLABLE"), ("s", "STRING", "NULLABLE"), ("f1_", "FLOAT", "NULLABLE"), ("r", "RECORD", "REPEATED"), ("n", "INTEGER", "NULLABLE"), ("g", "RANGE", "NULLABLE")]
+    assert [(f["name"], f["type"]) for f in fields[3]["fields"]] == [("x", "INTEGER"), ("d", "DATE")]
+    assert fields[5]["rangeElementType"] == {"type": "DATE"}
+
+
+def test_result_columns_are_named_as_the_fields(world):
+    statement = world.prepare("SELECT 1, id AS `a b`, name FROM people")
+    cursor = world.connection.cursor().execute(statement.compile(world.connection.cursor()))
+    assert [column[0] for column in cursor.description] == ["f0_", "a b", "name"]
+
+
+def test_time_travel_reads_the_moment(world):
+    world.prepare("SELECT * FROM people FOR SYSTEM_TIME AS OF TIMESTAMP_SUB(TIMESTAMP '2024-01-02', INTERVAL 1 DAY)").compile(world.connection.cursor())
+    assert world.tables["people"].moments[-1] == datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc)
+
+
+def test_a_view_is_compiled_in_place(world):
+    world.view("adults", "WITH a AS (SELECT id, name FROM d.people WHERE id < 3) SELECT * FROM a", "id INTEGER, name STRING")
+    assert world.rows("WITH a AS (SELECT 1) SELECT name FROM adults ORDER BY id DESC") == [("Bob",), ("Ann",)]
+    statement = world.prepare("SELECT name FROM adults")
+    assert {table.name: names for table, names in statement.columns.items()} == {"people": {"id", "name"}}
+
+
+@pytest.mark.parametrize("text,construct", [
+    ("CREATE TABLE d.t (x INT64)", "CREATE TABLE"), ("INSERT INTO people (id) VALUES (1)", "INSERT"), ("DELETE FROM people WHERE TRUE", "DELETE"),
+    ("DECLARE x INT64; SELECT x", "scripts"), ("SELECT 1; SELECT 2", "scripts"), ("SELECT HLL_COUNT.INIT(id) FROM people", "HLL_COUNT.INIT"),
+])
+def test_what_is_not_supported_is_named(world, text, construct):
+    with pytest.raises(ApiError, match=construct) as failed:
+        world.rows(text)
+    assert failed.value.reason == "notImplemented"
+
+
+def test_a_deep_expression_is_compiled_or_refused(world):
+    assert world.value("+".join(["1"] * 100)) == 100
+    with pytest.raises(ApiError) as failed:
+        world.value("ABS(" * 3000 + "1" + ")" * 3000)
+    assert failed.value.reason in ("resourcesExceeded", "invalidQuery")
+    assert world.value("1 + 1") == 2  # the analyzer serves on

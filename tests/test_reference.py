@@ -1,0 +1,58 @@
+"""Statements without a rule go to Google's reference evaluator, if they are small."""
+import datetime
+from decimal import Decimal
+
+import pytest
+
+from emulator.errors import ApiError
+from googlesql_fixture import World, sql, world  # noqa: F401
+
+
+@pytest.mark.parametrize("text,expected", [
+    ("SELECT LENGTH(SHA512('a'))", [(64,)]),
+    ("SELECT FARM_FINGERPRINT('a') = FARM_FINGERPRINT('a')", [(True,)]),
+    ("SELECT id, FARM_FINGERPRINT(name) IS NULL FROM people ORDER BY id", [(1, False), (2, False), (3, True)]),
+    ("SELECT CODE_POINTS_TO_BYTES([65, 66])", [(b"AB",)]),
+    ("SELECT CAST(DATE '2024-05-05' AS STRING FORMAT 'YYYY/MM/DD')", [("2024/05/05",)]),
+    ("SELECT id, tags, born, CAST(born AS STRING FORMAT 'DD') FROM people ORDER BY id",
+     [(1, ["a", "b"], datetime.date(1990, 5, 1), "01"), (2, [], datetime.date(1985, 1, 31), "31"), (3, ["c"], None, None)]),
+    ("SELECT id, CAST(total AS STRING FORMAT '999.99') FROM orders WHERE id = 10", [(10, "   5.25")]),
+    ("SELECT LENGTH(SHA512(name)) FROM people WHERE FALSE", []),
+    ("SELECT AS STRUCT id, LENGTH(SHA512(name)) AS n FROM people WHERE id = 1", [(1, 64)]),
+])
+def test_rows(world, text, expected):
+    assert world.rows(text) == expected
+
+
+def test_parameters(world):
+    parameters = [{"name": "s", "parameterType": {"type": "STRING"}, "parameterValue": {"value": "a"}},
+                  {"name": "n", "parameterType": {"type": "NUMERIC"}, "parameterValue": {"value": "-1.5"}},
+                  {"name": "t", "parameterType": {"type": "TIMESTAMP"}, "parameterValue": {"value": "2024-01-01 00:00:00.5+00"}}]
+    rows = world.rows("SELECT LENGTH(SHA512(@s)), @n, @t, @t", parameters=parameters, parameter_mode="NAMED")
+    moment = datetime.datetime(2024, 1, 1, 0, 0, 0, 500000, tzinfo=datetime.timezone.utc)
+    assert rows == [(64, Decimal("-1.5"), moment, moment)]
+
+
+def test_every_type_goes_in_and_out(sql):
+    world = World(sql)
+    world.table("t", [{"name": "n", "type": "INTEGER"}, {"name": "b", "type": "BYTES"}, {"name": "d", "type": "DATETIME"}, {"name": "t", "type": "TIME"}, {"name": "j", "type": "JSON"},
+                      {"name": "f", "type": "FLOAT"}, {"name": "o", "type": "BOOLEAN"}, {"name": "x", "type": "NUMERIC"}, {"name": "y", "type": "BIGNUMERIC"},
+                      {"name": "s", "type": "RECORD", "fields": [{"name": "a", "type": "INTEGER"}, {"name": "c", "type": "STRING", "mode": "REPEATED"}]}],
+                "(1, 'ab', '1969-07-20 20:17:40.123456', '01:02:03.000004', '{\"k\":1}', -2.5, true, -1.000000001, 12345678901234567890.123456789, {'a': 1, 'c': ['x']})")
+    plain = world.rows("SELECT * FROM t")
+    assert world.rows("SELECT * FROM t WHERE LENGTH(SHA512('a')) = 64") == plain
+
+
+def test_a_large_table_is_refused(sql):
+    world = World(sql)
+    world.table("big", "x INTEGER")
+    world.connection.execute("INSERT INTO big SELECT range FROM range(1001)")
+    with pytest.raises(ApiError, match="SHA512.*1000 rows") as failed:
+        world.rows("SELECT SHA512(CAST(x AS STRING)) FROM big")
+    assert failed.value.reason == "notImplemented"
+
+
+def test_errors_of_the_evaluator_are_the_statements(world):
+    with pytest.raises(ApiError, match="mine") as failed:
+        world.rows("SELECT SHA512(ERROR('mine'))")
+    assert failed.value.reason == "invalidQuery"
