@@ -16,7 +16,7 @@ from googlesql_fixture import CACHE, World, sql, world  # noqa: F401
     ("SLECT 1", 'Syntax error: Unexpected identifier "SLECT" at [1:1]'),
     ("SELECT 'abc", "Syntax error: Unclosed string literal at [1:8]"),
     ("SELECT foo(1)", "Function not found: foo at [1:8]"),
-    ("SELECT 1 + 'a'", "No matching signature for operator + for argument types: INT64, STRING"),
+    ("SELECT id + name FROM people", "No matching signature for operator +\n  Argument types: INT64, STRING"),
     ("SELECT LOWER(1)", "No matching signature for function LOWER"),
     ("SELECT id, COUNT(*) FROM people", "SELECT list expression references column id which is neither grouped nor aggregated at [1:8]"),
     ("SELECT @p", "Query parameter 'p' not found"),
@@ -35,6 +35,12 @@ def test_all_spellings_name_one_table(world, path):
     statement = world.prepare(f"SELECT id FROM {path}")
     assert [table.name for table in statement.tables] == ["people"]
     assert len(statement.compile(world.connection.cursor())) > 0
+
+
+def test_a_tables_name_stands_for_its_rows_however_it_is_spelled(world):
+    assert world.rows("SELECT people.name FROM `p.d.people` WHERE people.id = 1") == [("Ann",)]
+    with pytest.raises(ApiError, match=r"Unrecognized name: peple; Did you mean people\? at \[1:8\]|Unrecognized name: peple at \[1:8\]"):
+        world.prepare("SELECT peple.name FROM `p.d.people`")
 
 
 @pytest.mark.parametrize("name", ["table 01", "ग्राहक", "00_お客様", "étudiant-01"])
@@ -79,7 +85,13 @@ def test_names_of_named_queries_are_no_tables(world):
     ("SELECT COUNT(*) FROM people", {"people": set()}), ("SELECT name FROM people WHERE id > 1", {"people": {"id", "name"}}),
     ("SELECT p.name FROM people p JOIN orders o ON o.person = p.id", {"people": {"id", "name"}, "orders": {"person"}}),
     ("SELECT a.id FROM people a, people b WHERE b.score > 1", {"people": {"id", "score"}}), ("SELECT 1", {}),
-    ("SELECT name FROM (SELECT * FROM people)", {"people": {"name"}}), ("SELECT * FROM orders", {"orders": {"id", "person", "total"}}),
+    ("SELECT name FROM (SELECT * FROM people)", {"people": {"name"}}), ("WITH a AS (SELECT * FROM people) SELECT id FROM a", {"people": {"id"}}),
+    ("SELECT x FROM (SELECT id AS x, score AS y FROM people UNION ALL SELECT id, id FROM people)", {"people": {"id"}}),
+    ("SELECT x FROM (SELECT id AS x, score AS y FROM people UNION DISTINCT SELECT id, 1.5 FROM people)", {"people": {"id", "score"}}),
+    ("SELECT id FROM orders WHERE EXISTS (SELECT * FROM people WHERE people.id = person)", {"people": {"id"}, "orders": {"id", "person"}}),
+    ("SELECT (SELECT MAX(score) FROM people), ARRAY(SELECT name FROM people) FROM orders", {"people": {"score", "name"}, "orders": set()}),
+    ("SELECT n FROM (SELECT COUNT(*) AS n, MAX(born) AS m FROM people GROUP BY name)", {"people": {"name"}}),
+    ("SELECT id, tag FROM people, UNNEST(tags) tag", {"people": {"id", "tags"}}), ("SELECT p FROM people p", {"people": {"id", "name", "born", "tags", "score"}}), ("SELECT * FROM orders", {"orders": {"id", "person", "total"}}),
 ])
 def test_columns_are_those_that_are_referenced(world, text, expected):
     statement = world.prepare(text)

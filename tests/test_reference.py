@@ -18,6 +18,7 @@ from googlesql_fixture import World, sql, world  # noqa: F401
      [(1, ["a", "b"], datetime.date(1990, 5, 1), "01"), (2, [], datetime.date(1985, 1, 31), "31"), (3, ["c"], None, None)]),
     ("SELECT id, CAST(total AS STRING FORMAT '999.99') FROM orders WHERE id = 10", [(10, "   5.25")]),
     ("SELECT LENGTH(SHA512(name)) FROM people WHERE FALSE", []),
+    ("SELECT LENGTH(SHA512(people.name)) AS n, o.id FROM p.d.people JOIN `p.d.orders` AS o ON people.id = o.person ORDER BY o.id", [(64, 10), (64, 11), (64, 12)]),
     ("SELECT AS STRUCT id, LENGTH(SHA512(name)) AS n FROM people WHERE id = 1", [(1, 64)]),
 ])
 def test_rows(world, text, expected):

@@ -16,6 +16,7 @@ from zetasql.wasi._pb2.zetasql.public import function_pb2, options_pb2 as public
 
 from ..errors import ApiError, unsupported
 from . import types
+from .columns import needed_columns
 from .engine import Crash, Engine, ServiceError, default_cache_dir, prepare_cache
 
 __all__ = ["GoogleSQL", "Statement", "Table", "default_cache_dir"]
@@ -108,8 +109,8 @@ class GoogleSQL:
         fields = [types.parameter_field(p.get("parameterType", {}), p.get("name", "")) for p in parameters]
         mode = parameter_mode or ("NAMED" if any(p.get("name") for p in parameters) else "POSITIONAL" if parameters else None)
         tables = {path: resolve(normal_path(path, default_project, default_dataset)) for path in self.table_names(text)}
-        tree = self.analyze(text, tables, mode, fields)
-        return Statement(self, text, tree, tables, dict(
+        tree, needed = self.analyze(text, tables, mode, fields)
+        return Statement(self, text, tree, needed, tables, dict(
             parameters=parameters, parameter_fields=fields, parameter_mode=mode, resolve=resolve,
             default_project=default_project, default_dataset=default_dataset, session_user=session_user))
 
@@ -137,7 +138,10 @@ class GoogleSQL:
             return False
 
     def analyze(self, text: str, tables: dict[tuple, Table], mode: str | None, parameters: list[dict]):
-        """The resolved tree (AnyResolvedStatementProto) of a statement; ApiError for what is wrong with it."""
+        """The resolved tree (AnyResolvedStatementProto) of a statement, and the columns it needs by the tables' serialization_id.
+
+        Raises ApiError for what is wrong with the statement.
+        """
         key = (text, tuple((path, table.key) for path, table in tables.items()), mode, repr(parameters))
         with self.engine.lock:
             if self.generation != self.engine.generation:
@@ -145,11 +149,33 @@ class GoogleSQL:
             return self.analyzed.use(key, lambda: self._analyze(text, tables, mode, parameters))
 
     def _analyze(self, text: str, tables: dict[tuple, Table], mode: str | None, parameters: list[dict]):
-        request = service.AnalyzeRequest(options=self.options(mode, parameters), sql_statement=text, registered_catalog_id=self.catalog(tables))
+        options = self.options(mode, parameters)
         try:
-            return self._call("Analyze", request, service.AnalyzeResponse).resolved_statement
+            tree = self.tree(text, tables, options)
         except ServiceError as error:
-            raise query_error(error) from None
+            tree = self._with_split_paths(text, tables, options, error)
+        return tree, needed_columns(tree)
+
+    def tree(self, text: str, tables: dict[tuple, Table], options):
+        request = service.AnalyzeRequest(options=options, sql_statement=text, registered_catalog_id=self.catalog(tables))
+        return self._call("Analyze", request, service.AnalyzeResponse).resolved_statement
+
+    def _with_split_paths(self, text: str, tables: dict[tuple, Table], options, error: ServiceError):
+        """The tree where `p.d.t` in one pair of backticks is read as three names, so that t stands for its columns.
+
+        The analyzer takes such a name as one. A text is changed only where it fails as it is written, since
+        its error's position counts.
+        """
+        whole = [path for path in tables if len(path) == 1 and "." in path[0]]
+        if whole and error.message.startswith("Unrecognized name"):
+            split = {path: tuple(path[0].split(".")) for path in whole}
+            for path, parts in split.items():
+                text = text.replace(f"`{path[0]}`", ".".join(f"`{part}`" for part in parts))
+            try:
+                return self.tree(text, {split.get(path, path): table for path, table in tables.items()}, options)
+            except ServiceError:
+                pass
+        raise query_error(error) from None
 
     def options(self, mode: str | None, parameters: list[dict]) -> options_pb2.AnalyzerOptionsProto:
         options = options_pb2.AnalyzerOptionsProto()
@@ -270,10 +296,11 @@ class Statement:
     when none were declared.
     """
 
-    def __init__(self, sql: GoogleSQL, text: str, tree, paths: dict[tuple, Table], context: dict):
+    def __init__(self, sql: GoogleSQL, text: str, tree, needed: dict[int, set[str]], paths: dict[tuple, Table], context: dict):
         self.sql = sql
         self.text = text
         self.tree = tree
+        self.needed = needed
         self.paths = paths
         self.context = context
         self.node_name = tree.WhichOneof("node")
@@ -300,10 +327,10 @@ class Statement:
         for table in self.order:
             if not table.view:
                 columns.setdefault(table.key, (table, set()))
-        for scan in find(self.tree, "ResolvedTableScanProto"):
-            table = self.order[scan.table.serialization_id - 1]
+        for place, names in self.needed.items():
+            table = self.order[place - 1]
             if not table.view:
-                columns[table.key][1].update(column.name for column in scan.parent.column_list)
+                columns[table.key][1].update(names)
         for view in self.views.values():
             for table, names in view.columns.items():
                 columns.setdefault(table.key, (table, set()))[1].update(names)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from .. import values
 from ..errors import ApiError
 from . import types
+from .columns import columns_of
 from .expressions import Expressions, NoRule
 
 SET_OPERATIONS = ("UNION ALL", "UNION", "INTERSECT ALL", "INTERSECT", "EXCEPT ALL", "EXCEPT")
@@ -39,14 +40,6 @@ def node_of(message):
         name = message.WhichOneof("node")
         message = getattr(message, name)
     return message, name
-
-
-def columns_of(scan) -> list:
-    """The output columns of any scan."""
-    node, _ = node_of(scan)
-    while "column_list" not in node.DESCRIPTOR.fields_by_name or node.DESCRIPTOR.name != "ResolvedScanProto":
-        node = node.parent
-    return node.column_list
 
 
 class Compiler(Expressions):

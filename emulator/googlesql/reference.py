@@ -15,10 +15,11 @@ from zetasql.wasi._pb2.zetasql.public import type_pb2, value_pb2
 from .. import values
 from ..errors import unsupported
 from . import types
-from .analyzer import Statement, catalog_proto, find, query_error
+from .analyzer import Statement, Table, catalog_proto, find, query_error
 from .engine import UNIMPLEMENTED, ServiceError
 from .runtime import runtime_error
 
+FULL_NODE = 1  # a value of ParseLocationRecordType
 LIMIT = 1000  # rows of all tables of a statement together
 # What the evaluator says of a function that it lacks as well.
 MISSING = ("Unsupported built-in function", "is not implemented", "unimplemented", "not supported")
@@ -33,11 +34,11 @@ def evaluate(statement: Statement, cursor, construct: str) -> str:
     if statement.views or any(scan.HasField("for_system_time_expr") for scan in find(statement.tree, "ResolvedTableScanProto")):
         raise unsupported(construct)
     context = statement.context
-    request = service.EvaluateQueryRequest(
-        sql=statement.text, simple_catalog=catalog_proto(statement.sql.language, statement.paths),
-        options=statement.sql.options(context["parameter_mode"], context["parameter_fields"]))
-    request.options.prune_unused_columns = False
-    add_tables(request, statement, cursor, construct)
+    options = statement.sql.options(context["parameter_mode"], context["parameter_fields"])
+    options.prune_unused_columns = False
+    text, tables = with_short_names(statement, options, construct)
+    request = service.EvaluateQueryRequest(sql=text, simple_catalog=catalog_proto(statement.sql.language, tables), options=options)
+    add_tables(request, tables, cursor, construct)
     add_parameters(request, context, cursor)
     try:
         answer = statement.sql.engine.call("EvaluateQuery", request, service.EvaluateQueryResponse)
@@ -50,16 +51,36 @@ def evaluate(statement: Statement, cursor, construct: str) -> str:
     return rows_as_sql(statement, answer.content.table_data)
 
 
-def add_tables(request, statement: Statement, cursor, construct: str) -> None:
+def with_short_names(statement: Statement, options, construct: str) -> tuple[str, dict[tuple, Table]]:
+    """The text and its tables with every table under its last name: the evaluator fills only tables of one name."""
+    tables = {(path[-1].rpartition(".")[2],): table for path, table in statement.paths.items()}
+    if all(len(path) == 1 and "." not in path[0] for path in statement.paths):
+        return statement.text, statement.paths
+    named = {entry.with_query_name for entry in find(statement.tree, "ResolvedWithEntryProto")}
+    if len(tables) < len({table.key for table in statement.order}) or named & {path[0] for path in tables}:
+        raise unsupported(f"{construct} over tables of one name")
+    located = type(options).FromString(options.SerializeToString())
+    located.parse_location_record_type = FULL_NODE
+    text = statement.text.encode()
+    ranges = {}
+    for scan in find(statement.sql.tree(statement.text, statement.paths, located), "ResolvedTableScanProto"):
+        place = scan.parent.parent.parse_location_range
+        ranges[place.start, place.end] = list(statement.paths)[scan.table.serialization_id - 1][-1].rpartition(".")[2]
+    for (start, end), name in sorted(ranges.items(), reverse=True):
+        text = text[:start] + f"`{name}`".encode() + text[end:]
+    return text.decode(), tables
+
+
+def add_tables(request, tables: dict[tuple, Table], cursor, construct: str) -> None:
     left = LIMIT
-    for path, table in statement.paths.items():
+    for path, table in tables.items():
         protos = [types.type_proto(field) for field in table.fields]
         columns = ", ".join(values.identifier(field["name"]) for field in table.fields)
         rows = fetch(cursor, f"SELECT {columns} FROM {table.relation(None)} LIMIT {left + 1}")
         left -= len(rows)
         if left < 0:
             raise unsupported(f"{construct} over more than {LIMIT} rows")
-        content = request.table_content[".".join(path)].table_data
+        content = request.table_content[path[0]].table_data
         content.SetInParent()
         for row in rows:
             cells = content.row.add().cell

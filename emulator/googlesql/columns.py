@@ -1,0 +1,110 @@
+"""Which columns of its tables a statement needs: what BigQuery counts as bytes processed."""
+from __future__ import annotations
+
+UNION_ALL = 0
+EXISTS = 2
+
+
+def needed_columns(tree) -> dict[int, set[str]]:
+    """serialization_id of a table -> names of the columns that the result depends on; tree: a resolved statement."""
+    return Needs(tree).tables()
+
+
+class Needs:
+    """What needs what. A column that is only computed or passed on is needed if what uses it is.
+
+    wanted: ids of columns needed in any case; because: column id -> ids it is made of.
+    """
+
+    def __init__(self, tree):
+        self.wanted: set[int] = set()
+        self.because: dict[int, set[int]] = {}
+        self.scans = []
+        self.named: dict[str, list[int]] = {}
+        self.walk(tree, self.wanted)
+
+    def tables(self) -> dict[int, set[str]]:
+        needed, waiting = set(), list(self.wanted)
+        while waiting:
+            column = waiting.pop()
+            if column not in needed:
+                needed.add(column)
+                waiting.extend(self.because.get(column, ()))
+        tables: dict[int, set[str]] = {}
+        for scan in self.scans:
+            names = tables.setdefault(scan.table.serialization_id, set())
+            names.update(column.name for column in scan.parent.column_list if column.column_id in needed)
+        return tables
+
+    def walk(self, node, sink: set[int]) -> None:
+        rule = getattr(self, "walk_" + node.DESCRIPTOR.name, None)
+        if rule:
+            rule(node, sink)
+        else:
+            self.walk_fields(node, sink)
+
+    def walk_fields(self, node, sink: set[int], skipped: tuple[str, ...] = ()) -> None:
+        for field, value in node.ListFields():
+            if field.message_type is not None and field.name not in ("type", "signature", "column_list") + skipped:
+                for item in value if field.is_repeated else (value,):
+                    self.walk(item, sink)
+
+    def made_of(self, column: int) -> set[int]:
+        return self.because.setdefault(column, set())
+
+    def walk_ResolvedColumnRefProto(self, node, sink) -> None:
+        sink.add(node.column.column_id)
+
+    def walk_ResolvedOutputColumnProto(self, node, sink) -> None:
+        sink.add(node.column.column_id)
+
+    def walk_ResolvedTableScanProto(self, node, sink) -> None:
+        self.scans.append(node)
+        self.walk_fields(node, sink, ("table",))
+
+    def walk_ResolvedComputedColumnProto(self, node, sink) -> None:
+        self.walk(node.expr, self.made_of(node.column.column_id))
+
+    def walk_ResolvedAggregateScanBaseProto(self, node, sink) -> None:
+        for item in node.group_by_list:
+            self.walk(item.expr, sink)
+            self.made_of(item.column.column_id)
+        self.walk_fields(node, sink, ("group_by_list",))
+
+    def walk_ResolvedSubqueryExprProto(self, node, sink) -> None:
+        if node.subquery_type != EXISTS:
+            sink.update(ids(columns_of(node.subquery)))
+        self.walk_fields(node, sink, ("parameter_list",))
+
+    def walk_ResolvedSetOperationScanProto(self, node, sink) -> None:
+        for item in node.input_item_list:
+            for made, source in zip(node.parent.column_list, item.output_column_list):
+                self.made_of(made.column_id).add(source.column_id)
+                if node.op_type != UNION_ALL:
+                    sink.add(source.column_id)
+            self.walk(item.scan, sink)
+
+    def walk_ResolvedRecursiveScanProto(self, node, sink) -> None:
+        for term in (node.non_recursive_term, node.recursive_term):
+            sink.update(ids(term.output_column_list))
+            self.walk(term.scan, sink)
+
+    def walk_ResolvedWithEntryProto(self, node, sink) -> None:
+        self.named[node.with_query_name] = ids(columns_of(node.with_subquery))
+        self.walk(node.with_subquery, sink)
+
+    def walk_ResolvedWithRefScanProto(self, node, sink) -> None:
+        for made, source in zip(node.parent.column_list, self.named.get(node.with_query_name, ())):
+            self.made_of(made.column_id).add(source)
+
+
+def ids(columns) -> list[int]:
+    return [column.column_id for column in columns]
+
+
+def columns_of(scan):
+    """The output columns of any scan."""
+    node = scan
+    while node.DESCRIPTOR.name != "ResolvedScanProto":
+        node = getattr(node, node.WhichOneof("node")) if node.DESCRIPTOR.name.startswith("Any") else node.parent
+    return node.column_list
