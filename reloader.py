@@ -591,7 +591,7 @@ def explain(error: BaseException, path: str, lines: list[str]) -> dict:
         whole = traceback.TracebackException.from_exception(error, lookup_lines=False)
         cut(whole, path)
         text = "".join(whole.format())
-    report = {"kind": type(error).__name__, "message": str(error), "file": path, "line": None, "column": None, "traceback": text}
+    report = {"kind": type(error).__name__, "message": str(error) or type(error).__name__, "file": path, "line": None, "column": None, "traceback": text}
     if isinstance(error, SyntaxError):
         column = error.offset if error.offset and error.offset > 0 else None
         return report | {"message": error.msg, "file": error.filename or path, "line": error.lineno, "column": column}

@@ -99,7 +99,7 @@ class Lab:
         context.run(live.request_id.set, next(self.numbers))
         work = asyncio.get_running_loop().run_in_executor(self.pool, context.run, self._run, data)
         # Google's client asks an engine that is gone again and again for ten minutes; the page need not wait with it.
-        while not (await asyncio.wait({work}, timeout=PATIENCE))[0]:
+        while not (await asyncio.wait({work}, timeout=1))[0]:
             if self.engine and self.engine.down_for() > PATIENCE:
                 work.add_done_callback(lambda done: done.exception())
                 raise EngineGone
@@ -278,7 +278,7 @@ class PageHandler(Guarded, tornado.web.StaticFileHandler):
 
 def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("tornado_server.py", description="The backend of the BigQuery tables lab.")
-    parser.add_argument("--port", type=int, default=3005, help="port to listen on, 0 for a free one (default %(default)s)")
+    parser.add_argument("--port", type=port_number, default=3005, help="port to listen on, 0 for a free one (default %(default)s)")
     parser.add_argument("--address", default="127.0.0.1", help="address to listen on (default %(default)s)")
     parser.add_argument("--tables", type=Path, default=ROOT / "tables.py", help="the file that you edit (default tables.py)")
     parser.add_argument("--data-dir", type=Path, default=ROOT / ".lab", help="what the embedded BigQuery keeps (default .lab)")
@@ -289,6 +289,12 @@ def parse(argv: list[str]) -> argparse.Namespace:
     options = parser.parse_args(argv)
     options.project = options.project or (None if options.cloud else "lab-project")
     return options
+
+
+def port_number(text: str) -> int:
+    if not (text.isdigit() and int(text) < 1 << 16):
+        raise argparse.ArgumentTypeError(f"{text} is no port: it is a number from 0 to 65535")
+    return int(text)
 
 
 def can_open() -> bool:

@@ -9,13 +9,14 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
 import requests
 from tornado.websocket import websocket_connect
 
-from conftest import ROOT, environment
+from conftest import ROOT
 
 WAIT = 30  # seconds for what takes a moment; only a failure takes as long
 OUTSIDE = ("BIGQUERY_EMULATOR_HOST", "STORAGE_EMULATOR_HOST", "GOOGLE_CLOUD_PROJECT", "GOOGLE_APPLICATION_CREDENTIALS")
@@ -118,7 +119,15 @@ def collect(pipe) -> list[str]:
     return lines
 
 
-def storage_client(ready: dict):
-    from google.cloud import storage
-    with environment(ready):
-        return storage.Client()
+def children(pid: int) -> list[int]:
+    """The processes that a process started."""
+    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    return [int(child) for child, parent in map(str.split, listed.splitlines()) if int(parent) == pid]
+
+
+def wait_until_gone(pid: int) -> None:
+    """Until a process has ended; one that was adopted may stay as a zombie."""
+    end = time.monotonic() + WAIT
+    while subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True).stdout.strip("Z+sN<l \n"):
+        assert time.monotonic() < end, f"process {pid} goes on"
+        time.sleep(0.05)

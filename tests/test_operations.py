@@ -7,11 +7,11 @@ import uuid
 
 import pytest
 from google.api_core.exceptions import NotFound
-from google.cloud import bigquery
+from google.cloud import bigquery, storage
 
-from conftest import ROOT, new_client
+from conftest import ROOT, environment, new_client
 from lab.guide import emptied, pasted, snippets
-from lab_fixtures import running_lab, storage_client
+from lab_fixtures import running_lab
 
 FINAL = (ROOT / "tables.final.py").read_text(encoding="utf-8")
 START = (ROOT / "tables.start.py").read_text(encoding="utf-8")
@@ -310,7 +310,8 @@ def test_query_sql(run):
 # Export
 
 def test_export(lab, run):
-    bucket = storage_client(lab.ready).create_bucket(f"lab-{uuid.uuid4().hex[:8]}")
+    with environment(lab.ready):
+        bucket = storage.Client().create_bucket(f"lab-{uuid.uuid4().hex[:8]}")
     assert f"gs://{bucket.name}/shakespeare.csv" in run("export", tableName=bucket.name)
     lines = bucket.blob("shakespeare.csv").download_as_text().splitlines()
     assert lines[0] == "word,word_count,corpus,corpus_date" and len(lines) > 100_000
@@ -319,6 +320,13 @@ def test_export(lab, run):
 def test_export_to_no_bucket(run):
     assert "no bucket" in run("export", tableName="lab-no-such-bucket")
     assert "field is empty" in run("export", tableName="")
+
+
+def test_export_to_a_strangers_bucket(lab, run):
+    with environment(lab.ready):
+        stranger = storage.Client(project="someone-else").create_bucket(f"lab-{uuid.uuid4().hex[:8]}")
+    assert "stranger" in run("export", tableName=stranger.name)
+    assert not stranger.blob("shakespeare.csv").exists()
 
 
 def test_an_unexpected_mistake_is_printed(lab):
