@@ -13,6 +13,7 @@ import itertools
 import json
 import mmap
 import re
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator, NamedTuple
 
@@ -98,6 +99,26 @@ def failed(message: str, file: File) -> ApiError:
     return ApiError("invalid", entry(message, file)["message"], file.uri)
 
 
+@contextmanager
+def reading(file: File) -> Iterator[None]:
+    """What DuckDB says of a file it can't read, as ApiError invalid; a cancelled job's interrupt stays what it is."""
+    try:
+        yield
+    except duckdb.InterruptException:
+        raise
+    except duckdb.Error as error:
+        raise failed(str(error).partition("\n")[0].replace(str(file.path), "the file"), file) from None
+
+
+def attempt(cursor: duckdb.DuckDBPyConnection, insert: str) -> bool:
+    """Run an insert; False, and nothing is inserted, where a value is none of its column's type."""
+    try:
+        cursor.execute(insert)
+        return True
+    except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.ConstraintException, duckdb.OutOfRangeException):
+        return False
+
+
 class Reader:
     """Reads one format. config: a load job's; fields and relation: the table that `read` fills."""
 
@@ -118,28 +139,17 @@ class Reader:
     def read(self, cursor: duckdb.DuckDBPyConnection, file: File, fields: list[dict], relation: str) -> None:
         """Append a file's rows; ApiError invalid for more bad ones than allowed."""
         cursor.execute(f"DROP TABLE IF EXISTS {RAW}")
-        try:
+        with reading(file):
             skipped = self.stage(cursor, file, fields)
             columns = self.columns(cursor, fields)
-            known = len(self.unknown(cursor))
-            (count,) = cursor.execute(f"SELECT count(*) FROM {RAW}").fetchone()
-        except duckdb.InterruptException:
-            raise
-        except duckdb.Error as error:
-            raise failed(str(error).partition("\n")[0], file) from None
+        (count,) = cursor.execute(f"SELECT count(*) FROM {RAW}").fetchone()
         self.problems.rows += count + len(skipped)
         insert = f"INSERT INTO {relation} SELECT {', '.join(column.value for column in columns)} FROM {RAW}"
-        try:
-            if known:
-                raise duckdb.ConversionException("unknown fields")
-            cursor.execute(insert)
-        except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.ConstraintException, duckdb.OutOfRangeException):
+        if self.unknown() or not attempt(cursor, insert):
             self.blame(cursor, file, columns, set(skipped))
             self.problems.check(file)
-            cursor.execute(f"{insert.replace(' SELECT ', ' SELECT ', 1)} WHERE NOT coalesce({self.is_bad(cursor, columns)}, false)")
-        finally:
-            if self.problems.count <= self.problems.limit:
-                cursor.execute(f"DROP TABLE IF EXISTS {RAW}")
+            cursor.execute(f"{insert} WHERE NOT coalesce({self.is_bad(columns)}, false)")
+        cursor.execute(f"DROP TABLE {RAW}")
 
     def stage(self, cursor: duckdb.DuckDBPyConnection, file: File, fields: list[dict]) -> list[int]:
         """Fill the raw table with a file; where in it the records begin that are left out as malformed."""
@@ -148,18 +158,18 @@ class Reader:
     def columns(self, cursor: duckdb.DuckDBPyConnection, fields: list[dict]) -> list[Column]:
         raise NotImplementedError
 
-    def unknown(self, cursor: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
+    def unknown(self) -> list[tuple[str, str]]:
         """Fields in the raw table that the schema has not: (name, SQL that is true where a row has it)."""
         return []
 
-    def is_bad(self, cursor: duckdb.DuckDBPyConnection, columns: list[Column]) -> str:
-        return " OR ".join([*(column.bad for column in columns), *(there for _, there in self.unknown(cursor))]) or "false"
+    def is_bad(self, columns: list[Column]) -> str:
+        return " OR ".join([*(column.bad for column in columns), *(there for _, there in self.unknown())]) or "false"
 
     def blame(self, cursor: duckdb.DuckDBPyConnection, file: File, columns: list[Column], skipped: set[int]) -> None:
         """Count the rows that can't be converted and say where the first ones begin and what is wrong with them."""
-        unknown = self.unknown(cursor)
+        unknown = self.unknown()
         tests = ", ".join([*(there for _, there in unknown), *(column.bad for column in columns)])
-        bad = self.is_bad(cursor, columns)
+        bad = self.is_bad(columns)
         (count,) = cursor.execute(f"SELECT count(*) FROM {RAW} WHERE {bad}").fetchone()
         rows = cursor.execute(f"SELECT rowid, list_position([{tests}], true) FROM {RAW} WHERE {bad} ORDER BY rowid LIMIT {SHOWN}").fetchall()
         starts = self.starts(file, skipped, [row for row, _ in rows])
@@ -266,11 +276,12 @@ class Csv(Reader):
                 raise unsupported("a RANGE column in a CSV file")
 
     def sample(self, file: File) -> list[list[str]]:
-        """The first records after those to skip, the last of which may be the header."""
+        """The first records, after those to skip but for the last, which may be the header."""
         before = max(self.skip - 1, 0)
         with file.open() as binary:
             text = io.TextIOWrapper(binary, self.encoding + ("-sig" if self.encoding == "utf-8" else ""), errors="replace", newline="")
-            head = list(itertools.islice(text, before))  # noqa: F841 (read past)
+            for _ in itertools.islice(text, before):
+                pass
             if self.config.get("autodetect") and not self.config.get("fieldDelimiter"):
                 line = text.readline()
                 self.delimiter = max(",|\t", key=line.count)
@@ -330,7 +341,6 @@ class Csv(Reader):
                 f"Data between close double quote ({self.quote}) and field separator."
             pattern = FAULTS.get(kind, "Error detected while parsing row starting at position: {start}. Error: " + shown(message))
             messages.append(pattern.format(start=start, found=found and found[1], expected=expected, quote=quote, encoding=self.encoding.upper()))
-        self.problems.rows += 0
         self.problems.add(file, len(lines), messages)
         if self.problems.count > self.problems.limit:
             (rows,) = cursor.execute(f"SELECT count(*) FROM {RAW}").fetchone()
@@ -484,7 +494,7 @@ class Json(Reader):
         # An object or an array is no scalar, though it has a text.
         return Column(field, given, f"CASE WHEN json_type({given}) IN ('OBJECT', 'ARRAY') THEN {failure(given, field)} ELSE {value} END")
 
-    def unknown(self, cursor) -> list[tuple[str, str]]:
+    def unknown(self) -> list[tuple[str, str]]:
         return self.found or []
 
     def records(self, file: File) -> Iterator[int]:
@@ -580,12 +590,11 @@ class Parquet(Reader):
 
     def fields(self, cursor, file: File) -> list[dict]:
         """A file's columns; ApiError invalid where it is none."""
-        try:
+        with file.open() as stream:
+            if stream.read(4) != b"PAR1":
+                raise failed("Input file is not in Parquet format.", file)
+        with reading(file):
             found = cursor.execute(f"SELECT * FROM read_parquet({file.sql}) LIMIT 0").description
-        except duckdb.InterruptException:
-            raise
-        except duckdb.Error:
-            raise failed("Input file is not in Parquet format.", file) from None
         return [self.field(name, kind) for name, kind, *_ in found]
 
     def field(self, name: str, kind) -> dict:
@@ -608,14 +617,8 @@ class Parquet(Reader):
         if extra and not self.config.get("ignoreUnknownValues"):
             raise failed(f"No such field: {sorted(extra)[0]}.", file)
         items = ", ".join(self.item(cursor, file, field, own.get(field["name"].lower())) for field in fields)
-        try:
+        with reading(file):
             cursor.execute(f"INSERT INTO {relation} SELECT {items} FROM read_parquet({file.sql})")
-        except duckdb.InterruptException:
-            raise
-        except duckdb.ConstraintException as error:
-            raise failed(f"Only optional fields can be set to NULL. {str(error).partition(chr(10))[0]}", file) from None
-        except duckdb.Error as error:
-            raise failed(str(error).partition("\n")[0], file) from None
 
     def item(self, cursor, file: File, field: dict, own: dict | None) -> str:
         """SQL for a column of the table from the file's column of its name; NULL without one."""

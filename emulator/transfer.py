@@ -161,6 +161,8 @@ def make_reader(job: "Job") -> formats.Reader:
 def check_destination(job: "Job", destination: tables.Ref) -> None:
     """What would fail after the files are read, said before."""
     datasets.find(job.lake, destination[:2])
+    if "$" in destination[2]:
+        raise unsupported(f"the partition decorator in {destination[2]}")
     tables.check_name(destination[2])
     body = current(job, destination)
     if body is None and job.config.get("createDisposition") == "CREATE_NEVER":

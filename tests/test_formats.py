@@ -1,0 +1,250 @@
+"""What is read out of files: CSV, newline-delimited JSON and Parquet, each case a file, options, and the rows or the message."""
+import datetime as dt
+import gzip
+import io
+from decimal import Decimal
+
+import duckdb
+import pytest
+from google.api_core.exceptions import BadRequest
+from google.cloud import bigquery
+
+UTC = dt.timezone.utc
+AB = "a INTEGER, b STRING"
+JSON = {"source_format": "NEWLINE_DELIMITED_JSON"}
+
+
+def schema(text: str) -> list[bigquery.SchemaField]:
+    return [bigquery.SchemaField(*column.split()) for column in text.split(",")]
+
+
+@pytest.fixture
+def load(client, dataset):
+    """load(content, columns, **options): the loaded rows; the job is load.job."""
+    def run(content, columns=None, table="t", **options):
+        config = bigquery.LoadJobConfig(**options)
+        if columns:
+            config.schema = schema(columns) if isinstance(columns, str) else columns
+        content = content.encode() if isinstance(content, str) else content
+        run.job = client.load_table_from_file(io.BytesIO(content), f"{client.project}.{dataset}.{table}", job_config=config)
+        run.job.result()
+        run.table = client.get_table(run.job.destination)
+        return [tuple(row) for row in client.list_rows(run.table)]
+    return run
+
+
+def columns_of(table: bigquery.Table) -> str:
+    return ", ".join(f"{field.name} {field.field_type}" + ("" if field.mode == "NULLABLE" else f" {field.mode}") for field in table.schema)
+
+
+def fails(load, *arguments, **options) -> str:
+    """The message of the first bad row of a load that fails."""
+    with pytest.raises(BadRequest):
+        load(*arguments, **options)
+    return load.job.errors[-1]["message"].removeprefix("Error while reading data, error message: ")
+
+
+# CSV ----------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("content, options, rows", [
+    ("1,x\n2,y\n", {}, [(1, "x"), (2, "y")]),
+    ("1,x\r\n2,y", {}, [(1, "x"), (2, "y")]),
+    ("\ufeff1,x\n\n2,y\n", {}, [(1, "x"), (2, "y")]),
+    ("", {}, []),
+    ("a,b\nc\n1,x\n", {"skip_leading_rows": 2}, [(1, "x")]),
+    ("1\tx y\n", {"field_delimiter": "\t"}, [(1, "x y")]),
+    ("1|x,y\n", {"field_delimiter": "|"}, [(1, "x,y")]),
+    ('1,"x ""y"", z"\n', {}, [(1, 'x "y", z')]),
+    ("1,'x,y'\n", {"quote_character": "'"}, [(1, "x,y")]),
+    ('1,"x\n', {"quote_character": ""}, [(1, '"x')]),
+    ('1,"x\ny"\n', {"allow_quoted_newlines": True}, [(1, "x\ny")]),
+    ('1,""\n2,\n', {}, [(1, ""), (2, None)]),
+    ('1,NULL\n2,"NULL"\n3,\n', {"null_marker": "NULL"}, [(1, None), (2, "NULL"), (3, "")]),
+    ("1\n2,y\n", {"allow_jagged_rows": True}, [(1, None), (2, "y")]),
+    ("1,x,more\n", {"ignore_unknown_values": True}, [(1, "x")]),
+    ("1,é\n".encode("latin-1"), {"encoding": "ISO-8859-1"}, [(1, "é")]),
+    ("1,ग्राहक お客様\n", {}, [(1, "ग्राहक お客様")]),
+    (gzip.compress(b"1,x\n"), {}, [(1, "x")]),
+    ("1,x\nq,y\n2\n3,z\n", {"max_bad_records": 2}, [(1, "x"), (3, "z")])])
+def test_csv(load, content, options, rows):
+    assert load(content, AB, **options) == rows
+
+
+@pytest.mark.parametrize("kind, text, value", [
+    ("INTEGER", " -7 ", -7), ("FLOAT", "1e3", 1000.0), ("FLOAT", "-inf", float("-inf")), ("BOOLEAN", "T", True), ("BOOLEAN", "no", False),
+    ("NUMERIC", "1.25", Decimal("1.25")), ("BIGNUMERIC", "0.000000000001", Decimal("0.000000000001")), ("DATE", "2020-1-2", dt.date(2020, 1, 2)),
+    ("TIME", "03:04:05.5", dt.time(3, 4, 5, 500_000)), ("DATETIME", "2020-01-02T03:04:05", dt.datetime(2020, 1, 2, 3, 4, 5)),
+    ("TIMESTAMP", "2020-01-02 03:04:05", dt.datetime(2020, 1, 2, 3, 4, 5, tzinfo=UTC)),
+    ("TIMESTAMP", "2020-01-02 03:04:05.25+02:00", dt.datetime(2020, 1, 2, 1, 4, 5, 250_000, tzinfo=UTC)),
+    ("TIMESTAMP", "2020-01-02T03:04:05Z", dt.datetime(2020, 1, 2, 3, 4, 5, tzinfo=UTC)), ("BYTES", "aGk=", b"hi"),
+    ("JSON", '{"a": [1]}', {"a": [1]}), ("GEOGRAPHY", "POINT(1 2)", "POINT(1 2)")])
+def test_csv_values(load, kind, text, value):
+    assert load(f"x;{text}\n", f"a STRING, b {kind}", field_delimiter=";", quote_character="") == [("x", value)]
+
+
+@pytest.mark.parametrize("kind, text", [
+    ("INTEGER", "1.5"), ("INTEGER", "9223372036854775808"), ("FLOAT", "x"), ("BOOLEAN", "maybe"), ("NUMERIC", "1e40"), ("DATE", "2020/01/02"),
+    ("DATE", "2020-02-30"), ("TIME", "25:00:00"), ("DATETIME", "soon"), ("TIMESTAMP", "yesterday"), ("BYTES", "%"), ("JSON", "{")])
+def test_bad_csv_values_are_told_with_their_place(load, kind, text):
+    sql = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}.get(kind, kind)
+    assert fails(load, f"x;\ny;{text}\n", f"a STRING, b {kind}", field_delimiter=";", quote_character="") == \
+        f"Could not parse '{text}' as {sql} for field b (position 1) starting at location 3 with message 'Unable to parse'"
+
+
+@pytest.mark.parametrize("content, columns, message", [
+    ("1,x\n2\n", AB, "CSV table references column position 1, but line starting at position:4 contains only 1 columns."),
+    ("1,x\n2,y,z\n", AB, "Too many values in row starting at position: 4. Found 3 column(s) while expected 2."),
+    ('1,x\n2,"y\nz"\n', AB, 'Error detected while parsing row starting at position: 4. Error: Missing close double quote (") character.'),
+    ('1,"x\n2,y\n', AB, 'Error detected while parsing row starting at position: 0. Error: Missing close double quote (") character.'),
+    ('1,"x"y\n', AB, 'Error detected while parsing row starting at position: 0. Error: Data between close double quote (") and field separator.'),
+    ("1,x\n,y\n", "a INTEGER REQUIRED, b STRING", "Required column value for column index: 0 is missing in row starting at position: 4"),
+    (b"1,\xe9\n", AB, "Error detected while parsing row starting at position: 0. Error: Bad character encountered: the text is not valid UTF-8.")])
+def test_bad_lines(load, content, columns, message):
+    assert fails(load, content, columns) == message
+    assert load.job.error_result["reason"] == "invalid"
+    assert "CSV processing encountered too many errors, giving up. Rows:" in load.job.error_result["message"]
+
+
+def test_places_count_quoted_newlines_and_skipped_lines(load):
+    content = 'head\n"1","x\ny"\n\nq,z\n'
+    assert "starting at location 16 with" in fails(load, content, AB, skip_leading_rows=1, allow_quoted_newlines=True)
+    assert "starting at location 16 with" in fails(load, gzip.compress(content.encode()), AB, skip_leading_rows=1, allow_quoted_newlines=True)
+
+
+def test_bad_rows_that_are_allowed_are_told_and_not_loaded(api, load):
+    assert load("1,x\nq,y\n2\n3,z\n", AB, max_bad_records=5) == [(1, "x"), (3, "z")]
+    messages = [error["message"].partition("message: ")[2] for error in load.job.errors]
+    assert load.job.error_result is None and [message[:11] for message in messages] == ["CSV table r", "Could not p"]
+    assert api("GET", f"jobs/{load.job.job_id}").json()["statistics"]["load"]["badRecords"] == "2"
+
+
+@pytest.mark.parametrize("content, options, columns", [
+    ("name,n,f,d,t,ts,ok\nx,1,1.5,2020-01-02,03:04:05,2020-01-02 03:04:05,true\n", {},
+     "name STRING, n INTEGER, f FLOAT, d DATE, t TIME, ts TIMESTAMP, ok BOOLEAN"),
+    ("1,2.5,x\n2,3,y\n", {}, "int64_field_0 INTEGER, double_field_1 FLOAT, string_field_2 STRING"),
+    ("a,b\nc,d\n", {}, "string_field_0 STRING, string_field_1 STRING"),
+    ("a,b\nc,d\n", {"skip_leading_rows": 1}, "a STRING, b STRING"),
+    ("a,b\n1,2\n", {"skip_leading_rows": 0}, "string_field_0 STRING, string_field_1 STRING"),
+    ("a|b\n1|2\n", {}, "a INTEGER, b INTEGER"),
+    ("a b,2nd,A B\n1,2,3\n", {}, "a_b INTEGER, _2nd INTEGER, A_B_2 INTEGER"),
+    ("a,b\n1,\n2,\n", {}, "a INTEGER, b STRING")])
+def test_csv_schemas_are_detected(load, content, options, columns):
+    load(content, autodetect=True, **options)
+    assert columns_of(load.table) == columns
+    header = columns.startswith(("name", "a ", "a_"))
+    assert load.table.num_rows == content.count("\n") - header
+
+
+def test_nested_columns_are_none_for_csv(load):
+    with pytest.raises(BadRequest, match="Cannot load CSV data with a nested schema. Field: a"):
+        load("1\n", [bigquery.SchemaField("a", "INTEGER", "REPEATED")])
+
+
+# JSON ---------------------------------------------------------------------------------------------
+
+NESTED = [bigquery.SchemaField("n", "RECORD", fields=schema("x INTEGER") + [bigquery.SchemaField("l", "RECORD", "REPEATED", fields=schema("y DATE"))]),
+          bigquery.SchemaField("l", "INTEGER", "REPEATED")]
+
+
+@pytest.mark.parametrize("content, columns, rows", [
+    ('{"a": 1, "b": "x"}\n\n{"B": null, "A": "2"}\n{}', AB, [(1, "x"), (2, None), (None, None)]),
+    ("", AB, []),
+    ('{"a": 1.0, "b": 5}\n', AB, [(1, "5")]),
+    ('{"b": "<&>\\u00e9\\n \\"q\\""}\n', AB, [(None, '<&>é\n "q"')]),
+    ('{"n": {"x": 1, "l": [{"y": "2020-01-02"}, {}]}, "l": [1, "2"]}\n{"n": null}\n', NESTED,
+     [({"x": 1, "l": [{"y": dt.date(2020, 1, 2)}, {"y": None}]}, [1, 2]), (None, [])]),
+    ('{"ts": "2020-01-02 03:04:05 UTC", "s": 0}\n', "ts TIMESTAMP, s TIMESTAMP",
+     [(dt.datetime(2020, 1, 2, 3, 4, 5, tzinfo=UTC), dt.datetime(1970, 1, 1, tzinfo=UTC))]),
+    ('{"j": {"a": [1]}, "k": "{\\"b\\": 2}"}\n', "j JSON, k JSON", [({"a": [1]}, {"b": 2})])])
+def test_json(load, content, columns, rows):
+    assert load(content, columns, **JSON) == rows
+
+
+@pytest.mark.parametrize("row, columns, message", [
+    ('{"a": "q"}', AB, "Could not convert value to integer. Field: a; Value: q"),
+    ('{"a": 1.5}', AB, "Could not convert value to integer. Field: a; Value: 1.5"),
+    ('{"b": {"x": 1}}', AB, 'Could not convert value to string. Field: b; Value: {"x": 1}'),
+    ('{"a": [1]}', AB, "Array specified for non-repeated field: a."),
+    ('{"c": 1}', AB, "No such field: c."),
+    ('{"a": ', AB, "Parser terminated before end of string"),
+    ("[1]", AB, "Parser terminated before end of string"),
+    ('{"b": "x"}', "a INTEGER REQUIRED, b STRING", "Missing required field: a."),
+    ('{"l": 5}', NESTED, "Repeated field must be imported as a JSON array. Field: l."),
+    ('{"l": ["x"]}', NESTED, 'Could not convert value to integer. Field: l; Value: ["x"]'),
+    ('{"n": 5}', NESTED, "Could not convert value to struct. Field: n; Value: 5"),
+    ('{"n": {"q": 1}}', NESTED, "No such field: n.q."),
+    ('{"n": {"l": [{"y": null, "z": 1}]}}', NESTED, "No such field: n.l.z.")])
+def test_bad_json(load, row, columns, message):
+    good = '{"a": 1}\n' if columns is not NESTED else '{"l": []}\n'
+    assert fails(load, f"{good}{row}\n", columns, **JSON) == f"JSON parsing error in row starting at position {len(good)}: {message}"
+
+
+def test_unknown_and_bad_json_can_be_left_out(load):
+    assert load('{"a": 1, "c": 2}\n', AB, ignore_unknown_values=True, **JSON) == [(1, None)]
+    assert load('{"a": 1}\n{"a"\n{"a": "x"}\n{"a": 2}\n', AB, table="u", max_bad_records=2, **JSON) == [(1, None), (2, None)]
+    assert [error["message"].partition("position ")[2][:2] for error in load.job.errors] == ["9:", "14"]
+
+
+def test_json_schemas_are_detected(load):
+    rows = load('{"a": 1, "t": "2020-01-02 03:04:05", "n": {"x": 1.5, "l": [{"y": "2020-01-02"}]}, "l": [1, 2]}\n{"a": 2.5, "b": true}\n', autodetect=True, **JSON)
+    assert columns_of(load.table) == "a FLOAT, t TIMESTAMP, n RECORD, l INTEGER REPEATED, b BOOLEAN"
+    assert columns_of_record(load.table.schema[2]) == ["x FLOAT NULLABLE", "l RECORD REPEATED"]
+    assert rows[1] == (2.5, None, None, [], True)
+
+
+def columns_of_record(field: bigquery.SchemaField) -> list[str]:
+    return [f"{part.name} {part.field_type} {part.mode}" for part in field.fields]
+
+
+# Parquet ------------------------------------------------------------------------------------------
+
+@pytest.fixture
+def parquet(tmp_path):
+    """parquet(select): the bytes of a file."""
+    def make(select: str) -> bytes:
+        duckdb.execute(f"COPY ({select}) TO '{tmp_path / 'file.parquet'}' (FORMAT parquet)")
+        return (tmp_path / "file.parquet").read_bytes()
+    return make
+
+
+def lists() -> dict:
+    return {"source_format": "PARQUET", "parquet_options": bigquery.ParquetOptions.from_api_repr({"enableListInference": True})}
+
+
+def test_parquet_types(load, parquet):
+    select = """SELECT 1::TINYINT AS i, 1.5::FLOAT AS f, 'x' AS s, 'x'::BLOB AS y, true AS b, DATE '2020-01-02' AS d, TIME '03:04:05' AS t,
+        TIMESTAMP '2020-01-02 03:04:05' AS dt, TIMESTAMPTZ '2020-01-02 03:04:05+00' AS ts, 1.25::DECIMAL(10,2) AS n, 1.25::DECIMAL(38,18) AS bn,
+        [1, 2] AS l, {'p': 1, 'q': ['z']} AS r, [{'p': 1}] AS lr"""
+    (row,) = load(parquet(select), **lists())
+    assert columns_of(load.table) == ("i INTEGER, f FLOAT, s STRING, y BYTES, b BOOLEAN, d DATE, t TIME, dt DATETIME, ts TIMESTAMP, n NUMERIC, "
+                                      "bn BIGNUMERIC, l INTEGER REPEATED, r RECORD, lr RECORD REPEATED")
+    assert row[:2] == (1, 1.5) and row[9] == Decimal("1.25") and row[11:] == ([1, 2], {"p": 1, "q": ["z"]}, [{"p": 1}])
+
+
+def test_parquet_columns_go_by_name(load, parquet):
+    assert load(parquet("SELECT 'x' AS B, 1 AS A"), "a FLOAT, b STRING, c DATE", source_format="PARQUET") == [(1.0, "x", None)]
+
+
+@pytest.mark.parametrize("select, columns, words", [
+    ("SELECT 'x' AS a", "a INTEGER", "Parquet column 'a' has type BYTE_ARRAY which does not match the target cpp_type INT64."),
+    ("SELECT 1 AS a, 2 AS b", "a INTEGER", "No such field: b.")])
+def test_bad_parquet(load, parquet, select, columns, words):
+    assert fails(load, parquet(select), columns, source_format="PARQUET") == words
+
+
+def test_files_that_are_no_parquet(load, parquet):
+    assert fails(load, b"a,b\n1,2\n", source_format="PARQUET") == "Input file is not in Parquet format."
+    assert "the file" in fails(load, parquet("SELECT 1 AS a")[:40], source_format="PARQUET")
+
+
+def test_lists_without_inference_are_refused(load, parquet):
+    with pytest.raises(Exception, match="enableListInference"):
+        load(parquet("SELECT [1] AS l"), source_format="PARQUET")
+
+
+@pytest.mark.parametrize("options, words", [
+    ({"source_format": "AVRO"}, "sourceFormat AVRO"), ({"source_format": "ORC"}, "sourceFormat ORC"), ({"encoding": "UTF-16LE"}, "encoding UTF-16LE"),
+    ({"schema_update_options": ["ALLOW_FIELD_ADDITION"]}, "schemaUpdateOptions"), ({"source_format": "DATASTORE_BACKUP"}, "sourceFormat DATASTORE_BACKUP")])
+def test_what_is_not_supported_is_named(load, options, words):
+    with pytest.raises(Exception, match=words):
+        load("1,x\n", AB, **options)
