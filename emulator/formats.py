@@ -13,6 +13,7 @@ import itertools
 import json
 import mmap
 import re
+import zlib
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator, NamedTuple
@@ -22,6 +23,7 @@ import duckdb
 from . import tables, values
 from .errors import ApiError, unsupported
 
+csv.field_size_limit(1 << 30)
 SAMPLE = 500  # records that a schema is detected from
 SHOWN = 5  # bad records that a job reports one by one
 MOST_JSON_BYTES = 100 * 1024 * 1024  # of one record
@@ -101,12 +103,12 @@ def failed(message: str, file: File) -> ApiError:
 
 @contextmanager
 def reading(file: File) -> Iterator[None]:
-    """What DuckDB says of a file it can't read, as ApiError invalid; a cancelled job's interrupt stays what it is."""
+    """What is said of a file that can't be read, as ApiError invalid; a cancelled job's interrupt stays what it is."""
     try:
         yield
     except duckdb.InterruptException:
         raise
-    except duckdb.Error as error:
+    except (duckdb.Error, csv.Error, gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise failed(str(error).partition("\n")[0].replace(str(file.path), "the file"), file) from None
 
 
@@ -199,11 +201,6 @@ class Reader:
         raise NotImplementedError
 
 
-def failure(x: str, field: dict) -> str:
-    """SQL that fails as a conversion does, with the type of the column. error() would do, but not inside TRY."""
-    return f"CAST(CAST(CAST('no value: ' || {x} AS BIGINT) AS VARCHAR) AS {values.duckdb_type(field)})"
-
-
 def shown(text: str) -> str:
     return text if len(text) <= 100 else text[:100] + "..."
 
@@ -272,8 +269,8 @@ class Csv(Reader):
         for field in fields:
             if values.repeated(field) or values.type_name(field) == "RECORD":
                 raise ApiError("invalid", f"Cannot load CSV data with a nested schema. Field: {field['name']}")
-            if values.type_name(field) == "RANGE":
-                raise unsupported("a RANGE column in a CSV file")
+            if values.type_name(field) in ("INTERVAL", "RANGE"):
+                raise unsupported(f"a column of type {values.type_name(field)} in a CSV file")
 
     def sample(self, file: File) -> list[list[str]]:
         """The first records, after those to skip but for the last, which may be the header."""
@@ -355,11 +352,14 @@ class Csv(Reader):
         kind = values.type_name(field)
         if kind == "STRING":
             # A newline in a value can only have come from quotes.
-            return x if self.newlines else f"CASE WHEN contains({x}, chr(10)) THEN {failure(x, field)} ELSE {x} END"
+            return x if self.newlines else f"CASE WHEN contains({x}, chr(10)) THEN {values.misfit(field, x)} ELSE {x} END"
         if kind == "INTEGER":
-            return f"CASE WHEN regexp_full_match({x}, ' *[-+]?[0-9]+ *') THEN CAST({x} AS BIGINT) ELSE {failure(x, field)} END"
+            return f"CASE WHEN regexp_full_match({x}, ' *[-+]?[0-9]+ *') THEN CAST({x} AS BIGINT) ELSE {values.misfit(field, x)} END"
         if kind == "DATE":
-            return f"CASE WHEN regexp_full_match({x}, ' *[0-9]{{4}}-[0-9]{{1,2}}-[0-9]{{1,2}} *') THEN CAST({x} AS DATE) ELSE {failure(x, field)} END"
+            return f"CASE WHEN regexp_full_match({x}, ' *[0-9]{{4}}-[0-9]{{1,2}}-[0-9]{{1,2}} *') THEN CAST({x} AS DATE) ELSE {values.misfit(field, x)} END"
+        if kind in ("FLOAT", "NUMERIC", "BIGNUMERIC"):
+            # DuckDB would take 1_000 for a number.
+            return f"CASE WHEN contains({x}, '_') THEN {values.misfit(field, x)} ELSE CAST({x} AS {values.TYPES[kind].duckdb}) END"
         parse = values.TYPES[kind].parse
         return parse.format(x=x) if parse else f"CAST({x} AS {values.TYPES[kind].duckdb})"
 
@@ -485,14 +485,7 @@ class Json(Reader):
         given = f"nullif({member}, 'null'::JSON)"
         if values.repeated(field):
             return Column({**field, "mode": "NULLABLE"}, given, f"coalesce({values.from_json(field, given)}, [])")
-        value = values.from_json(field, given)
-        kind = values.TYPES[values.type_name(field)].duckdb
-        if kind == "STRUCT":
-            return Column(field, given, f"CASE WHEN json_type({given}) <> 'OBJECT' THEN {failure(given, field)} ELSE {value} END")
-        if kind == "JSON":
-            return Column(field, given, value)
-        # An object or an array is no scalar, though it has a text.
-        return Column(field, given, f"CASE WHEN json_type({given}) IN ('OBJECT', 'ARRAY') THEN {failure(given, field)} ELSE {value} END")
+        return Column(field, given, values.from_json(field, given))
 
     def unknown(self) -> list[tuple[str, str]]:
         return self.found or []

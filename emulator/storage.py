@@ -9,6 +9,7 @@ import base64
 import fnmatch
 import hashlib
 import io
+import json
 import logging
 import os
 import re
@@ -22,11 +23,11 @@ from urllib.parse import quote
 
 import google_crc32c
 from gcp_storage_emulator import server as library
-from gcp_storage_emulator.exceptions import NotFound
 from gcp_storage_emulator.handlers import buckets, objects
 from gcp_storage_emulator.storage import Storage as Files
 from gcp_storage_emulator.storage import _FileStore
 
+from .errors import not_found
 from .projects import number
 
 log = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ class SafeFiles(Files):
     def adopt(self, bucket: str, name: str, source: Path, resource: dict) -> None:
         """Make a local file an object, without reading it whole."""
         if bucket not in self.buckets:
-            raise NotFound(f"Bucket with name '{bucket}' does not exist")
+            raise not_found("URI", f"gs://{bucket}")
         with source.open("rb") as file:
             os.fsync(file.fileno())
         shutil.move(source, self.path(bucket, name))
@@ -176,24 +177,30 @@ def list_buckets(request, response, storage, *_) -> None:
     response.json({"kind": "storage#buckets", "items": found})
 
 
-def check_generation(request, storage) -> bool:
+def check_conditions(request, response, storage) -> bool:
     """Whether an object is still in the generation that the caller expects (ifGenerationMatch; 0: there is none)."""
-    expected = request.query.get("ifGenerationMatch")
-    if not expected:
-        return True
-    name = request.params.get("object_id") or request.query.get("name", [None])[0]
-    if name is None:
+    conditions = {name for name in request.query if name.startswith("if")}
+    if conditions - {"ifGenerationMatch"}:
+        fail(response, HTTPStatus.NOT_IMPLEMENTED, f"The embedded Cloud Storage does not support {min(conditions)} yet.", "notImplemented")
+        return False
+    params = request.params
+    name = params.get("dest_object_id") or params.get("object_id") or request.query.get("name", [None])[0]
+    if conditions and name is None:
         body = request.data if isinstance(request.data, dict) else {}
         name = (body.get("meta") or body).get("name")
-    current = storage.objects.get(request.params["bucket_name"], {}).get(name, {})
-    return expected[0] == current.get("generation", "0")
+    there = storage.objects.get(params.get("dest_bucket_name") or params.get("bucket_name"), {}).get(name, {})
+    if conditions and request.query["ifGenerationMatch"][0] != there.get("generation", "0"):
+        fail(response, HTTPStatus.PRECONDITION_FAILED, "At least one of the pre-conditions you specified did not hold.", "conditionNotMet")
+        return False
+    return True
 
 
 def explain(request, response) -> None:
     """Say why, where the library's handlers leave an error's body empty."""
     if response._content or response.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
         return
-    name, params = request.params.get("bucket_name"), request.params
+    params = request.params
+    name = params.get("bucket_name")
     if response.status == HTTPStatus.CONFLICT:
         fail(response, response.status, "The bucket you tried to delete is not empty.", "conflict")
     elif "object_id" in params and request._request_handler.files.get_bucket(name):
@@ -254,6 +261,10 @@ class Handler(library.RequestHandler):
         self.files = self.server.storage.files
 
     def answer(self) -> None:
+        """Read the request whole, then answer it whole, so that a slow or broken connection holds up nobody."""
+        length = self.headers.get("Content-Length", "0")
+        if not length.isdecimal():
+            return self.send_error(HTTPStatus.BAD_REQUEST, f"Invalid Content-Length: {length}")
         body = library._read_raw_data(self) or b""
         del self.headers["Transfer-Encoding"], self.headers["Content-Length"]
         self.headers["Content-Length"] = str(len(body))
@@ -268,25 +279,34 @@ class Handler(library.RequestHandler):
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer
 
     def dispatch(self, verb: str) -> None:
-        request, response = library.Request(self, verb), Response(self)
+        response = Response(self)
         try:
-            with self.server.storage.lock:
-                self.route(verb, request, response)
-            explain(request, response)
+            if self.welcome(response):
+                request = library.Request(self, verb)
+                with self.server.storage.lock:
+                    self.route(verb, request, response)
+                explain(request, response)
+        except json.JSONDecodeError as error:
+            fail(response, HTTPStatus.BAD_REQUEST, f"Parse Error: {error}", "parseError")
         except Exception as error:
-            log.exception("%s %s failed", verb, request.path)
+            log.exception("%s %s failed", verb, self.path)
             fail(response, HTTPStatus.NOT_IMPLEMENTED, f"A fault of the embedded Cloud Storage: {type(error).__name__}: {error}", "notImplemented")
         response.close()
 
-    def route(self, verb: str, request, response) -> None:
+    def welcome(self, response) -> bool:
+        """Whether a program on this machine asks, not a web page: of another origin, or under a name of its own for this address."""
         host = self.headers.get("Host", "")
-        if not (LOCAL.fullmatch(host) or host == "%s:%s" % self.server.server_address[:2]) or self.headers.get("Origin"):
-            return fail(response, HTTPStatus.FORBIDDEN, "The embedded Cloud Storage answers programs on this machine only.", "forbidden")
+        if (LOCAL.fullmatch(host) or host == "%s:%s" % self.server.server_address[:2]) and not self.headers.get("Origin"):
+            return True
+        fail(response, HTTPStatus.FORBIDDEN, "The embedded Cloud Storage answers programs on this machine only.", "forbidden")
+        return False
+
+    def route(self, verb: str, request, response) -> None:
         for pattern, handlers in ROUTES:
             match = pattern.fullmatch(request.path)
             if match and verb in handlers:
                 request.set_match(match)
-                if "ifGenerationMatch" in request.query and not check_generation(request, self.files):
-                    return fail(response, HTTPStatus.PRECONDITION_FAILED, "At least one of the pre-conditions you specified did not hold.", "conditionNotMet")
-                return handlers[verb](request, response, self.files)
+                if check_conditions(request, response, self.files):
+                    handlers[verb](request, response, self.files)
+                return
         fail(response, HTTPStatus.NOT_IMPLEMENTED, f"The embedded Cloud Storage does not support {verb} {request.path} yet.", "notImplemented")

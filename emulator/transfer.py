@@ -101,6 +101,7 @@ def append_all(tx: Transaction, job: "Job", sources: list[tables.Source], destin
         relation = tx.lake.relation(source.body, source.version)
         if write != "WRITE_TRUNCATE":
             check_target(tx, destination, source)
+            own_rows(tx, destination)
         tables.fill(tx, destination, source.fields, relation, create_disposition=config.get("createDisposition", "CREATE_IF_NEEDED"),
                     write_disposition=write if index == 0 else "WRITE_APPEND", properties=copied_properties(source, len(sources)))
         rows += tx.lake.rows(source.body, source.version)
@@ -234,7 +235,8 @@ def schema(job: "Job", destination: tables.Ref, reader: formats.Reader, cursor, 
     elif own and (appends or not detects):
         fields = own
     elif detects:
-        fields = tables.check_schema(reader.detect(cursor, files))
+        with formats.reading(files[0]):
+            fields = tables.check_schema(reader.detect(cursor, files))
     else:
         raise ApiError("invalid", "No schema specified on job or table.")
     if own and appends:

@@ -214,13 +214,21 @@ def from_json(field: dict, j: str, depth: int = 0) -> str:
     if kind in ("RECORD", "RANGE"):
         inner = ", ".join(
             f"{identifier(part['name'])} := {from_json(part, json_member(j, part['name']), depth)}" for part in parts(field))
-        return f"CASE WHEN json_type({j}) IS NULL OR json_type({j}) = 'NULL' THEN NULL ELSE struct_pack({inner}) END"
+        no_object = f" WHEN json_type({j}) <> 'OBJECT' THEN {misfit(field, j)}" if kind == "RECORD" else ""
+        return f"CASE WHEN json_type({j}) IS NULL OR json_type({j}) = 'NULL' THEN NULL{no_object} ELSE struct_pack({inner}) END"
     if kind == "JSON":
         # A client sends JSON as text; an object that isn't text is taken as it is.
         return f"CASE json_type({j}) WHEN 'VARCHAR' THEN json(json_extract_string({j}, '$')) WHEN 'NULL' THEN NULL ELSE {j} END"
     text = f"json_extract_string({j}, '$')"
     parse = TYPES[kind].parse
-    return parse.format(x=text) if parse else f"CAST({text} AS {TYPES[kind].duckdb})"
+    value = parse.format(x=text) if parse else f"CAST({text} AS {TYPES[kind].duckdb})"
+    # An object or a list is no scalar, though it has a text.
+    return f"CASE WHEN json_type({j}) IN ('OBJECT', 'ARRAY') THEN {misfit(field, j)} ELSE {value} END"
+
+
+def misfit(field: dict, x: str) -> str:
+    """SQL that fails as a conversion does, with the type of the field. error() would do, but TRY does not take it."""
+    return f"CAST(CAST(CAST('no value: ' || {x} AS BIGINT) AS VARCHAR) AS {duckdb_type(field)})"
 
 
 def json_member(j: str, name: str) -> str:

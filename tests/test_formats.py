@@ -83,7 +83,7 @@ def test_csv_values(load, kind, text, value):
 
 
 @pytest.mark.parametrize("kind, text", [
-    ("INTEGER", "1.5"), ("INTEGER", "9223372036854775808"), ("FLOAT", "x"), ("BOOLEAN", "maybe"), ("NUMERIC", "1e40"), ("DATE", "2020/01/02"),
+    ("INTEGER", "1.5"), ("INTEGER", "9223372036854775808"), ("FLOAT", "x"), ("FLOAT", "1_000"), ("BOOLEAN", "maybe"), ("NUMERIC", "1e40"), ("DATE", "2020/01/02"),
     ("DATE", "2020-02-30"), ("TIME", "25:00:00"), ("DATETIME", "soon"), ("TIMESTAMP", "yesterday"), ("BYTES", "%"), ("JSON", "{")])
 def test_bad_csv_values_are_told_with_their_place(load, kind, text):
     sql = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}.get(kind, kind)
@@ -135,6 +135,13 @@ def test_csv_schemas_are_detected(load, content, options, columns):
     assert load.table.num_rows == content.count("\n") - header
 
 
+@pytest.mark.parametrize("content", [b"\x1f\x8b garbage", gzip.compress(b"1,x\n" * 10_000)[:60]])
+@pytest.mark.parametrize("options", [{}, {"autodetect": True}, JSON, JSON | {"autodetect": True}])
+def test_broken_gzip(load, content, options):
+    with pytest.raises(BadRequest, match="Error while reading data"):
+        load(content, None if options.get("autodetect") else AB, **options)
+
+
 def test_nested_columns_are_none_for_csv(load):
     with pytest.raises(BadRequest, match="Cannot load CSV data with a nested schema. Field: a"):
         load("1\n", [bigquery.SchemaField("a", "INTEGER", "REPEATED")])
@@ -172,6 +179,8 @@ def test_json(load, content, columns, rows):
     ('{"l": 5}', NESTED, "Repeated field must be imported as a JSON array. Field: l."),
     ('{"l": ["x"]}', NESTED, 'Could not convert value to integer. Field: l; Value: ["x"]'),
     ('{"n": 5}', NESTED, "Could not convert value to struct. Field: n; Value: 5"),
+    ('{"n": {"l": [5]}}', NESTED, 'Could not convert value to struct. Field: n; Value: {"l": [5]}'),
+    ('{"n": {"x": [5]}}', NESTED, 'Could not convert value to struct. Field: n; Value: {"x": [5]}'),
     ('{"n": {"q": 1}}', NESTED, "No such field: n.q."),
     ('{"n": {"l": [{"y": null, "z": 1}]}}', NESTED, "No such field: n.l.z.")])
 def test_bad_json(load, row, columns, message):

@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 import requests
-from google.api_core.exceptions import BadRequest, Conflict, NotFound, PreconditionFailed
+from google.api_core.exceptions import BadRequest, Conflict, MethodNotImplemented, NotFound, PreconditionFailed
 from google.cloud import storage
 
 from conftest import environment, running_emulator
@@ -78,6 +78,25 @@ def test_a_generation_that_is_no_more(bucket):
     with pytest.raises(PreconditionFailed):
         blob.delete(if_generation_match=7)
     blob.delete(if_generation_match=blob.generation)
+
+
+def test_conditions_that_are_not_supported_are_refused(bucket):
+    with pytest.raises(MethodNotImplemented, match="ifMetagenerationMatch"):
+        bucket.blob("x").upload_from_string("1", if_metageneration_match=1)
+
+
+@pytest.mark.parametrize("content", [b"", b"\r\n", b"a\rb\n\nc\r\n", bytes(range(256)) * 3, b"\r\n--==\r\n\r\n", "é\n".encode("utf-16")])
+def test_every_byte_comes_back(bucket, content):
+    bucket.blob("bytes").upload_from_string(content, content_type="text/plain")
+    assert bucket.blob("bytes").download_as_bytes() == content
+
+
+def test_malformed_requests(emulator, bucket):
+    answer = requests.post(f"{emulator['storage']}/storage/v1/b", data="{", headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400 and "Parse Error" in answer.json()["error"]["message"]
+    request = requests.Request("GET", f"{emulator['storage']}/storage/v1/b").prepare()
+    request.headers["Content-Length"] = "-5"
+    assert requests.Session().send(request, timeout=10).status_code == 400
 
 
 def test_what_is_missing_is_named(storage_client, bucket):
