@@ -53,6 +53,8 @@ class Lake:
         self._temporary = None if data_dir else tempfile.mkdtemp(prefix="bigquery-emulator-")
         self.path = Path(data_dir or self._temporary)
         self._connection = connect(self.path, in_memory=data_dir is None)
+        for leftover in (*self.path.glob("upload-*"), *self.path.glob("extract-*")):  # of a process that was killed
+            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
         register(self._connection)
         self._resources: dict[str, dict[Ref, dict[str, dict]]] = {}
         self._lock = threading.Lock()  # around the dicts of resources

@@ -21,11 +21,12 @@ COPY_OPTIONS = {"sourceTable", "sourceTables", "destinationTable", "createDispos
 LOAD_OPTIONS = {
     "sourceUris", "destinationTable", "schema", "createDisposition", "writeDisposition", "sourceFormat", "autodetect", "skipLeadingRows", "fieldDelimiter",
     "quote", "allowQuotedNewlines", "allowJaggedRows", "nullMarker", "nullMarkers", "encoding", "maxBadRecords", "ignoreUnknownValues", "timePartitioning",
-    "rangePartitioning", "clustering", "destinationTableProperties", "parquetOptions", "useAvroLogicalTypes", "fileSetSpecType", "sourceColumnMatch"}
+    "rangePartitioning", "clustering", "destinationTableProperties", "parquetOptions", "useAvroLogicalTypes", "fileSetSpecType", "sourceColumnMatch", "schemaUpdateOptions"}
 EXTRACT_OPTIONS = {"sourceTable", "destinationUri", "destinationUris", "destinationFormat", "compression", "fieldDelimiter", "printHeader",
                    "useAvroLogicalTypes"}
 # Options of which only these values, what happens anyway, are taken.
 PLAIN = {"fileSetSpecType": ("FILE_SET_SPEC_TYPE_FILE_SYSTEM_MATCH",), "sourceColumnMatch": ("POSITION", "SOURCE_COLUMN_MATCH_UNSPECIFIED")}
+SCHEMA_UPDATES = {"ALLOW_FIELD_ADDITION", "ALLOW_FIELD_RELAXATION"}
 MAX_SOURCES = 1200
 MAX_FILE_BYTES = 1 << 30  # that an extract writes into one file
 MAX_URIS = 500
@@ -156,6 +157,8 @@ def make_reader(job: "Job") -> formats.Reader:
     for option, plain in PLAIN.items():
         if config.get(option) not in (None, *plain):
             raise unsupported(f"{option} {config[option]} in a load job")
+    if unknown := set(config.get("schemaUpdateOptions") or ()) - SCHEMA_UPDATES:
+        raise ApiError("invalid", f"Invalid value for schemaUpdateOptions: {min(unknown)} is not a valid value")
     return formats.READERS[name](config)
 
 
@@ -230,16 +233,17 @@ def schema(job: "Job", destination: tables.Ref, reader: formats.Reader, cursor, 
     given = config.get("schema", {}).get("fields")
     appends = config.get("writeDisposition") != "WRITE_TRUNCATE"
     detects = config.get("autodetect") or reader.self_describing
+    updates = config.get("schemaUpdateOptions") or ()
     if given:
         fields = tables.check_schema(given)
-    elif own and (appends or not detects):
+    elif own and not (detects and (not appends or "ALLOW_FIELD_ADDITION" in updates)):
         fields = own
     elif detects:
         with formats.reading(files[0]):
             fields = tables.check_schema(reader.detect(cursor, files))
     else:
         raise ApiError("invalid", "No schema specified on job or table.")
-    if own and appends:
+    if own and appends and "ALLOW_FIELD_RELAXATION" not in updates:
         check_modes(destination, own, fields)
     reader.check(fields)
     return fields
@@ -280,8 +284,33 @@ def store(tx: Transaction, job: "Job", destination: tables.Ref, fields: list[dic
     given = config.get("destinationTableProperties") or {}
     properties = {name: config[name] for name in ("timePartitioning", "rangePartitioning", "clustering") if name in config}
     own_rows(tx, destination)
+    if config.get("schemaUpdateOptions") and config.get("writeDisposition") != "WRITE_TRUNCATE":
+        widen(tx, destination, fields, config["schemaUpdateOptions"])
     tables.fill(tx, destination, fields, relation, create_disposition=config.get("createDisposition", "CREATE_IF_NEEDED"),
                 write_disposition=config.get("writeDisposition", "WRITE_APPEND"), properties=properties | given)
+
+
+def widen(tx: Transaction, ref: tables.Ref, fields: list[dict], updates: list[str]) -> None:
+    """Bring a table's schema to what is to be loaded, as far as the job allows it."""
+    body = tx.get("table", ref)
+    own = (body or {}).get("schema", {}).get("fields", [])
+    if own and not tables.expired(body):
+        merged = merge_fields(own, fields, updates)
+        tables.alter(tx, body, merged)
+        tx.put("table", ref, {**body, "schema": {**body["schema"], "fields": merged}})
+
+
+def merge_fields(own: list[dict], new: list[dict], updates: list[str]) -> list[dict]:
+    """A table's fields with the new ones behind them (ALLOW_FIELD_ADDITION) and REQUIRED ones that are so no more
+    NULLABLE (ALLOW_FIELD_RELAXATION)."""
+    found = {field["name"].lower(): field for field in new}
+    merged = []
+    for field in own:
+        other = found.pop(field["name"].lower(), {})
+        relaxed = field.get("mode") == "REQUIRED" != other.get("mode") and "ALLOW_FIELD_RELAXATION" in updates
+        inner = {"fields": merge_fields(field["fields"], other["fields"], updates)} if field.get("fields") and other.get("fields") else {}
+        merged.append(field | inner | ({"mode": "NULLABLE"} if relaxed else {}))
+    return merged + (list(found.values()) if "ALLOW_FIELD_ADDITION" in updates else [])
 
 
 def own_rows(tx: Transaction, ref: tables.Ref) -> None:

@@ -253,7 +253,7 @@ def test_lists_without_inference_are_refused(load, parquet):
 
 @pytest.mark.parametrize("options, words", [
     ({"source_format": "AVRO"}, "sourceFormat AVRO"), ({"source_format": "ORC"}, "sourceFormat ORC"), ({"encoding": "UTF-16LE"}, "encoding UTF-16LE"),
-    ({"schema_update_options": ["ALLOW_FIELD_ADDITION"]}, "schemaUpdateOptions"), ({"source_format": "DATASTORE_BACKUP"}, "sourceFormat DATASTORE_BACKUP")])
+    ({"decimal_target_types": ["STRING"]}, "decimalTargetTypes"), ({"source_format": "DATASTORE_BACKUP"}, "sourceFormat DATASTORE_BACKUP")])
 def test_what_is_not_supported_is_named(load, options, words):
     with pytest.raises(Exception, match=words):
         load("1,x\n", AB, **options)

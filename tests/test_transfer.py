@@ -1,4 +1,5 @@
 """Load and extract jobs: where from, where to, dispositions, statistics; nothing of a failed job is kept. Copies are in test_jobs."""
+import datetime as dt
 import gzip
 import io
 import json
@@ -10,7 +11,7 @@ import pytest
 from google.api_core.exceptions import BadRequest, Conflict, Forbidden, NotFound
 from google.cloud import bigquery, storage
 
-from conftest import environment
+from conftest import environment, running_emulator
 
 SCHEMA = [bigquery.SchemaField("a", "INTEGER"), bigquery.SchemaField("b", "STRING")]
 SHAKESPEARE = "bigquery-public-data.samples.shakespeare"
@@ -121,6 +122,23 @@ def test_schemas_must_fit(client, name, fields, words):
     client.create_table(bigquery.Table(name, schema=[SCHEMA[0], bigquery.SchemaField("b", "STRING", "REQUIRED")]))
     with pytest.raises(BadRequest, match=f"Provided Schema does not match Table .*{words}"):
         upload(client, name, "1,x,2020-01-02\n", ignore_unknown_values=True, schema=[bigquery.SchemaField(*field.split()) for field in fields])
+
+
+def test_a_load_may_widen_the_schema(client, name):
+    client.create_table(bigquery.Table(name, schema=[bigquery.SchemaField("a", "INTEGER", "REQUIRED"), bigquery.SchemaField(
+        "n", "RECORD", fields=[bigquery.SchemaField("x", "INTEGER")])]))
+    client.load_table_from_json([{"a": 1, "n": {"x": 1}}], name, job_config=bigquery.LoadJobConfig()).result()
+    wide = bigquery.LoadJobConfig(schema_update_options=["ALLOW_FIELD_ADDITION", "ALLOW_FIELD_RELAXATION"], autodetect=True)
+    client.load_table_from_json([{"n": {"x": 2, "y": "new"}, "c": "2020-01-02"}], name, job_config=wide).result()
+    table = client.get_table(name)
+    assert [(field.name, field.field_type, field.mode) for field in table.schema] == [
+        ("a", "INTEGER", "NULLABLE"), ("n", "RECORD", "NULLABLE"), ("c", "DATE", "NULLABLE")]
+    assert rows(client, name) == [(1, {"x": 1, "y": None}, None), (None, {"x": 2, "y": "new"}, dt.date(2020, 1, 2))]
+    with pytest.raises(BadRequest, match="Field a has changed type"):
+        client.load_table_from_json([{"a": "x", "d": 1}], name, job_config=wide).result()
+    assert len(client.get_table(name).schema) == 3
+    with pytest.raises(BadRequest, match="NO_SUCH is not a valid value"):
+        upload(client, name, schema_update_options=["NO_SUCH"])
 
 
 def test_a_new_table_takes_the_jobs_properties(client, name):
@@ -343,3 +361,10 @@ def test_missing_tables_and_views(client, bucket, name):
     client.create_table(view)
     with pytest.raises(BadRequest, match="currently a VIEW"):
         extract(client, name, f"gs://{bucket.name}/x.csv")
+
+
+def test_what_a_killed_process_left_is_cleared(tmp_path):
+    (tmp_path / "upload-1").write_text("half a file")
+    (tmp_path / "extract-1").mkdir()
+    with running_emulator("--data-dir", str(tmp_path)):
+        assert not [*tmp_path.glob("upload-*"), *tmp_path.glob("extract-*")]
