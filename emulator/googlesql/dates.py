@@ -51,15 +51,17 @@ def interval(n: str, part: str) -> str:
 def shift(sign: str):
     """*_ADD and *_SUB: (value, n, part) or (value, interval)."""
     def rule(call: Call) -> str:
-        by = "{1}" if call.kinds[1] == "INTERVAL" else interval("{1}", call.part(2))
-        if call.kind == "DATE" and call.kinds[1] != "INTERVAL":
-            if call.part(2) in ("DAY", "WEEK"):
-                days = "{1}" if call.part(2) == "DAY" else "({1}) * 7"
-                return f"({{0}} {sign} ({days})::INTEGER)"
-            return f"({{0}} {sign} {by})::DATE"
-        if call.kind == "DATE":
-            return f"({{0}} {sign} {by})::DATE"
-        return f"({{0}} {sign} {by})"
+        part = "" if call.kinds[1] == "INTERVAL" else call.part(2)
+        by = interval("{1}", part) if part else "{1}"
+        if call.kind == "TIME":
+            return f"({{0}} {sign} {by})"
+        if call.kind == "DATE" and part in ("DAY", "WEEK"):
+            moved = f"({{0}} {sign} ({'{1}' if part == 'DAY' else '({1}) * 7'})::INTEGER)"
+        else:
+            moved = f"({{0}} {sign} {by})" + ("::DATE" if call.kind == "DATE" else "")
+        amount = "{1}::VARCHAR" if sign == "+" or not part else "(-{1})::VARCHAR"
+        failed = raised("'Adding '", amount, f"' {part} to {call.kind.lower()} '", "{0}::VARCHAR", "' causes overflow'")
+        return f"CASE WHEN year({moved}) NOT BETWEEN 1 AND 9999 THEN {failed} ELSE {moved} END"
     return rule
 
 
@@ -136,7 +138,7 @@ ELEMENTS = {
     "X": "%H:%M:%S", "Y": "%Y", "y": "%y", "D": "%m/%d/%y", "x": "%m/%d/%y", "n": "\n", "t": "\t", "%": "%%",
     "r": "%I:%M:%S %p", "P": "=lower(strftime({x}, '%p'))", "e": "=lpad(day({x})::VARCHAR, 2, ' ')", "Q": "=quarter({x})::VARCHAR",
     "k": "=lpad(hour({x})::VARCHAR, 2, ' ')", "l": "=lpad(((hour({x}) + 11) % 12 + 1)::VARCHAR, 2, ' ')",
-    "s": "=epoch({x})::BIGINT::VARCHAR", "C": "=lpad((year({x}) // 100)::VARCHAR, 2, '0')", "J": "=isoyear({x})::VARCHAR",
+    "s": "=floor(epoch_us({x}) / 1000000)::BIGINT::VARCHAR", "C": "=lpad((year({x}) // 100)::VARCHAR, 2, '0')", "J": "=isoyear({x})::VARCHAR",
     "c": "=strftime({x}, '%a %b ') || lpad(day({x})::VARCHAR, 2, ' ') || strftime({x}, ' %H:%M:%S %Y')",
     "g": "=lpad((isoyear({x}) % 100)::VARCHAR, 2, '0')", "E4Y": "%Y",
     "E*S": "=CASE WHEN microsecond({x}) % 1000000 = 0 THEN strftime({x}, '%S') ELSE rtrim(strftime({x}, '%S.%f'), '0') END",
@@ -166,7 +168,9 @@ def format_time(call: Call) -> str:
             plain = ""
         else:
             plain += made
-    if plain or not parts:
+    if not parts and not plain:
+        return f"CASE WHEN {x} IS NOT NULL THEN '' END"
+    if plain:
         parts.append(f"strftime({x}, {values.string(plain)})")
     return "(" + " || ".join(parts) + ")"
 
@@ -227,7 +231,7 @@ def last_day(call: Call) -> str:
 
 def timestamp(call: Call) -> str:
     """TIMESTAMP(text, date or datetime [, zone])."""
-    from .functions import CASTS
+    from .casts import CASTS
     if call.kinds[0] == "TIMESTAMP":
         return "{0}"
     if call.kinds[0] == "STRING":
@@ -259,7 +263,7 @@ def datetime(call: Call) -> str:
     if call.kinds[0] == "TIMESTAMP":
         return local(call, 0, 1)
     if call.kinds[0] == "STRING":
-        from .functions import CASTS
+        from .casts import CASTS
         return CASTS["STRING", "DATETIME"]
     return "{0}::TIMESTAMP"
 
@@ -272,7 +276,7 @@ def time(call: Call) -> str:
 
 def text_of_timestamp(call: Call) -> str:
     """STRING(timestamp [, zone]): with the zone's offset; only UTC is said in SQL."""
-    from .functions import CASTS
+    from .casts import CASTS
     if len(call.args) > 1 and zone(call, 1) != "'UTC'":
         raise NoRule("STRING of a TIMESTAMP in a zone")
     return CASTS[call.kinds[0], "STRING"]

@@ -33,6 +33,10 @@ class NoRule(Exception):
         self.construct = construct
 
 
+def no(construct: str):
+    raise NoRule(construct)
+
+
 class Call:
     """One call of a function, as its entry in the table of functions sees it.
 
@@ -145,7 +149,7 @@ class Expressions:
         value = types.parameter_value(parameter.get("parameterValue"), field)
         proto = types.type_proto(field)
         if value is not None and proto.type_kind in CHECKED_PARAMETERS and not values.repeated(field):
-            from .functions import CASTS
+            from .casts import CASTS
             kind = types.kind_name(proto)
             return fill(CASTS["STRING", kind], [types.string_literal(str(value))])
         field = types.rest_field(proto) | {"mode": field.get("mode", "NULLABLE")}
@@ -198,7 +202,7 @@ class Expressions:
 
     def cast_template(self, source, target, depth: int = 0) -> str:
         """The template of a cast; arrays and structs are cast member by member."""
-        from .functions import CASTS
+        from .casts import CASTS
         kinds = types.kind_name(source), types.kind_name(target)
         if source == target or source.type_kind == type_pb2.TYPE_UNKNOWN:
             return "{0}"

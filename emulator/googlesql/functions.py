@@ -6,112 +6,18 @@ An operator's name begins with $. A function without an entry goes to the refere
 """
 from __future__ import annotations
 
-import json
-import re
-
 from .. import values
-from . import dates, types
-from .expressions import Call, NoRule
+from . import dates, json_values, strings, types
+from .casts import CASTS, casted
+from .expressions import Call, NoRule, no
+from .json_values import json_array, json_query, json_scalar, json_value
 from .runtime import raised, raised_text
-
-WHITESPACE = "' ' || chr(9) || chr(10) || chr(11) || chr(12) || chr(13) || chr(133) || chr(160) || chr(8232) || chr(8233) || chr(12288)"
+from .strings import concatenated, strings_only
 
 
 def register(connection) -> None:
     """Make a connection fit for compiled SQL: UTC, so that a TIMESTAMP's text and parts are BigQuery's."""
     connection.execute("SET TimeZone='UTC'")
-
-
-# Texts of values ----------------------------------------------------------------------------------
-
-FLOAT_TEXT = ("CASE WHEN isnan({0}) THEN 'nan' WHEN isinf({0}) THEN CASE WHEN {0} > 0 THEN 'inf' ELSE '-inf' END "
-              "WHEN abs({0}) >= 1e15 AND abs({0}) < 1e17 AND {0} = round({0}) AND {0}::DECIMAL(38,0) % 100 = 0 "
-              "THEN regexp_replace(printf('%.16e', {0}), '[.]?0*e', 'e') "
-              "ELSE regexp_replace({0}::VARCHAR, '[.]0$', '') END")
-PLAIN_DECIMAL = "CASE WHEN contains({0}::VARCHAR, '.') THEN rtrim(rtrim({0}::VARCHAR, '0'), '.') ELSE {0}::VARCHAR END"
-FRACTION = ("CASE WHEN microsecond({0}) % 1000000 = 0 THEN '' WHEN microsecond({0}) % 1000 = 0 THEN strftime({x}, '.%g') "
-            "ELSE strftime({x}, '.%f') END")
-DATETIME_TEXT = "(strftime({0}, '%Y-%m-%d %H:%M:%S') || " + FRACTION.replace("{x}", "{0}") + ")"
-TIMESTAMP_TEXT = "(strftime(timezone('UTC', {0}), '%Y-%m-%d %H:%M:%S') || " + FRACTION.replace("{x}", "timezone('UTC', {0})") + " || '+00')"
-TIME_TEXT = "(strftime(DATE '1970-01-01' + {0}, '%H:%M:%S') || " + FRACTION.replace("{x}", "DATE '1970-01-01' + {0}") + ")"
-RANGE_TEXT = "('[' || coalesce({0}.\"start\"::VARCHAR, 'UNBOUNDED') || ', ' || coalesce({0}.\"end\"::VARCHAR, 'UNBOUNDED') || ')')"
-INTERVAL_TEXT = values.INTERVAL_TEXT.replace("{x}", "{0}")
-
-
-def parsed(pattern: str, value: str, *message: str) -> str:
-    """The template of a cast from text: `value` where the text has the pattern, else an error with a message."""
-    return f"CASE WHEN regexp_full_match({{0}}, {values.string(pattern)}) THEN {value} WHEN {{0}} IS NOT NULL THEN {raised(*message)} END"
-
-
-def tried(value: str, *message: str) -> str:
-    """The same, where DuckDB's TRY_CAST is the judge."""
-    return f"CASE WHEN {{0}} IS NULL THEN NULL WHEN {value} IS NULL THEN {raised(*message)} ELSE {value} END"
-
-
-DATE_PATTERN = r"\s*\d{1,4}-\d{1,2}-\d{1,2}"
-TIME_PATTERN = r"\d{1,2}:\d{1,2}:\d{1,2}(\.\d{0,6})?"
-ZONE_PATTERN = r"( ?(Z|z|UTC|[+-]\d{1,2}(:?\d\d)?)| [A-Za-z_]+/[A-Za-z_/]+)?"  # {2} would be an argument
-
-
-def timed(pattern: str, value: str, *message: str) -> str:
-    """A cast from text that has the pattern and is a valid date or time."""
-    good = f"CASE WHEN regexp_full_match({{0}}, {values.string(pattern)}) THEN {value} END"
-    return tried(good, *message)
-
-
-CASTS: dict[tuple[str, str], str] = {
-    ("INTEGER", "FLOAT"): "{0}::DOUBLE",
-    ("INTEGER", "NUMERIC"): "{0}::DECIMAL(38,9)",
-    ("INTEGER", "BIGNUMERIC"): "{0}::DECIMAL(38,18)",
-    ("INTEGER", "BOOLEAN"): "({0} <> 0)",
-    ("INTEGER", "STRING"): "{0}::VARCHAR",
-    ("BOOLEAN", "INTEGER"): "{0}::BIGINT",
-    ("BOOLEAN", "STRING"): "{0}::VARCHAR",
-    ("FLOAT", "INTEGER"):
-        "CASE WHEN isfinite({0}) AND abs(round({0})) < 9223372036854775808e0 THEN round({0})::BIGINT WHEN {0} IS NOT NULL THEN "
-        + raised("CASE WHEN isfinite({0}) THEN 'int64 out of range: ' ELSE 'Illegal conversion of non-finite floating point number to an integer: ' END",
-                 FLOAT_TEXT) + " END",
-    ("FLOAT", "NUMERIC"): "{0}::DECIMAL(38,9)",
-    ("FLOAT", "BIGNUMERIC"): "{0}::DECIMAL(38,18)",
-    ("FLOAT", "STRING"): FLOAT_TEXT,
-    ("NUMERIC", "INTEGER"): "round({0})::BIGINT",
-    ("NUMERIC", "FLOAT"): "{0}::DOUBLE",
-    ("NUMERIC", "BIGNUMERIC"): "{0}::DECIMAL(38,18)",
-    ("NUMERIC", "STRING"): PLAIN_DECIMAL,
-    ("BIGNUMERIC", "INTEGER"): "round({0})::BIGINT",
-    ("BIGNUMERIC", "FLOAT"): "{0}::DOUBLE",
-    ("BIGNUMERIC", "NUMERIC"): "{0}::DECIMAL(38,9)",
-    ("BIGNUMERIC", "STRING"): PLAIN_DECIMAL,
-    ("STRING", "INTEGER"): parsed(r"\s*([-+]?\d+|[-+]?0[xX][0-9a-fA-F]+)\s*", "{0}::BIGINT", "'Bad int64 value: '", "{0}"),
-    ("STRING", "FLOAT"): tried("TRY_CAST({0} AS DOUBLE)", "'Bad double value: '", "{0}"),
-    ("STRING", "BOOLEAN"): "CASE lower({0}) WHEN 'true' THEN true WHEN 'false' THEN false ELSE CASE WHEN {0} IS NOT NULL THEN "
-                           + raised("'Bad bool value: '", "{0}") + " END END",
-    ("STRING", "NUMERIC"): tried("TRY_CAST({0} AS DECIMAL(38,9))", "'Invalid NUMERIC value: '", "{0}"),
-    ("STRING", "BIGNUMERIC"): tried("TRY_CAST({0} AS DECIMAL(38,18))", "'Invalid BIGNUMERIC value: '", "{0}"),
-    ("STRING", "BYTES"): "encode({0})",
-    ("STRING", "DATE"): timed(DATE_PATTERN + r"\s*([ Tt]\s*" + TIME_PATTERN + ")?", "TRY_CAST(TRY_CAST({0} AS TIMESTAMP) AS DATE)",
-                              "'Invalid date: '''", "{0}", "''''"),
-    ("STRING", "DATETIME"): timed(DATE_PATTERN + r"([ Tt]\s*" + TIME_PATTERN + ")?", "TRY_CAST({0} AS TIMESTAMP)",
-                                  "'Invalid datetime string \"'", "{0}", "'\"'"),
-    ("STRING", "TIME"): timed(TIME_PATTERN, "TRY_CAST({0} AS TIME)", "'Invalid time string \"'", "{0}", "'\"'"),
-    ("STRING", "TIMESTAMP"): timed(DATE_PATTERN + r"([ Tt]\s*\d{1,2}(:\d{1,2})?(:\d{1,2}(\.\d{0,6})?)?)?" + ZONE_PATTERN, "TRY_CAST({0} AS TIMESTAMPTZ)",
-                                   "'Invalid timestamp: '''", "{0}", "''''"),
-    ("BYTES", "STRING"): "decode({0})",
-    ("DATE", "STRING"): "{0}::VARCHAR",
-    ("DATE", "DATETIME"): "{0}::TIMESTAMP",
-    ("DATE", "TIMESTAMP"): "{0}::TIMESTAMPTZ",
-    ("DATETIME", "STRING"): DATETIME_TEXT,
-    ("DATETIME", "DATE"): "{0}::DATE",
-    ("DATETIME", "TIME"): "{0}::TIME",
-    ("DATETIME", "TIMESTAMP"): "timezone('UTC', {0})",
-    ("TIMESTAMP", "STRING"): TIMESTAMP_TEXT,
-    ("TIMESTAMP", "DATE"): "timezone('UTC', {0})::DATE",
-    ("TIMESTAMP", "TIME"): "timezone('UTC', {0})::TIME",
-    ("TIMESTAMP", "DATETIME"): "timezone('UTC', {0})",
-    ("TIME", "STRING"): TIME_TEXT,
-    ("INTERVAL", "STRING"): INTERVAL_TEXT,
-    ("RANGE", "STRING"): RANGE_TEXT,
-}
 
 
 # Operators ----------------------------------------------------------------------------------------
@@ -140,11 +46,6 @@ def divided(call: Call) -> str:
             "::DECIMAL(38,0)::VARCHAR::DOUBLE / 1e9 ELSE {0}::DOUBLE / {1}::DOUBLE END").replace(
         "::DECIMAL(38,0)::VARCHAR::DOUBLE / 1e9", "::DECIMAL(38,0) * 0.000000001::DECIMAL(10,9)").replace(
         "ELSE {0}::DOUBLE / {1}::DOUBLE END", "ELSE ({0}::DOUBLE / {1}::DOUBLE)::DECIMAL(38,9) END")
-
-
-def casted(call: Call, i: int, kind: str) -> str:
-    """An argument as another type, inside a template."""
-    return CASTS[call.kinds[i], kind].replace("{0}", "{%d}" % i)
 
 
 def added(sign: str):
@@ -222,10 +123,6 @@ def like(call: Call) -> str:
     return "({0} LIKE {1} ESCAPE '\\')" if call.kinds[0] == "STRING" else no("LIKE of BYTES")
 
 
-def no(construct: str):
-    raise NoRule(construct)
-
-
 def extreme(name: str):
     """GREATEST and LEAST: NULL if any argument is; NaN wins over numbers."""
     def rule(call: Call) -> str:
@@ -247,17 +144,24 @@ def rounded(name: str):
             raise NoRule("ROUND with a mode")
         if len(call.args) == 1:
             return f"{name}({{0}})::{kind}"
-        if call.kind == "FLOAT" and name == "trunc":
-            return "trunc({0} * pow(10e0, {1})) / pow(10e0, {1})"
-        digits = call.literal(1)
         if call.kind == "FLOAT":
-            return "round({0}, ({1})::INTEGER)"
-        if digits is None:
-            raise NoRule(f"{call.name.upper()} of NUMERIC to a computed number of digits")
+            return float_digits(name)
+        digits = call.literal(1)
+        if not isinstance(digits, int) or not -29 <= digits <= 38 or name == "trunc" and not 0 <= digits < 9:
+            raise NoRule(f"{call.name.upper()} of {call.kind} to such a number of digits")
         if name == "round":
-            return f"round({{0}}, {int(digits)})::{kind}"
-        return f"(trunc({{0}} * 1{'0' * max(int(digits), 0)}) / 1{'0' * max(int(digits), 0)})::{kind}" if digits >= 0 else no("TRUNC of tens")
+            return f"round({{0}}, {digits})::{kind}"
+        almost_half = f"0.{'0' * digits}4{'9' * (8 - digits)}::DECIMAL(38,9)"
+        return f"round({{0}} - sign({{0}}) * {almost_half}, {digits})::{kind}"
     return rule
+
+
+def float_digits(name: str) -> str:
+    """ROUND or TRUNC of a FLOAT64 to a number of digits, which may be beyond what a double has."""
+    made = "round({0}, ({1})::INTEGER)" if name == "round" else "trunc({0} * pow(10e0, {1})) / pow(10e0, {1})"
+    fits = "isfinite({0})" if name == "round" else "isfinite({0} * pow(10e0, {1}))"
+    return (f"CASE WHEN {fits} AND {{1}} BETWEEN -308 AND 308 THEN {made} "
+            "WHEN {1} IS NOT NULL THEN CASE WHEN {1} < -308 AND isfinite({0}) THEN 0 ELSE {0} END END")
 
 
 def safe_arithmetic(operator: str):
@@ -270,6 +174,12 @@ def safe_arithmetic(operator: str):
 def domain(condition: str, value: str, message: str) -> str:
     """A value where the condition holds, else an error."""
     return f"CASE WHEN {condition} THEN {value} WHEN {{0}} IS NOT NULL THEN {raised_text(message)} END"
+
+
+def of_angle(value: str, condition: str = "", name: str = "") -> str:
+    """A trigonometric function: NaN for what is not finite, an error outside its domain."""
+    outside = f" WHEN NOT ({condition}) THEN {raised_text(f'Floating point error in function: {name}')}" if condition else ""
+    return f"CASE WHEN NOT isfinite({{0}}) THEN 'nan'::DOUBLE{outside} ELSE {value} END"
 
 
 def logarithm(call: Call) -> str:
@@ -306,7 +216,7 @@ def shifted(call: Call) -> str:
         if not isinstance(number, int) or not isinstance(by, int):
             raise NoRule("<< of what is not constant")
         return f"({wrapped(number << min(by, 64))})::BIGINT"
-    return "CASE WHEN {0} >= 0 THEN {0} >> least({1}, 63) ELSE " + no_negative_shift() + " END"
+    return "CASE WHEN {0} IS NULL OR {1} IS NULL THEN NULL WHEN {0} >= 0 THEN {0} >> least({1}, 63) ELSE " + no_negative_shift() + " END"
 
 
 def wrapped(number: int) -> int:
@@ -317,268 +227,6 @@ def wrapped(number: int) -> int:
 
 def no_negative_shift() -> str:
     return raised_text("A right shift of a negative number is not supported")
-
-
-# Strings ------------------------------------------------------------------------------------------
-
-def substring(call: Call) -> str:
-    start = call.literal(1)
-    if call.kinds[0] == "BYTES":
-        if len(call.args) == 2 and isinstance(start, int) and start > 0:
-            return "({0})[{1}:]"
-        if len(call.args) == 3 and isinstance(start, int) and start > 0:
-            return "({0})[{1}:{1} + {2} - 1]"
-        raise NoRule("SUBSTR of BYTES from such a place")
-    if isinstance(start, int) and start > 0:
-        place = "{1}"
-    else:
-        place = "CASE WHEN {1} = 0 OR {1} < -length({0}) THEN 1 WHEN {1} < 0 THEN length({0}) + {1} + 1 ELSE {1} END"
-    if len(call.args) == 2:
-        return f"substring({{0}}, {place})"
-    length = call.literal(2)
-    cut = f"substring({{0}}, {place}, {{2}})"
-    if isinstance(length, int) and length >= 0:
-        return cut
-    return f"CASE WHEN {{2}} < 0 THEN {raised_text('Third argument in SUBSTR() cannot be negative')} ELSE {cut} END"
-
-
-def trimmed(name: str):
-    def rule(call: Call) -> str:
-        if call.kinds[0] == "BYTES":
-            raise NoRule(f"{call.name.upper()} of BYTES")
-        return f"{name}({{0}}, {{1}})" if len(call.args) > 1 else f"{name}({{0}}, {WHITESPACE})"
-    return rule
-
-
-def padded(name: str):
-    def rule(call: Call) -> str:
-        if call.kinds[0] == "BYTES":
-            raise NoRule(f"{call.name.upper()} of BYTES")
-        pad = "{2}" if len(call.args) > 2 else "' '"
-        return (f"CASE WHEN {{1}} < 0 THEN {raised_text(call.name.upper() + ' expects a non-negative length')} "
-                f"ELSE {name}({{0}}, ({{1}})::INTEGER, {pad}) END")
-    return rule
-
-
-def concatenated(call: Call) -> str:
-    return "(" + " || ".join("{%d}" % i for i in range(len(call.args))) + ")"
-
-
-def split(call: Call) -> str:
-    if call.kinds[0] == "BYTES":
-        raise NoRule("SPLIT of BYTES")
-    return "string_split({0}, {1})" if len(call.args) > 1 else "string_split({0}, ',')"
-
-
-def position(call: Call) -> str:
-    """INSTR(value, part [, from [, occurrence]])."""
-    if len(call.args) == 2:
-        return "strpos({0}, {1})"
-    if len(call.args) == 3 and isinstance(call.literal(2), int) and call.literal(2) > 0:
-        return "CASE WHEN strpos(substring({0}, {2}), {1}) = 0 THEN 0 ELSE strpos(substring({0}, {2}), {1}) + {2} - 1 END"
-    raise NoRule("INSTR from such a place")
-
-
-def groups(pattern: str) -> int:
-    """The number of capturing groups in a regular expression."""
-    plain = re.sub(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", "", pattern)
-    return len(re.findall(r"\((?!\?)|\(\?P?<", plain))
-
-
-def group_of(call: Call) -> int:
-    count = groups(call.text(1))
-    if count > 1:
-        from ..errors import ApiError
-        raise ApiError("invalidQuery", "Regular expressions passed into extraction functions must not have more than 1 capturing group", "query")
-    return count
-
-
-def regexp_extract(call: Call) -> str:
-    if call.kinds[0] == "BYTES":
-        raise NoRule("REGEXP_EXTRACT of BYTES")
-    group = group_of(call)
-    if len(call.args) == 2:
-        return f"CASE WHEN regexp_matches({{0}}, {{1}}) THEN regexp_extract({{0}}, {{1}}, {group}) END"
-    source = "substring({0}, {2})"
-    occurrence = "{3}" if len(call.args) > 3 else "1"
-    return f"regexp_extract_all({source}, {{1}}, {group})[{occurrence}]"
-
-
-def regexp_extract_all(call: Call) -> str:
-    return f"regexp_extract_all({{0}}, {{1}}, {group_of(call)})" if call.kinds[0] == "STRING" else no("REGEXP_EXTRACT_ALL of BYTES")
-
-
-def strings_only(template: str):
-    """A template for STRING; the same function of BYTES has no rule."""
-    return lambda call: template if call.kinds[0] == "STRING" else no(f"{call.name.upper()} of BYTES")
-
-
-INITCAP = ("array_to_string(list_transform(regexp_extract_all(lower({0}), '%s'), lambda w: upper(w[1]) || w[2:]), '')"
-           % r"""[\s\[\](){}/|<>!?@"^#$&~_,.:;*%+-]+|[^\s\[\](){}/|<>!?@"^#$&~_,.:;*%+-]+""".replace("'", "''"))
-
-SPECIFIER = re.compile(r"%(?P<flags>[-+ #0']*)(?P<width>\d*)(?:\.(?P<precision>\d+))?(?P<letter>[diuoxXeEfFgGaAcspPtT%])")
-
-
-def formatted(call: Call) -> str:
-    """FORMAT(format, ...): each element by its own SQL; NULL in any but %t and %T makes the whole NULL."""
-    pattern, pieces, at, used = call.text(0), [], 0, 1
-    for found in SPECIFIER.finditer(pattern):
-        if "%" in pattern[at:found.start()]:
-            raise NoRule("this format of FORMAT")
-        pieces.append(values.string(pattern[at:found.start()]))
-        at = found.end()
-        if found["letter"] == "%":
-            pieces.append("'%'")
-            continue
-        if used >= len(call.args):
-            raise NoRule("FORMAT with too few arguments")
-        pieces.append(format_element(call, used, found))
-        used += 1
-    if "%" in pattern[at:] or used != len(call.args):
-        raise NoRule("this format of FORMAT")
-    pieces.append(values.string(pattern[at:]))
-    return "(" + " || ".join(p for p in pieces if p != "''" or len(pieces) == 1) + ")" if any(p != "''" for p in pieces) else "''"
-
-
-def format_element(call: Call, i: int, found: re.Match) -> str:
-    letter, kind, x = found["letter"], call.kinds[i], "{%d}" % i
-    flags, width, precision = found["flags"], found["width"], found["precision"]
-    if "'" in flags or "#" in flags:
-        if letter in "di" and flags == "'" and not width:
-            return f"format('{{:,}}', {x})".replace("{:,}", "{:,}")
-        raise NoRule("this flag of FORMAT")
-    if letter in "diuxXo" and kind == "INTEGER":
-        return f"printf('%{flags}{width}{letter if letter != 'i' else 'd'}', {x})"
-    if letter in "fFeEgG" and kind in ("FLOAT", "NUMERIC", "BIGNUMERIC"):
-        return f"printf('%{flags}{width}.{precision or 6}{letter}', {x}::DOUBLE)"
-    if letter == "s" and kind == "STRING" or letter in "tT":
-        text = literal_text(call, i) if letter == "T" else ("{%d}" % i if kind == "STRING" else plain_text(call, i))
-        text = f"coalesce({text}, 'NULL')" if letter in "tT" else text
-        if width:
-            text = f"rpad({text}, greatest(length({text}), {width})::INTEGER, ' ')" if "-" in flags else f"lpad({text}, greatest(length({text}), {width})::INTEGER, ' ')"
-        return text
-    raise NoRule(f"the format element %{letter} for {kind}")
-
-
-def plain_text(call: Call, i: int) -> str:
-    """%t: a value's text, as a cast to STRING has it."""
-    if (call.kinds[i], "STRING") not in CASTS or call.kinds[i] == "BYTES":
-        raise NoRule(f"%t of {call.kinds[i]}")
-    if call.kinds[i] == "FLOAT":
-        return "CASE WHEN {%d} = trunc({%d}) AND abs({%d}) < 1e15 THEN {%d}::VARCHAR ELSE %s END" % (i, i, i, i, casted(call, i, "STRING"))
-    return casted(call, i, "STRING")
-
-
-def literal_text(call: Call, i: int) -> str:
-    """%T: a value as GoogleSQL writes it."""
-    kind = call.kinds[i]
-    if kind in ("INTEGER", "BOOLEAN", "FLOAT"):
-        return plain_text(call, i)
-    if kind == "STRING":
-        return "to_json({%d})::VARCHAR" % i
-    if kind in ("DATE", "DATETIME", "TIME", "TIMESTAMP", "NUMERIC"):
-        return f"('{kind} \"' || {plain_text(call, i)} || '\"')".replace('NUMERIC "\'', 'NUMERIC "\'')
-    raise NoRule(f"%T of {kind}")
-
-
-# JSON ---------------------------------------------------------------------------------------------
-
-def json_path(call: Call, i: int = 1) -> str:
-    """A constant JSONPath in DuckDB's form, every member quoted; $ where there is none."""
-    if i >= len(call.args):
-        return "'$'"
-    path, result, at = call.text(i), "$", 1
-    step = re.compile(r"""\.(?P<name>[^.\[\]"']+)|\.?"(?P<quoted>[^"]*)"|\.?\["(?P<double>[^"]*)"\]|\.?\['(?P<single>[^']*)'\]|\[(?P<index>\d+)\]""")
-    while at < len(path):
-        found = step.match(path, at)
-        if not found or not path.startswith("$"):
-            from ..errors import ApiError
-            raise ApiError("invalidQuery", f"Invalid token in JSONPath at: {path[at:]}", "query")
-        at = found.end()
-        name = next((found[key] for key in ("name", "quoted", "double", "single") if found[key] is not None), None)
-        result += f"[{found['index']}]" if name is None else '."' + name + '"'
-    return values.string(result)
-
-
-def json_source(call: Call) -> str:
-    """The JSON argument; a text that is no JSON is NULL."""
-    return "{0}" if call.kinds[0] == "JSON" else "CASE WHEN json_valid({0}) THEN {0}::JSON END"
-
-
-def json_value(call: Call) -> str:
-    source, path = json_source(call), json_path(call)
-    return f"CASE WHEN json_type({source}, {path}) NOT IN ('OBJECT', 'ARRAY', 'NULL') THEN json_extract_string({source}, {path}) END"
-
-
-def json_query(call: Call) -> str:
-    found = f"json_extract({json_source(call)}, {json_path(call)})"
-    return found if call.kind == "JSON" else f"nullif({found}::VARCHAR, 'null')"
-
-
-def json_array(scalar: bool):
-    def rule(call: Call) -> str:
-        source, path = json_source(call), json_path(call)
-        items = f"(json_extract({source}, {path}))::JSON[]"
-        if scalar:
-            items = f"list_transform({items}, lambda j: json_extract_string(j, '$'))"
-        elif call.kinds[0] != "JSON":
-            items = f"list_transform({items}, lambda j: j::VARCHAR)"
-        return f"CASE WHEN json_type({source}, {path}) = 'ARRAY' THEN {items} END"
-    return rule
-
-
-def to_json(proto, x: str, depth: int = 0) -> str:
-    """SQL for the JSON text of a value, NULL as null. proto: its type."""
-    kind = types.kind_name(proto)
-    if kind == "ARRAY":
-        inner = to_json(proto.array_type.element_type, f"j{depth}", depth + 1)
-        text = f"'[' || array_to_string(list_transform({x}, lambda j{depth}: {inner}), ',') || ']'"
-        return f"coalesce({text}, 'null')"
-    if kind == "RECORD":
-        names = types.struct_names(proto)
-        members = " || ',' || ".join(
-            values.string(json.dumps(part.field_name, ensure_ascii=False) + ":") + " || "
-            + to_json(part.field_type, f"struct_extract({x}, {values.string(name)})", depth) for name, part in zip(names, proto.struct_type.field))
-        return f"CASE WHEN {x} IS NULL THEN 'null' ELSE '{{' || {members or repr('')} || '}}' END".replace("{{", "{").replace("}}", "}")
-    text = JSON_TEXT.get(kind)
-    if text is None:
-        raise NoRule(f"TO_JSON of {kind}")
-    return f"coalesce({text.replace('{0}', x)}, 'null')"
-
-
-QUOTED = "'\"' || {} || '\"'"
-JSON_TEXT = {
-    "STRING": "to_json({0})::VARCHAR", "BOOLEAN": "{0}::VARCHAR", "JSON": "{0}::VARCHAR",
-    "INTEGER": "CASE WHEN abs({0}::HUGEINT) > 9007199254740992 THEN '\"' || {0} || '\"' ELSE {0}::VARCHAR END",
-    "FLOAT": "CASE WHEN isnan({0}) THEN '\"NaN\"' WHEN isinf({0}) THEN CASE WHEN {0} > 0 THEN '\"Infinity\"' ELSE '\"-Infinity\"' END "
-             "ELSE regexp_replace({0}::VARCHAR, '[.]0$', '') END",
-    "NUMERIC": "(" + PLAIN_DECIMAL + ")", "BIGNUMERIC": "(" + PLAIN_DECIMAL + ")",
-    "BYTES": "'\"' || to_base64({0}) || '\"'", "DATE": "'\"' || {0}::VARCHAR || '\"'",
-    "DATETIME": "'\"' || replace(" + DATETIME_TEXT + ", ' ', 'T') || '\"'",
-    "TIMESTAMP": "'\"' || replace(replace(" + TIMESTAMP_TEXT + ", ' ', 'T'), '+00', 'Z') || '\"'",
-    "TIME": "'\"' || " + TIME_TEXT + " || '\"'",
-}
-
-
-def to_json_string(call: Call) -> str:
-    if len(call.args) > 1 and call.literal(1) not in (False, None):
-        raise NoRule("TO_JSON_STRING with indents")
-    return to_json(call.protos[0], "{0}")
-
-
-def to_json_value(call: Call) -> str:
-    if len(call.args) > 1 and call.literal(1) not in (False, None):
-        raise NoRule("TO_JSON with strings for numbers")
-    return f"({to_json(call.protos[0], '{0}')})::JSON"
-
-
-def json_scalar(kind: str, convert: str):
-    """INT64(json), STRING(json) and so on: the type must be as asked."""
-    failed = raised_text(f"The provided JSON input is not {'an integer' if kind == 'BIGINT' else 'a number' if kind == 'DOUBLE' else 'a string' if kind == 'VARCHAR' else 'a boolean'}")
-    return f"CASE WHEN json_type({{0}}) IN ({JSON_KINDS[kind]}) THEN {convert} WHEN {{0}} IS NOT NULL THEN {failed} END"
-
-
-JSON_KINDS = {"BIGINT": "'BIGINT', 'UBIGINT'", "DOUBLE": "'BIGINT', 'UBIGINT', 'DOUBLE'", "VARCHAR": "'VARCHAR'", "BOOLEAN": "'BOOLEAN'"}
 
 
 # Arrays -------------------------------------------------------------------------------------------
@@ -604,9 +252,10 @@ def array_concat(call: Call) -> str:
 def array_to_string(call: Call) -> str:
     if call.protos[0].array_type.element_type.type_kind != types.KINDS["STRING"]:
         raise NoRule("ARRAY_TO_STRING of BYTES")
+    items = "{0}"
     if len(call.args) > 2:
-        return "coalesce(array_to_string(list_transform({0}, lambda a: coalesce(a, {2})), {1}), CASE WHEN {0} IS NOT NULL THEN '' END)"
-    return "array_to_string({0}, {1})"
+        items = "CASE WHEN {2} IS NULL THEN NULL ELSE list_transform({0}, lambda a: coalesce(a, {2})) END"
+    return f"CASE WHEN {{1}} IS NOT NULL THEN array_to_string({items}, {{1}}) END"
 
 
 def end_of_array(name: str, place: str, word: str) -> str:
@@ -640,7 +289,7 @@ FUNCTIONS: dict[str, object] = {
     "greatest": extreme("greatest"), "least": extreme("least"),
     "error": lambda call: raised("{0}"),
     # Numbers
-    "abs": "abs({0})", "sign": lambda call: f"sign({{0}})::{types.duckdb_type(call.type)}",
+    "abs": "abs({0})", "sign": lambda call: "CASE WHEN isnan({0}) THEN {0} ELSE sign({0})::DOUBLE END" if call.kind == "FLOAT" else f"sign({{0}})::{types.duckdb_type(call.type)}",
     "is_nan": "isnan({0})", "is_inf": "isinf({0})",
     "round": rounded("round"), "trunc": rounded("trunc"),
     "ceil": lambda call: f"ceil({{0}})::{types.duckdb_type(call.type)}", "floor": lambda call: f"floor({{0}})::{types.duckdb_type(call.type)}",
@@ -648,37 +297,41 @@ FUNCTIONS: dict[str, object] = {
     "safe_divide": lambda call: "CASE WHEN {1} <> 0 THEN {0} / {1} END" if call.kind == "FLOAT" else f"TRY({divided(call)})",
     "safe_add": safe_arithmetic("+"), "safe_subtract": safe_arithmetic("-"), "safe_multiply": safe_arithmetic("*"), "safe_negate": "TRY(-{0})",
     "ieee_divide": "({0} / {1})",
-    "pow": float_only(domain("NOT isnan(pow({0}, {1})) OR isnan({0}) OR isnan({1})", "pow({0}, {1})", "Floating point error in function: POW")),
+    "pow": float_only(domain("isfinite(pow({0}, {1})) OR NOT isfinite({0}) OR NOT isfinite({1}) OR {1} IS NULL", "pow({0}, {1})", "Floating point error in function: POW")),
     "sqrt": float_only(domain("{0} >= 0 OR isnan({0})", "sqrt({0})", "Floating point error in function: SQRT")),
     "cbrt": float_only("cbrt({0})"),
     "exp": float_only(domain("{0} < 709.79 OR isinf({0}) OR isnan({0})", "exp({0})", "Floating point error in function: EXP")),
     "ln": float_only(domain("{0} > 0 OR isnan({0})", "ln({0})", "Floating point error in function: LN")),
     "log": logarithm, "log10": float_only(domain("{0} > 0 OR isnan({0})", "log10({0})", "Floating point error in function: LOG10")),
-    "sin": "sin({0})", "cos": "cos({0})", "tan": "tan({0})", "asin": "asin({0})", "acos": "acos({0})", "atan": "atan({0})", "atan2": "atan2({0}, {1})",
-    "sinh": "sinh({0})", "cosh": "cosh({0})", "tanh": "tanh({0})", "asinh": "asinh({0})", "acosh": "acosh({0})", "atanh": "atanh({0})",
-    "cot": "cot({0})", "csc": "(1 / sin({0}))", "sec": "(1 / cos({0}))", "rand": "random()", "range_bucket": range_bucket,
+    "sin": of_angle("sin({0})"), "cos": of_angle("cos({0})"), "tan": of_angle("tan({0})"), "cot": of_angle("cot({0})", "{0} <> 0", "COT"),
+    "csc": of_angle("(1 / sin({0}))", "{0} <> 0", "CSC"), "sec": of_angle("(1 / cos({0}))"),
+    "asin": of_angle("asin({0})", "abs({0}) <= 1", "ASIN"), "acos": of_angle("acos({0})", "abs({0}) <= 1", "ACOS"), "atan": "atan({0})", "atan2": "atan2({0}, {1})",
+    "sinh": domain("isfinite(sinh({0})) OR NOT isfinite({0})", "sinh({0})", "Floating point overflow in function: SINH"),
+    "cosh": domain("isfinite(cosh({0})) OR NOT isfinite({0})", "cosh({0})", "Floating point overflow in function: COSH"), "tanh": "tanh({0})",
+    "asinh": "asinh({0})", "acosh": domain("{0} >= 1", "acosh({0})", "Floating point error in function: ACOSH"), "atanh": of_angle("atanh({0})", "abs({0}) < 1", "ATANH"),
+    "rand": "random()", "range_bucket": range_bucket,
     "bit_count": {"INTEGER": "bit_count({0})::BIGINT"},
     # Strings
-    "concat": concatenated, "lower": strings_only("lower({0})"), "upper": strings_only("replace(upper({0}), 'ẞ', 'SS')"), "substr": substring, "substring": substring,
-    "trim": trimmed("trim"), "ltrim": trimmed("ltrim"), "rtrim": trimmed("rtrim"),
-    "replace": strings_only("CASE WHEN {1} = '' THEN {0} ELSE replace({0}, {1}, {2}) END"), "split": split,
+    "concat": concatenated, "lower": strings_only("lower({0})"), "upper": strings_only("replace(upper({0}), 'ẞ', 'SS')"), "substr": strings.substring, "substring": strings.substring,
+    "trim": strings.trimmed("trim"), "ltrim": strings.trimmed("ltrim"), "rtrim": strings.trimmed("rtrim"),
+    "replace": strings_only("CASE WHEN {1} = '' AND {2} IS NOT NULL THEN {0} ELSE replace({0}, {1}, {2}) END"), "split": strings.split,
     "starts_with": strings_only("starts_with({0}, {1})"), "ends_with": strings_only("ends_with({0}, {1})"),
-    "strpos": strings_only("strpos({0}, {1})"), "instr": position, "lpad": padded("lpad"), "rpad": padded("rpad"),
+    "strpos": strings_only("strpos({0}, {1})"), "instr": strings.position, "lpad": strings.padded("lpad"), "rpad": strings.padded("rpad"),
     "repeat": strings_only(f"CASE WHEN {{1}} < 0 THEN {raised_text('Second argument in REPEAT() cannot be negative')} ELSE repeat({{0}}, {{1}}) END"),
-    "reverse": strings_only("reverse({0})"), "left": strings_only("left({0}, {1})"), "right": strings_only("right({0}, {1})"),
+    "reverse": strings_only("reverse({0})"), "left": strings_only(strings.end_of_text("left")), "right": strings_only(strings.end_of_text("right")),
     "length": {"STRING": "length({0})", "BYTES": "octet_length({0})"}, "char_length": "length({0})", "character_length": "length({0})",
     "byte_length": {"STRING": "strlen({0})", "BYTES": "octet_length({0})"}, "octet_length": {"STRING": "strlen({0})", "BYTES": "octet_length({0})"},
-    "initcap": lambda call: INITCAP if len(call.args) == 1 else no("INITCAP with delimiters"),
+    "initcap": lambda call: strings.INITCAP if len(call.args) == 1 else no("INITCAP with delimiters"),
     "ascii": "CASE WHEN {0} = '' THEN 0 ELSE ascii({0})::BIGINT END", "unicode": "CASE WHEN {0} = '' THEN 0 ELSE unicode({0})::BIGINT END",
     "chr": "CASE WHEN {0} = 0 THEN '' ELSE chr(({0})::INTEGER) END",
-    "to_code_points": {"STRING": "list_transform(string_split({0}, ''), lambda c: unicode(c)::BIGINT)"},
+    "to_code_points": {"STRING": "CASE WHEN {0} = '' THEN [] ELSE list_transform(string_split({0}, ''), lambda c: unicode(c)::BIGINT) END"},
     "code_points_to_string": "array_to_string(list_transform({0}, lambda c: chr(c::INTEGER)), '')",
     "translate": strings_only("translate({0}, {1}, {2})"),
-    "format": formatted, "to_hex": "lower(hex({0}))", "from_hex": "unhex({0})", "to_base64": "to_base64({0})", "from_base64": "from_base64({0})",
+    "format": strings.formatted, "to_hex": "lower(hex({0}))", "from_hex": "unhex({0})", "to_base64": "to_base64({0})", "from_base64": strings.FROM_BASE64,
     "safe_convert_bytes_to_string": "coalesce(TRY(decode({0})), regexp_replace({0}::VARCHAR, '(\\\\x[0-9A-F][0-9A-F])+', chr(65533), 'g'))",
     "contains_substr": lambda call: "contains(lower(nfc_normalize({0})), lower(nfc_normalize({1})))" if call.kinds[0] == "STRING" else no(f"CONTAINS_SUBSTR of {call.kinds[0]}"),
-    "regexp_contains": strings_only("regexp_matches({0}, {1})"), "regexp_extract": regexp_extract, "regexp_substr": regexp_extract,
-    "regexp_extract_all": regexp_extract_all, "regexp_replace": strings_only("regexp_replace({0}, {1}, {2}, 'g')"),
+    "regexp_contains": strings_only("regexp_matches({0}, {1})"), "regexp_extract": strings.regexp_extract, "regexp_substr": strings.regexp_extract,
+    "regexp_extract_all": strings.regexp_extract_all, "regexp_replace": strings_only("regexp_replace({0}, {1}, {2}, 'g')"),
     "normalize": lambda call: "nfc_normalize({0})" if len(call.args) == 1 or call.literal(1) == 0 else no("NORMALIZE in this form"),
     "edit_distance": lambda call: "levenshtein({0}, {1})" if len(call.args) == 2 and call.kinds[0] == "STRING" else no("EDIT_DISTANCE with a limit"),
     "md5": "unhex(md5({0}))", "sha1": "unhex(sha1({0}))", "sha256": "unhex(sha256({0}))",
@@ -712,7 +365,7 @@ FUNCTIONS: dict[str, object] = {
     "json_extract_string_array": json_array(True), "json_type": "CASE json_type({0}) WHEN 'OBJECT' THEN 'object' WHEN 'ARRAY' THEN 'array' WHEN 'VARCHAR' THEN 'string' "
     "WHEN 'BOOLEAN' THEN 'boolean' WHEN 'NULL' THEN 'null' WHEN NULL THEN NULL ELSE CASE WHEN {0} IS NOT NULL THEN 'number' END END",
     "parse_json": "CASE WHEN json_valid({0}) THEN json({0}) WHEN {0} IS NOT NULL THEN " + raised("'Invalid input to PARSE_JSON: '", "{0}") + " END",
-    "to_json_string": to_json_string, "to_json": to_json_value,
+    "to_json_string": json_values.to_json_string, "to_json": json_values.to_json_value,
     "int64": json_scalar("BIGINT", "({0})::BIGINT"), "double": json_scalar("DOUBLE", "({0})::DOUBLE"), "float64": json_scalar("DOUBLE", "({0})::DOUBLE"),
     "bool": json_scalar("BOOLEAN", "({0})::BOOLEAN"),
 }

@@ -1,0 +1,189 @@
+"""Strings: places in them, regular expressions, FORMAT, as templates of DuckDB SQL."""
+from __future__ import annotations
+
+import re
+
+from .. import values
+from ..errors import ApiError
+from .casts import CASTS, casted
+from .expressions import Call, NoRule, no
+from .runtime import raised_text
+
+WHITESPACE = "' ' || chr(9) || chr(10) || chr(11) || chr(12) || chr(13) || chr(133) || chr(160) || chr(8232) || chr(8233) || chr(12288)"
+AT_MOST = "CASE WHEN {n} > 4294967295 THEN 4294967295 ELSE {n} END"  # DuckDB's limit of places in a text
+
+
+def substring(call: Call) -> str:
+    start = call.literal(1)
+    if call.kinds[0] == "BYTES":
+        if len(call.args) == 2 and isinstance(start, int) and start > 0:
+            return "({0})[{1}:]"
+        if len(call.args) == 3 and isinstance(start, int) and start > 0 and 0 <= (call.literal(2) or -1) < 2**32:
+            return "({0})[{1}:{1} + {2} - 1]"
+        raise NoRule("SUBSTR of BYTES from such a place")
+    if isinstance(start, int) and 0 < start < 2**32:
+        place = "{1}"
+    else:
+        place = "CASE WHEN {1} = 0 OR {1} < -length({0}) THEN 1 WHEN {1} < 0 THEN length({0}) + {1} + 1 ELSE " + AT_MOST.replace("{n}", "{1}") + " END"
+    if len(call.args) == 2:
+        return f"substring({{0}}, {place})"
+    length = call.literal(2)
+    short = isinstance(length, int) and length < 2**32
+    cut = f"substring({{0}}, {place}, {'{2}' if short else AT_MOST.replace('{n}', '{2}')})"
+    if isinstance(length, int) and length >= 0:
+        return cut
+    return f"CASE WHEN {{2}} < 0 THEN {raised_text('Third argument in SUBSTR() cannot be negative')} ELSE {cut} END"
+
+
+def end_of_text(name: str) -> str:
+    failed = raised_text(f"Second argument in {name.upper()}() cannot be negative")
+    return f"CASE WHEN {{1}} < 0 THEN {failed} ELSE {name}({{0}}, {AT_MOST.replace('{n}', '{1}')}) END"
+
+
+def trimmed(name: str):
+    def rule(call: Call) -> str:
+        if call.kinds[0] == "BYTES":
+            raise NoRule(f"{call.name.upper()} of BYTES")
+        return f"{name}({{0}}, {{1}})" if len(call.args) > 1 else f"{name}({{0}}, {WHITESPACE})"
+    return rule
+
+
+def padded(name: str):
+    def rule(call: Call) -> str:
+        if call.kinds[0] == "BYTES":
+            raise NoRule(f"{call.name.upper()} of BYTES")
+        pad = "{2}" if len(call.args) > 2 else "' '"
+        return (f"CASE WHEN {{1}} < 0 THEN {raised_text(call.name.upper() + ' expects a non-negative length')} "
+                f"ELSE {name}({{0}}, ({{1}})::INTEGER, {pad}) END")
+    return rule
+
+
+def concatenated(call: Call) -> str:
+    return "(" + " || ".join("{%d}" % i for i in range(len(call.args))) + ")"
+
+
+def split(call: Call) -> str:
+    if call.kinds[0] == "BYTES":
+        raise NoRule("SPLIT of BYTES")
+    return "CASE WHEN {1} IS NOT NULL THEN string_split({0}, {1}) END" if len(call.args) > 1 else "string_split({0}, ',')"
+
+
+def position(call: Call) -> str:
+    """INSTR(value, part [, from [, occurrence]])."""
+    if len(call.args) == 2:
+        return "strpos({0}, {1})"
+    if len(call.args) == 3 and isinstance(call.literal(2), int) and call.literal(2) > 0:
+        return "CASE WHEN strpos(substring({0}, {2}), {1}) = 0 THEN 0 ELSE strpos(substring({0}, {2}), {1}) + {2} - 1 END"
+    raise NoRule("INSTR from such a place")
+
+
+def groups(pattern: str) -> int:
+    """The number of capturing groups in a regular expression."""
+    plain = re.sub(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", "", pattern)
+    return len(re.findall(r"\((?!\?)|\(\?P?<", plain))
+
+
+def group_of(call: Call) -> int:
+    count = groups(call.text(1))
+    if count > 1:
+        raise ApiError("invalidQuery", "Regular expressions passed into extraction functions must not have more than 1 capturing group", "query")
+    return count
+
+
+def regexp_extract(call: Call) -> str:
+    if call.kinds[0] == "BYTES":
+        raise NoRule("REGEXP_EXTRACT of BYTES")
+    group = group_of(call)
+    if len(call.args) == 2:
+        return f"CASE WHEN regexp_matches({{0}}, {{1}}) THEN regexp_extract({{0}}, {{1}}, {group}) END"
+    occurrence = "{3}" if len(call.args) > 3 else "1"
+    checks = f"WHEN {{2}} < 1 THEN {raised_text('Position must be positive')} WHEN {occurrence} < 1 THEN {raised_text('Occurrence must be positive')}"
+    return f"CASE {checks} ELSE (regexp_extract_all(substring({{0}}, {AT_MOST.replace('{n}', '{2}')}), {{1}}, {group}))[{occurrence}] END"
+
+
+def regexp_extract_all(call: Call) -> str:
+    return f"regexp_extract_all({{0}}, {{1}}, {group_of(call)})" if call.kinds[0] == "STRING" else no("REGEXP_EXTRACT_ALL of BYTES")
+
+
+def strings_only(template: str):
+    """A template for STRING; the same function of BYTES has no rule."""
+    return lambda call: template if call.kinds[0] == "STRING" else no(f"{call.name.upper()} of BYTES")
+
+
+# BigQuery forgives spaces and a missing end.
+FROM_BASE64 = "from_base64(rpad(regexp_replace({0}, '[ =]', '', 'g'), ((length(regexp_replace({0}, '[ =]', '', 'g')) + 3) // 4 * 4)::INTEGER, '='))"
+INITCAP = ("array_to_string(list_transform(regexp_extract_all(lower({0}), '%s'), lambda w: upper(w[1]) || w[2:]), '')"
+           % r"""[\s\[\](){}/|<>!?@"^#$&~_,.:;*%+-]+|[^\s\[\](){}/|<>!?@"^#$&~_,.:;*%+-]+""".replace("'", "''"))
+
+SPECIFIER = re.compile(r"%(?P<flags>[-+ #0']*)(?P<width>\d*)(?:\.(?P<precision>\d+))?(?P<letter>[diuoxXeEfFgGaAcspPtT%])")
+
+
+def formatted(call: Call) -> str:
+    """FORMAT(format, ...): each element by its own SQL; NULL in any but %t and %T makes the whole NULL."""
+    pattern, pieces, at, used = call.text(0), [], 0, 1
+    for found in SPECIFIER.finditer(pattern):
+        if "%" in pattern[at:found.start()]:
+            raise NoRule("this format of FORMAT")
+        pieces.append(values.string(pattern[at:found.start()]))
+        at = found.end()
+        if found["letter"] == "%":
+            pieces.append("'%'")
+            continue
+        if used >= len(call.args):
+            raise NoRule("FORMAT with too few arguments")
+        pieces.append(format_element(call, used, found))
+        used += 1
+    if "%" in pattern[at:] or used != len(call.args):
+        raise NoRule("this format of FORMAT")
+    pieces.append(values.string(pattern[at:]))
+    return "(" + " || ".join(p for p in pieces if p != "''" or len(pieces) == 1) + ")" if any(p != "''" for p in pieces) else "''"
+
+
+def format_element(call: Call, i: int, found: re.Match) -> str:
+    letter, kind, x = found["letter"], call.kinds[i], "{%d}" % i
+    flags, width, precision = found["flags"], found["width"], found["precision"]
+    if "'" in flags or "#" in flags:
+        if letter in "di" and flags == "'" and not width:
+            return f"format('{{:,}}', {x})".replace("{:,}", "{:,}")
+        raise NoRule("this flag of FORMAT")
+    if letter in "xXo" and kind == "INTEGER":
+        if flags or width:
+            raise NoRule("this flag of FORMAT")
+        return f"(CASE WHEN {x} < 0 THEN '-' ELSE '' END || printf('%{letter}', abs({x}::HUGEINT)::UBIGINT))"
+    if letter in "diu" and kind == "INTEGER":
+        return f"printf('%{flags}{width}{letter if letter != 'i' else 'd'}', {x})"
+    if letter in "fFeEgG" and kind in ("FLOAT", "NUMERIC", "BIGNUMERIC"):
+        return f"printf('%{flags}{width}.{precision or 6}{letter}', {x}::DOUBLE)"
+    if letter == "s" and kind == "STRING" or letter in "tT":
+        text = literal_text(call, i) if letter == "T" else ("{%d}" % i if kind == "STRING" else plain_text(call, i))
+        text = f"coalesce({text}, 'NULL')" if letter in "tT" else text
+        if width:
+            text = f"rpad({text}, greatest(length({text}), {width})::INTEGER, ' ')" if "-" in flags else f"lpad({text}, greatest(length({text}), {width})::INTEGER, ' ')"
+        return text
+    raise NoRule(f"the format element %{letter} for {kind}")
+
+
+def plain_text(call: Call, i: int) -> str:
+    """%t: a value's text, as a cast to STRING has it."""
+    if (call.kinds[i], "STRING") not in CASTS or call.kinds[i] == "BYTES":
+        raise NoRule(f"%t of {call.kinds[i]}")
+    if call.kinds[i] == "FLOAT":
+        return "CASE WHEN {%d} = trunc({%d}) AND abs({%d}) < 1e15 THEN {%d}::VARCHAR ELSE %s END" % (i, i, i, i, casted(call, i, "STRING"))
+    return casted(call, i, "STRING")
+
+
+# In single quotes where that spares the escapes.
+TEXT_LITERAL = ("CASE WHEN contains({0}, '\"') AND NOT contains({0}, chr(39)) THEN chr(39) || replace((to_json({0})::VARCHAR)[2:-2], '\\\"', '\"') || chr(39) "
+                "ELSE to_json({0})::VARCHAR END")
+
+
+def literal_text(call: Call, i: int) -> str:
+    """%T: a value as GoogleSQL writes it."""
+    kind, x = call.kinds[i], "{%d}" % i
+    if kind in ("INTEGER", "BOOLEAN", "FLOAT"):
+        return plain_text(call, i)
+    if kind == "STRING":
+        return TEXT_LITERAL.replace("{0}", x)
+    if kind in ("DATE", "DATETIME", "TIME", "TIMESTAMP", "NUMERIC"):
+        return f"('{kind} \"' || {plain_text(call, i)} || '\"')".replace('NUMERIC "\'', 'NUMERIC "\'')
+    raise NoRule(f"%T of {kind}")
