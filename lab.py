@@ -4,63 +4,92 @@
     python3 lab.py [flags of tornado_server.py]    set up what is missing, then start the lab
     python3 lab.py test [arguments of pytest]      set up what is missing, then run every test
 
-Both can be repeated, and interrupted at any point: what is done is not done again.
+Both can be repeated, and interrupted at any point: what is done is not done again, what is half done is.
 """
-# Written so that an old Python can read it, too, as far as the sentence that it is too old.
+# Written so that any Python can read it, as far as the sentence that it is too old.
+import errno
+import glob
 import hashlib
 import os
+import platform
 import re
+import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
 
 ROOT = os.path.dirname(os.path.abspath(__file__))
 VENV = os.path.join(ROOT, ".venv")
 PYTHON = os.path.join(VENV, "Scripts", "python.exe") if os.name == "nt" else os.path.join(VENV, "bin", "python")
 CACHE = os.path.join(ROOT, ".cache")
+UNFINISHED = os.path.join(VENV, "unfinished")  # there while packages are being installed
 NEEDED = (3, 11)
+SPACE = 700 * 1024 * 1024  # bytes of disk that a first set-up takes
+EVERY = 10  # seconds between two lines about a step where there is no terminal to show it in place
 
 
 class Failed(Exception):
     """A step that did not work; the message is for the person who started it."""
 
 
-class Step:
-    """One line that tells what is done, how far it is and how long it took."""
+class Progress:
+    """One line about one step: what is being done, how far it is, how long it has taken. Use as a context."""
 
     def __init__(self, title):
-        self.title, self.began, self.shown = title, time.time(), ""
-        self.terminal = sys.stdout.isatty()
-        self.tell("")
+        self.title, self.how_far = title, lambda: ""
+        self.began, self.told = time.time(), 0
+        self.terminal, self.width = sys.stdout.isatty(), 0
+        self._ended = threading.Event()
+        self._ticker = threading.Thread(target=self._tick)
+        self._ticker.daemon = True
 
-    def tell(self, how_far, end=False):
-        text = "{} ... {}".format(self.title, how_far) if how_far else "{} ...".format(self.title)
+    def __enter__(self):
+        self._show()
+        self._ticker.start()
+        return self
+
+    def __exit__(self, kind, error, trace):
+        self._ended.set()
+        self._ticker.join()
+        self._show("done" if kind is None else "stopped" if kind is KeyboardInterrupt else "failed", end=True)
+
+    def _tick(self):
+        while not self._ended.wait(0.5 if self.terminal else EVERY):
+            self._show()
+
+    def _show(self, state="", end=False):
+        seconds = time.time() - self.began
+        parts = [part for part in (state or self.how_far(), "{:.0f} s".format(seconds) if end or seconds >= 1 else "") if part]
+        text = " ... ".join([self.title] + ([", ".join(parts)] if parts else []))
         if self.terminal:
-            width = os.get_terminal_size().columns - 1
-            sys.stdout.write("\r" + text[:width].ljust(min(len(self.shown), width)) + ("\n" if end else ""))
-        elif end or not self.shown:
+            text = text[:shutil.get_terminal_size().columns - 1]
+            sys.stdout.write("\r" + text.ljust(self.width) + ("\n" if end else ""))
+            self.width = len(text)
+        else:
             sys.stdout.write(text + "\n")
-        self.shown = text
         sys.stdout.flush()
 
-    def progress(self, how_far):
-        self.tell("{}, {:.0f} s".format(how_far, time.time() - self.began))
 
-    def done(self):
-        self.tell("done, {:.0f} s".format(time.time() - self.began), end=True)
+class Step:
+    """Something to be done once. is_done(): whether it was; do(progress) does it, or raises Failed."""
+
+    def __init__(self, title, is_done, do):
+        self.title, self.is_done, self.do = title, is_done, do
 
 
-def run(command, step, follow=lambda line: None):
-    """Run a command, its output given line by line to `follow`; Failed with its last lines where it fails."""
+def run(command, follow=lambda line: None):
+    """Run a command, its output given line by line to `follow`; Failed with the reason where it fails."""
     environment = dict(os.environ, PYTHONUNBUFFERED="1")
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
+    for name in ("PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PYTHONHOME", "PYTHONPATH"):  # would send packages elsewhere
+        environment.pop(name, None)
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
     lines = []
     try:
         for line in iter(process.stdout.readline, b""):
             lines.append(line.decode("utf-8", "replace").rstrip())
-            how_far = follow(lines[-1])
-            if how_far:
-                step.progress(how_far)
+            follow(lines[-1])
     except BaseException:
         process.kill()
         raise
@@ -68,95 +97,139 @@ def run(command, step, follow=lambda line: None):
         process.wait()
         process.stdout.close()
     if process.returncode:
-        step.tell("failed", end=True)
         raise Failed(reason(lines))
 
 
 def reason(lines):
-    """What went wrong, in a sentence where the cause is known, else the command's last lines."""
+    """What went wrong, in a sentence where the cause is known, and the command's last lines."""
     text = "\n".join(lines)
+    said = "\n".join("    " + line for line in lines[-8:])
     if "No space left on device" in text or "Errno 28" in text:
-        return "There is no space left on the disk. Free about 1 GB and start again."
-    if re.search("NewConnectionError|Failed to establish|ConnectTimeout|Temporary failure in name|NameResolutionError|ConnectionError", text):
-        return "The package index can't be reached. Check the network and start again; what was downloaded is kept."
-    if "ensurepip is not" in text or "No module named venv" in text:
+        return no_space()
+    if "ensurepip is not" in text or "No module named venv" in text or "No module named ensurepip" in text:
         return "This Python can't make virtual environments. Install its venv package (on Debian and Ubuntu: python3-venv) and start again."
-    return "It failed with:\n" + "\n".join("    " + line for line in lines[-12:])
+    if re.search("ConnectionError|Failed to establish|ConnectTimeout|Read timed out|name resolution|NameResolutionError|SSLError|ProxyError", text):
+        return "The packages can't be downloaded. Check the network and start again; what was downloaded is kept. The installer said:\n" + said
+    return "It failed with:\n" + said
 
 
-def fingerprint(*files):
-    """A text that changes with the Python version and the content of files."""
+def no_space():
+    return "There is not enough space on the disk for {}: free {} MB and start again.".format(ROOT, SPACE // 1024 // 1024)
+
+
+# Stamps: what was done last time
+
+def fingerprint(*facts):
+    """A text that changes with this Python and with facts; a fact that names a file stands for its content."""
     digest = hashlib.sha256(sys.version.encode())
-    for name in files:
-        with open(os.path.join(ROOT, name), "rb") as file:
-            digest.update(file.read())
+    for fact in facts:
+        path = os.path.join(ROOT, fact)
+        if os.path.isfile(path):
+            with open(path, "rb") as file:
+                digest.update(file.read())
+        else:
+            digest.update(fact.encode())
     return digest.hexdigest()
 
 
 def is_stamped(name, text):
     try:
-        with open(os.path.join(VENV, name)) as file:
+        with open(os.path.join(VENV, name + ".stamp")) as file:
             return file.read() == text
     except OSError:
         return False
 
 
 def stamp(name, text):
-    with open(os.path.join(VENV, name), "w") as file:
+    with open(os.path.join(VENV, name + ".stamp"), "w") as file:
         file.write(text)
 
 
-def make_environment():
-    """The virtual environment; made anew where it is half made or of another Python."""
+# The steps
+
+def environment_step():
+    """The virtual environment: made anew where it is of another Python, or where installing into it was broken off."""
     mark = fingerprint()
-    if is_stamped("environment.stamp", mark) and os.path.exists(PYTHON):
-        return
-    step = Step("Making a virtual environment in .venv")
-    run([sys.executable, "-m", "venv", "--clear", VENV], step)
-    stamp("environment.stamp", mark)
-    step.done()
+
+    def is_done():
+        return is_stamped("environment", mark) and os.path.exists(PYTHON) and not os.path.exists(UNFINISHED)
+
+    def do(progress):
+        if shutil.disk_usage(ROOT).free < SPACE:
+            raise Failed(no_space())
+        run([sys.executable, "-m", "venv", "--clear", VENV])
+        stamp("environment", mark)
+    return Step("Making a virtual environment in .venv", is_done, do)
 
 
-def install(requirements, title):
-    """Install the packages that a requirements file pins."""
-    mark = fingerprint(requirements)
-    name = requirements.replace("/", "-") + ".stamp"
-    if is_stamped(name, mark):
-        return
-    step = Step(title)
+def packages_step(requirements, title):
+    """The packages that a file of requirements pins."""
+    name, mark = requirements.replace("/", "-"), fingerprint(requirements)
     with open(os.path.join(ROOT, requirements)) as file:
-        total = len([line for line in file if "==" in line])
-    seen = []
+        total = len([line for line in file if "==" in line.partition("#")[0]])
 
-    def follow(line):
-        if line.startswith("Collecting "):
-            seen.append(line)
-            return "{} of {} packages".format(len(seen), total)
-        if line.startswith("Installing collected"):
-            return "unpacking"
-        return None
-    run([PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "-r", requirements], step, follow)
-    stamp(name, mark)
-    step.done()
+    def do(progress):
+        before, found = installed(), []
+        progress.how_far = lambda: ("{} of {} installed".format(min(installed() - before, total), total) if installed() > before
+                                    else "{} of {} downloaded".format(len(found), total))
+
+        def follow(line):
+            if line.startswith(("Collecting ", "Requirement already")):
+                found.append(line)
+        open(UNFINISHED, "w").close()
+        run([PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "-r", requirements], follow)
+        stamp(name, mark)
+        os.remove(UNFINISHED)
+    return Step(title, lambda: is_stamped(name, mark), do)
 
 
-def prepare_analyzer():
-    """Google's SQL analyzer, compiled for this machine once."""
-    mark = fingerprint("requirements.txt")
-    if is_stamped("analyzer.stamp", mark) and os.path.isdir(CACHE):
-        return
-    step = Step("Compiling Google's SQL analyzer for this machine (once, up to a minute)")
-    run([PYTHON, "-m", "emulator.googlesql", CACHE], step)
-    stamp("analyzer.stamp", mark)
-    step.done()
+def installed():
+    """How many packages the virtual environment holds."""
+    pattern = os.path.join(VENV, "Lib", "site-packages") if os.name == "nt" else os.path.join(VENV, "lib", "python*", "site-packages")
+    return len(glob.glob(os.path.join(pattern, "*.dist-info")))
+
+
+def analyzer_step():
+    """Google's SQL analyzer, compiled for this machine."""
+    mark = fingerprint("requirements.txt", platform.platform())
+
+    def is_done():
+        return is_stamped("analyzer", mark) and glob.glob(os.path.join(CACHE, "*.cwasm"))
+
+    def do(progress):
+        run([PYTHON, "-m", "emulator.googlesql", CACHE])
+        stamp("analyzer", mark)
+    return Step("Compiling Google's SQL analyzer for this machine (once, up to a minute)", is_done, do)
 
 
 def set_up(testing):
-    make_environment()
-    install("requirements.txt", "Installing Python packages")
+    """Do what has not been done; each step is shown with its number among those that are left."""
+    steps = [environment_step(), packages_step("requirements.txt", "Installing Python packages")]
     if testing:
-        install("tests/requirements.txt", "Installing the tests' packages")
-    prepare_analyzer()
+        steps.append(packages_step("tests/requirements.txt", "Installing the tests' packages"))
+    steps.append(analyzer_step())
+    # A new environment is empty: every step after it is to be done, too.
+    first = next((i for i, step in enumerate(steps) if not step.is_done()), None)
+    todo = steps if first == 0 else [step for step in steps if not step.is_done()]
+    for number, step in enumerate(todo, 1):
+        with Progress("[{}/{}] {}".format(number, len(todo), step.title)) as progress:
+            step.do(progress)
+
+
+def alone():
+    """Wait until no other set-up runs in this folder; the lock ends with this process."""
+    os.makedirs(CACHE, exist_ok=True)
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return None
+    lock = open(os.path.join(CACHE, "setup.lock"), "w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        print("Waiting for another set-up in this folder to end.")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
 
 
 def become(command):
@@ -172,21 +245,43 @@ def become(command):
     os.execv(command[0], command)
 
 
+def too_old():
+    """The sentence about a Python that is too old, with the name of a newer one where there is one."""
+    newer = next((name for name in ["python3.{}".format(minor) for minor in range(20, NEEDED[1] - 1, -1)] if runs(name)), None)
+    return "Python {}.{} or newer is needed; this is {}.{}.{}".format(
+        *(NEEDED + tuple(sys.version_info[:2]) + (" Start it with: {} lab.py".format(newer) if newer else "",)))
+
+
+def runs(name):
+    try:
+        return not subprocess.call([name, "-c", ""], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    except OSError:
+        return False
+
+
+def interrupt(number, frame):
+    raise KeyboardInterrupt
+
+
 def main(arguments):
     if sys.version_info < NEEDED:
-        sys.exit("The lab needs Python {}.{} or newer; this is {}.{}.".format(*(NEEDED + tuple(sys.version_info[:2]))))
+        sys.exit(too_old())
     testing = arguments[:1] == ["test"]
+    signal.signal(signal.SIGTERM, interrupt)  # it ends what was started, as Ctrl-C does
     try:
+        lock = alone()
         set_up(testing)
+        if lock:
+            lock.close()
     except Failed as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
-        sys.exit("\nInterrupted. Start again to go on from here.")
+        print("Interrupted. Start again to go on from here.")
+        sys.exit(130)
     except OSError as error:
-        sys.exit("There is no space left on the disk. Free about 1 GB and start again." if error.errno == 28
-                 else "The lab can't be set up in {}: {}.".format(ROOT, error.strerror))
+        sys.exit(no_space() if error.errno == errno.ENOSPC else "The lab can't be set up in {}: {}.".format(ROOT, error.strerror))
     if testing:
-        become([PYTHON, "-m", "pytest", "tests"] + arguments[1:])
+        become([PYTHON, "-m", "pytest"] + arguments[1:])
     become([PYTHON, os.path.join(ROOT, "tornado_server.py"), "--cache-dir", CACHE] + arguments)
 
 

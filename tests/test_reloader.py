@@ -6,7 +6,6 @@ import queue
 import sys
 import textwrap
 import threading
-import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
@@ -415,8 +414,7 @@ def test_a_way_of_saving(live, way):
     assert one.events.empty()
 
 
-def test_through_a_symbolic_link(tmp_path, live):
-    one = live()
+def test_through_a_symbolic_link(tmp_path):
     real = tmp_path / "elsewhere" / "real.py"
     real.parent.mkdir()
     real.write_text(MAIN)

@@ -1,14 +1,10 @@
 """The backend over HTTP: the wire contract, every error in it, who may call, what ends it, and the live stream."""
 import asyncio
 import json
-import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -16,8 +12,7 @@ import requests
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import websocket_connect
 
-from conftest import ROOT
-from lab_fixtures import LiveStream, children, ready_url, running_lab, start, wait_until_gone
+from lab_fixtures import LiveStream, children, running_lab, start, wait_until_gone
 
 JSON = {"Content-Type": "application/json"}
 # What data asks for, execute does.
