@@ -22,6 +22,9 @@ ROWS = [
     ("SELECT name FROM people ORDER BY name NULLS LAST", [("Ann",), ("Bob",), (None,)]),
     ("SELECT id FROM people ORDER BY id LIMIT 1 OFFSET 1", [(2,)]),
     ("SELECT id FROM (SELECT id FROM people ORDER BY id DESC LIMIT 2) ORDER BY id", [(2,), (3,)]),
+    # NaN is the least when rows are sorted, and no number compares with it
+    ("SELECT x FROM UNNEST([1.5, CAST('nan' AS FLOAT64), NULL, -2.0]) x ORDER BY x LIMIT 1 OFFSET 2", [(-2.0,)]),
+    ("SELECT x > 0, x < 0, x = x, x != x, MIN(x) OVER () > 0 FROM UNNEST([CAST('nan' AS FLOAT64)]) x", [(False, False, False, True, False)]),
     # Joins
     ("SELECT name, total FROM people JOIN orders ON people.id = person ORDER BY total", [("Bob", Decimal("0.5")), ("Ann", Decimal("5.25")), ("Ann", Decimal(7))]),
     ("SELECT p.id, o.id AS o FROM people p LEFT JOIN orders o ON p.id = o.person ORDER BY 1, 2", [(1, 10), (1, 11), (2, 12), (3, None)]),

@@ -310,7 +310,10 @@ class Expressions:
         if item.HasField("collation_name"):
             raise NoRule("ORDER BY with COLLATE")
         first = item.null_order == 1 or (item.null_order == 0 and not item.is_descending)
-        return f"{self.expr_column_ref(item.column_ref)} {'DESC' if item.is_descending else 'ASC'} NULLS {'FIRST' if first else 'LAST'}"
+        key = self.expr_column_ref(item.column_ref)
+        if item.column_ref.column.type.type_kind == type_pb2.TYPE_DOUBLE:
+            key = f"CASE WHEN isnan({key}) THEN '-inf'::DOUBLE ELSE {key} END"  # the least of numbers, where DuckDB takes it for the largest
+        return f"{key} {'DESC' if item.is_descending else 'ASC'} NULLS {'FIRST' if first else 'LAST'}"
 
 
 CHECKED_PARAMETERS = {type_pb2.TYPE_INT64, type_pb2.TYPE_DOUBLE, type_pb2.TYPE_BOOL, type_pb2.TYPE_DATE, type_pb2.TYPE_DATETIME,

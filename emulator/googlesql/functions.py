@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from .. import values
 from . import dates, json_values, strings, types
-from .casts import CASTS, casted
 from .expressions import Call, NoRule, no
 from .json_values import json_array, json_query, json_scalar, json_value
 from .runtime import raised, raised_text
@@ -28,8 +27,19 @@ def logical(word: str):
     return rule
 
 
+# Which side's NaN makes DuckDB, to which NaN is the largest number, find what BigQuery does not.
+NAN_SIDE = {"=": 0, "<>": 0, ">": 0, ">=": 0, "<": 1, "<=": 1}
+
+
 def compare(operator: str):
-    return lambda call: f"({{0}} {operator} {{1}})"
+    def rule(call: Call) -> str:
+        plain = f"({{0}} {operator} {{1}})"
+        side = NAN_SIDE[operator]
+        constant = call.literal(side) is not None or operator in ("=", "<>") and call.literal(1 - side) is not None
+        if call.kinds[side] != "FLOAT" or constant:
+            return plain
+        return f"({plain} OR isnan({{{side}}}))" if operator == "<>" else f"({plain} AND NOT isnan({{{side}}}))"
+    return rule
 
 
 def divided(call: Call) -> str:
@@ -443,7 +453,7 @@ def approx_top_count(call: Call) -> str:
 
 AGGREGATES: dict[str, object] = {
     "$count_star": "count(*){over}", "count": count, "countif": "count_if({distinct}{0}){over}::BIGINT",
-    "sum": total, "avg": average, "min": aggregate("min"), "max": aggregate("max"),
+    "sum": total, "avg": average, "min": {"FLOAT": f"CASE WHEN bool_or(isnan({{0}})){{filter}}{{over}} THEN 'nan'::DOUBLE ELSE {aggregate('min')} END", "*": aggregate("min")}, "max": aggregate("max"),
     "any_value": "any_value({0}){filter}{over}", "array_agg": array_agg, "string_agg": string_agg, "array_concat_agg": array_concat_agg,
     "approx_count_distinct": "count(DISTINCT {0}){over}", "approx_quantiles": approx_quantiles,
     "logical_and": aggregate("bool_and"), "logical_or": aggregate("bool_or"),
