@@ -60,6 +60,7 @@ class Lab:
             options.data_dir.resolve(), options.project, options.cache_dir, lambda state: self.live.publish("engine", {"state": state}))
         self.pool = ThreadPoolExecutor(WORKERS, "request")
         self.numbers = itertools.count(1)
+        self.running = 0
 
     @property
     def name(self) -> str:
@@ -98,12 +99,17 @@ class Lab:
         context = contextvars.copy_context()
         context.run(live.request_id.set, next(self.numbers))
         work = asyncio.get_running_loop().run_in_executor(self.pool, context.run, self._run, data)
+        self.running += 1
+        work.add_done_callback(self._ended)
         # Google's client asks an engine that is gone again and again for ten minutes; the page need not wait with it.
         while not (await asyncio.wait({work}, timeout=1))[0]:
             if self.engine and self.engine.down_for() > PATIENCE:
-                work.add_done_callback(lambda done: done.exception())
                 raise EngineGone
         return work.result()
+
+    def _ended(self, work: asyncio.Future) -> None:
+        self.running -= 1
+        work.exception()  # looked at, even if nobody waits for it any more
 
     def _run(self, data: dict) -> str:
         """One request, on one version of the learner's file from its start to its end."""
@@ -241,6 +247,8 @@ class MainHandler(Guarded):
         lab = self.lab
         if lab.engine and lab.engine.state != "up":
             self.refuse(503, f"The embedded BigQuery is {lab.engine.state}; it comes up by itself. Try again in a moment.")
+        elif lab.running >= WORKERS:
+            self.refuse(503, f"{WORKERS} requests are at work already, and none has ended. If they wait for ever, start the lab again.")
         elif lab.reloader.version is None:
             report = lab.reloader.report
             self.refuse(503, f"No version of {lab.name} could be loaded yet. Correct it and save.\n\n{report['traceback']}"
@@ -287,6 +295,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--cloud", action="store_true", help="use the real BigQuery, with your own credentials")
     parser.add_argument("--open", action=argparse.BooleanOptionalAction, default=can_open(), help="open the page in the browser")
     options = parser.parse_args(argv)
+    if options.tables.is_dir() or not options.tables.absolute().parent.is_dir():
+        parser.error(f"--tables names the file that you edit; {options.tables} can't be one")
     options.project = options.project or (None if options.cloud else "lab-project")
     return options
 
@@ -382,6 +392,7 @@ async def start(lab: Lab, port: int) -> None:
 def main(argv: list[str]) -> None:
     options = parse(argv)
     sockets = listen(options)
+    sys.stdin = open(os.devnull)  # input() in the learner's file is an error, not a wait without end
     if options.cloud:
         use_cloud(options.project)
     try:

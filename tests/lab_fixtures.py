@@ -79,9 +79,9 @@ class Lab:
         return self.live.snapshot["addresses"]
 
 
-def start(*flags: str, cwd: Path = ROOT, **options) -> subprocess.Popen:
+def start(*flags: str, cwd: Path = ROOT, python: str = sys.executable, **options) -> subprocess.Popen:
     """`python tornado_server.py` on a free port, its output a pipe."""
-    command = [sys.executable, str(cwd / "tornado_server.py"), "--port", "0", "--no-open", *flags]
+    command = [python, str(cwd / "tornado_server.py"), "--port", "0", "--no-open", *flags]
     clean = {name: value for name, value in os.environ.items() if name not in OUTSIDE}
     return subprocess.Popen(command, cwd=cwd, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                             env=clean | options.pop("env", {}), **options)

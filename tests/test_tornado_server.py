@@ -1,9 +1,14 @@
 """The backend over HTTP: the wire contract, every error in it, who may call, what ends it, and the live stream."""
 import asyncio
 import json
+import os
 import re
+import shutil
 import signal
 import socket
+import subprocess
+import sys
+import sysconfig
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,7 +17,8 @@ import requests
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import websocket_connect
 
-from lab_fixtures import LiveStream, children, running_lab, start, wait_until_gone
+from conftest import ROOT
+from lab_fixtures import LiveStream, children, ready_url, running_lab, start, wait_until_gone
 
 JSON = {"Content-Type": "application/json"}
 # What data asks for, execute does.
@@ -77,6 +83,9 @@ class my_bigquery_client:
 
     def recurses(self, data):
         return self.recurses(data)
+
+    def asks(self, data):
+        return input()
 
     def surrogate(self, data):
         return "half \\ud800 a pair"
@@ -160,7 +169,7 @@ def test_an_exception_has_the_learners_frames_only(lab):
     assert 'return {}["no such key"]' in answer.text and answer.text.rstrip().endswith("KeyError: 'no such key'")
 
 
-@pytest.mark.parametrize("do, said", [("exits", "SystemExit: bye"), ("interrupts", "KeyboardInterrupt"), ("recurses", "RecursionError"),
+@pytest.mark.parametrize("do, said", [("exits", "SystemExit: bye"), ("interrupts", "KeyboardInterrupt"), ("recurses", "RecursionError"), ("asks", "EOFError"),
                                       ("nothing", "execute returned nothing"), ("no_such_method", "AttributeError")])
 def test_whatever_execute_raises_is_answered(lab, do, said):
     answer = lab.post({"do": do})
@@ -238,6 +247,18 @@ def test_eight_slow_requests_do_not_hold_up_a_ninth(lab):
         assert not any(answer.done() for answer in slow)
         lab.submit(do="opens")
         assert sorted(answer.result() for answer in slow) == ["blocked"] * 4 + ["waited"] * 4
+
+
+def test_requests_that_never_end_are_not_joined_by_more(tmp_path):
+    with running_lab(tmp_path, SOURCE) as lab, ThreadPoolExecutor(64) as pool:
+        slow = [pool.submit(lab.post, {"do": "waits"}) for _ in range(64)]
+        for _ in slow:
+            lab.live.wait("started")
+        answer = lab.post({"do": "opens"})
+        assert answer.status_code == 503 and "64 requests are at work" in answer.text
+        lab.process.send_signal(signal.SIGINT)
+        assert lab.process.wait(20) == 0
+        assert all(isinstance(answer.exception(), requests.ConnectionError) for answer in slow)
 
 
 # The live stream
@@ -337,9 +358,28 @@ def test_a_data_dir_in_use(lab):
     assert "in use" in refusal("--data-dir", str(lab.tables.parent / "data"))
 
 
-@pytest.mark.parametrize("flags", [["--port", "x"], ["--no-such-flag"], ["--port", "70000"]])
+@pytest.mark.parametrize("flags", [["--port", "x"], ["--no-such-flag"], ["--port", "70000"], ["--tables", "/nowhere/tables.py"],
+                                   ["--tables", str(ROOT)]])
 def test_flags_that_make_no_sense(flags):
     assert flags[-1] in refusal(*flags)
+
+
+def test_a_folder_of_packages_beside_the_server(tmp_path):
+    """`pip install --target site-packages -r requirements.txt`, then a Python that has no packages of its own."""
+    for name in ("tornado_server.py", "reloader.py", "lab", "emulator"):
+        (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, tmp_path / name)
+    (tmp_path / "site-packages").symlink_to(sysconfig.get_path("purelib"))
+    shutil.copy(ROOT / "tables.final.py", tmp_path / "tables.py")
+    bare = os.path.realpath(sys.executable)
+    if not subprocess.run([bare, "-c", "import tornado"], capture_output=True, cwd=tmp_path).returncode:
+        pytest.skip("this Python has the packages itself")
+    process = start(cwd=tmp_path, python=bare)
+    try:
+        url = ready_url(process)
+        assert "Created" in requests.post(url, json={"tableName": "t"}).text
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
 
 
 # --cloud
