@@ -82,6 +82,9 @@ ROWS = [
     ("SELECT id FROM people WHERE id NOT IN (SELECT person FROM orders) ORDER BY id", [(3,)]),
     ("SELECT id, (SELECT SUM(total) FROM orders WHERE person = people.id) AS t FROM people ORDER BY id", [(1, Decimal("12.25")), (2, Decimal("0.5")), (3, None)]),
     ("SELECT id FROM people WHERE 'a' IN UNNEST(tags)", [(1,)]),
+    ("SELECT id, (SELECT MAX(CAST(CAST(x * p.id + 1 AS STRING) AS INT64) / (p.id + x)) FROM UNNEST([1, 2]) x) AS m FROM people p ORDER BY id", [(1, 1.0), (2, 1.25), (3, 1.4)]),
+    ("SELECT SAFE.SUBSTR(name, id - 5, (SELECT MAX(id) FROM people)) AS x FROM people ORDER BY id", [("Ann",), ("Bob",), (None,)]),
+    ("SELECT SAFE_DIVIDE((SELECT SUM(id) FROM orders), (SELECT COUNT(*) FROM people WHERE id > 100)) AS x", [(None,)]),
     # Pivots and pipes
     ("SELECT * FROM (SELECT person, total FROM orders) PIVOT (SUM(total) FOR person IN (1, 2))", [(Decimal("12.25"), Decimal("0.5"))]),
     ("SELECT * FROM (SELECT 1 AS a, 2 AS b) UNPIVOT (v FOR n IN (a, b)) ORDER BY n", [(1, "a"), (2, "b")]),

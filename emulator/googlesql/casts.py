@@ -5,10 +5,10 @@ from .. import values
 from .expressions import Call
 from .runtime import raised
 
+# Fifteen digits where they are enough to tell the number, else seventeen.
+FLOAT_DIGITS = "CASE WHEN printf('%.15g', {0})::DOUBLE = {0} THEN printf('%.15g', {0}) ELSE printf('%.17g', {0}) END"
 FLOAT_TEXT = ("CASE WHEN isnan({0}) THEN 'nan' WHEN isinf({0}) THEN CASE WHEN {0} > 0 THEN 'inf' ELSE '-inf' END "
-              "WHEN abs({0}) >= 1e15 AND abs({0}) < 1e17 AND {0} = round({0}) AND {0}::DECIMAL(38,0) % 100 = 0 "
-              "THEN regexp_replace(printf('%.16e', {0}), '[.]?0*e', 'e') "
-              "ELSE regexp_replace({0}::VARCHAR, '[.]0$', '') END")
+              f"ELSE {FLOAT_DIGITS} END")
 PLAIN_DECIMAL = "CASE WHEN contains({0}::VARCHAR, '.') THEN rtrim(rtrim({0}::VARCHAR, '0'), '.') ELSE {0}::VARCHAR END"
 FRACTION = ("CASE WHEN microsecond({0}) % 1000000 = 0 THEN '' WHEN microsecond({0}) % 1000 = 0 THEN strftime({x}, '.%g') "
             "ELSE strftime({x}, '.%f') END")

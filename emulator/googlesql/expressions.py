@@ -17,6 +17,7 @@ from . import types
 
 SHORT = 48  # an argument up to this length is repeated rather than bound
 PLACEHOLDER = re.compile(r"\{(\d+)\}")
+LITERAL = re.compile(r"\(?(-?[0-9][0-9.e+-]*|'[^']*'|true|false|NULL)\)?(::[\w(),]+)?")
 LAMBDA = re.compile(r"lambda v(\d+):")
 VOLATILE = re.compile(r"random\(|uuid\(")
 SAFE_ERROR_MODE = 1
@@ -84,7 +85,8 @@ def fill(template: str, args: list[str], safe: bool = False) -> str:
     used = [int(i) for i in PLACEHOLDER.findall(template)]
     bound = [i for i in sorted(set(used)) if must_bind(args[i], used.count(i), safe)]
     if bound:
-        bound += [i for i in sorted(set(used)) if i not in bound and "SELECT " in args[i]]  # a lambda can't hold a subquery
+        # The lambda's body gets no column and no subquery: DuckDB fails on those in a correlated subquery.
+        bound = [i for i in sorted(set(used)) if not LITERAL.fullmatch(args[i])]
         name = f"v{1 + max((int(level) for arg in args for level in LAMBDA.findall(arg)), default=0)}"
         packed = ", ".join(f"p{i} := {args[i]}" for i in bound)
         args = [f"{name}.p{i}" if i in bound else arg for i, arg in enumerate(args)]

@@ -7,7 +7,7 @@ import re
 from .. import values
 from ..errors import ApiError
 from . import types
-from .casts import DATETIME_TEXT, PLAIN_DECIMAL, TIME_TEXT, TIMESTAMP_TEXT
+from .casts import DATETIME_TEXT, FLOAT_DIGITS, PLAIN_DECIMAL, TIME_TEXT, TIMESTAMP_TEXT
 from .expressions import Call, NoRule
 from .runtime import raised_text
 
@@ -80,7 +80,7 @@ JSON_TEXT = {
     "STRING": "to_json({0})::VARCHAR", "BOOLEAN": "{0}::VARCHAR", "JSON": "{0}::VARCHAR",
     "INTEGER": "CASE WHEN abs({0}::HUGEINT) > 9007199254740992 THEN '\"' || {0} || '\"' ELSE {0}::VARCHAR END",
     "FLOAT": "CASE WHEN isnan({0}) THEN '\"NaN\"' WHEN isinf({0}) THEN CASE WHEN {0} > 0 THEN '\"Infinity\"' ELSE '\"-Infinity\"' END "
-             "ELSE regexp_replace({0}::VARCHAR, '[.]0$', '') END",
+             f"ELSE {FLOAT_DIGITS} END",
     "NUMERIC": "(" + PLAIN_DECIMAL + ")", "BIGNUMERIC": "(" + PLAIN_DECIMAL + ")",
     "BYTES": "'\"' || to_base64({0}) || '\"'", "DATE": "'\"' || {0}::VARCHAR || '\"'",
     "DATETIME": "'\"' || replace(" + DATETIME_TEXT + ", ' ', 'T') || '\"'",
