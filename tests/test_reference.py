@@ -57,3 +57,20 @@ def test_errors_of_the_evaluator_are_the_statements(world):
     with pytest.raises(ApiError, match="mine") as failed:
         world.rows("SELECT SHA512(ERROR('mine'))")
     assert failed.value.reason == "invalidQuery"
+
+
+@pytest.mark.parametrize("expression,expected", [
+    ("FARM_FINGERPRINT('foo') = MAX(FARM_FINGERPRINT('foo'))", True), ("LENGTH(SHA512(CONCAT('a', 'b')))", 64), ("SAFE.CODE_POINTS_TO_BYTES([300])", None),
+    ("CODE_POINTS_TO_BYTES([65])", b"A"),
+])
+def test_constant_calls_are_evaluated_beside_large_tables(sql, expression, expected):
+    world = World(sql)
+    world.table("big", "x INTEGER")
+    world.connection.execute("INSERT INTO big SELECT range FROM range(5000)")
+    assert world.rows(f"SELECT COUNT(*) AS n, {expression} AS y FROM big") == [(5000, expected)]
+
+
+def test_an_error_of_a_constant_call(world):
+    with pytest.raises(ApiError, match="Invalid ASCII value 300") as failed:
+        world.value("CODE_POINTS_TO_BYTES([300])")
+    assert failed.value.reason == "invalidQuery"

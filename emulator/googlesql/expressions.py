@@ -253,7 +253,14 @@ class Expressions:
     def expr_function_call(self, node) -> str:
         from .functions import FUNCTIONS
         call = self.call_of(node.parent)
-        return fill(template_of(FUNCTIONS, call), call.args, node.parent.error_mode == SAFE_ERROR_MODE)
+        safe = node.parent.error_mode == SAFE_ERROR_MODE
+        try:
+            return fill(template_of(FUNCTIONS, call), call.args, safe)
+        except NoRule:
+            if call.name.startswith("$") or not call.args or not is_constant(node):
+                raise
+        from .reference import evaluate_call
+        return evaluate_call(call, safe)
 
     def expr_aggregate_function_call(self, node) -> str:
         """An aggregate with all its modifiers."""
@@ -320,6 +327,12 @@ class Expressions:
 
 CHECKED_PARAMETERS = {type_pb2.TYPE_INT64, type_pb2.TYPE_DOUBLE, type_pb2.TYPE_BOOL, type_pb2.TYPE_DATE, type_pb2.TYPE_DATETIME,
                       type_pb2.TYPE_TIME, type_pb2.TYPE_TIMESTAMP, type_pb2.TYPE_NUMERIC, type_pb2.TYPE_INTERVAL}
+
+
+def is_constant(node) -> bool:
+    """Whether an expression has neither columns nor subqueries."""
+    from .analyzer import find
+    return not any(any(find(node, kind)) for kind in ("ResolvedColumnRefProto", "ResolvedSubqueryExprProto"))
 
 
 def template_of(table: dict, call: Call) -> str:

@@ -16,7 +16,8 @@ from .. import values
 from ..errors import unsupported
 from . import types
 from .analyzer import Statement, Table, catalog_proto, find, query_error
-from .engine import UNIMPLEMENTED, ServiceError
+from .engine import OUT_OF_RANGE, UNIMPLEMENTED, ServiceError
+from .expressions import Call, NoRule
 from .runtime import runtime_error
 
 FULL_NODE = 1  # a value of ParseLocationRecordType
@@ -46,9 +47,39 @@ def evaluate(statement: Statement, cursor, construct: str) -> str:
         if error.code == UNIMPLEMENTED or any(words in error.message for words in MISSING):
             raise unsupported(construct) from None
         raise query_error(error) from None
-    if answer.prepared.prepared_query_id:
-        statement.sql.engine.call("UnprepareQuery", service.UnprepareQueryRequest(prepared_query_id=answer.prepared.prepared_query_id))
+    release(statement.sql, answer)
     return rows_as_sql(statement, answer.content.table_data)
+
+
+def evaluate_call(call: Call, safe: bool) -> str:
+    """A call whose arguments are all constants, as a literal of its value; NoRule where the evaluator can't do it."""
+    compiler = call.compiler
+    args, fields, request = [], [], service.EvaluateQueryRequest()
+    for i, (arg, proto) in enumerate(zip(call.args, call.protos)):
+        if call.kinds[i] == "ENUM":
+            args.append(call.part(i))
+            continue
+        args.append(f"@p{i}")
+        fields.append(types.rest_field(proto, f"p{i}"))
+        request.params.add(name=f"p{i}", value=encode(fetch(compiler.cursor, f"SELECT {arg}")[0][0], proto))
+    sql = compiler.plan.sql
+    request.sql = f"SELECT {'SAFE.' if safe else ''}{call.name}({', '.join(args)})"
+    request.options.CopyFrom(sql.options("NAMED", fields))
+    try:
+        with sql.engine.lock:
+            request.registered_catalog_id = sql.catalog({})
+            answer = sql.engine.call("EvaluateQuery", request, service.EvaluateQueryResponse)
+    except ServiceError as error:
+        if error.code != OUT_OF_RANGE:
+            raise NoRule(f"the function {call.name.upper()}") from None
+        raise query_error(error) from None
+    release(sql, answer)
+    return types.literal(answer.content.table_data.row[0].cell[0], call.type)
+
+
+def release(sql, answer) -> None:
+    if answer.prepared.prepared_query_id:
+        sql.engine.call("UnprepareQuery", service.UnprepareQueryRequest(prepared_query_id=answer.prepared.prepared_query_id))
 
 
 def with_short_names(statement: Statement, options, construct: str) -> tuple[str, dict[tuple, Table]]:
