@@ -27,6 +27,7 @@ import contextlib
 import ctypes
 import enum
 import functools
+import gc
 import hashlib
 import importlib.abc
 import importlib.util
@@ -47,6 +48,7 @@ from watchdog.observers import Observer
 
 PIECES = 0.05  # seconds that a save made in pieces may pause
 SAFETY_NET = 1.0  # seconds between looks at the file where no event arrives
+TIDY = 50  # reloads after which old classes are collected: a class refers to itself, so it is never freed by counting
 CONTAINERS, LARGE = {list, tuple, set, frozenset, dict}, 10_000  # longer ones are data, not searched for functions
 NOT_FOR_CODE = {"site-packages", "dist-packages", ".venv"}  # libraries, though they may lie in the learner's folder
 
@@ -259,6 +261,8 @@ class Reloader:
         linecache.cache[self.path] = cache_entry(self.path, world.version.lines)
         world.version.seconds["swap"] = time.perf_counter() - start
         self._publish(changes(before, world.version.outline), world.version.seconds)
+        if world.version.number % TIDY == 0:
+            gc.collect()
 
     def _publish(self, changed: dict, seconds: dict) -> None:
         version = {"number": self.version.number, "hash": self.version.digest}
