@@ -27,8 +27,8 @@ from google.protobuf.message import Message
 if api_implementation.Type() == "upb":
     api_implementation._c_module.SetAllowOversizeProtos(True)
 
-# A code of absl::Status.
-CANCELLED, INVALID_ARGUMENT, NOT_FOUND, OUT_OF_RANGE, UNIMPLEMENTED = 1, 3, 5, 11, 12
+# Codes of absl::Status.
+OUT_OF_RANGE, UNIMPLEMENTED = 11, 12
 
 
 class ServiceError(Exception):

@@ -1,8 +1,7 @@
 """The table of SQL functions: how DuckDB says each of BigQuery's.
 
 FUNCTIONS, AGGREGATES, WINDOWS: name -> a template over its arguments ({0}, {1}), or a dict from the
-first argument's type to one, or a function from the Call to one. CASTS: (from, to) -> a template.
-An operator's name begins with $. A function without an entry goes to the reference evaluator.
+first argument's type to one, or a function from the Call to one. An operator's name begins with $. A function without an entry goes to the reference evaluator.
 """
 from __future__ import annotations
 
@@ -50,12 +49,10 @@ def divided(call: Call) -> str:
     if call.kind == "BIGNUMERIC":
         raise NoRule("division of BIGNUMERIC")
     # In integers of 10^-9; one digit more than is kept tells how to round.
-    whole = "replace({0}::VARCHAR, '.', '')::HUGEINT * 10000000000"
-    by = "replace({1}::VARCHAR, '.', '')::HUGEINT"
-    return (f"CASE WHEN {{1}} = 0 THEN {zero} WHEN abs({{0}}) < 1e19 THEN (({whole} // {by} + CASE WHEN ({{0}} < 0) <> ({{1}} < 0) THEN -5 ELSE 5 END) // 10)"
-            "::DECIMAL(38,0)::VARCHAR::DOUBLE / 1e9 ELSE {0}::DOUBLE / {1}::DOUBLE END").replace(
-        "::DECIMAL(38,0)::VARCHAR::DOUBLE / 1e9", "::DECIMAL(38,0) * 0.000000001::DECIMAL(10,9)").replace(
-        "ELSE {0}::DOUBLE / {1}::DOUBLE END", "ELSE ({0}::DOUBLE / {1}::DOUBLE)::DECIMAL(38,9) END")
+    whole = "replace({0}::VARCHAR, '.', '')::HUGEINT * 10000000000 // replace({1}::VARCHAR, '.', '')::HUGEINT"
+    half = "CASE WHEN ({0} < 0) <> ({1} < 0) THEN -5 ELSE 5 END"
+    exact = f"(({whole} + {half}) // 10)::DECIMAL(38,0) * 0.000000001::DECIMAL(10,9)"
+    return f"CASE WHEN {{1}} = 0 THEN {zero} WHEN abs({{0}}) < 1e19 THEN {exact} ELSE ({{0}}::DOUBLE / {{1}}::DOUBLE)::DECIMAL(38,9) END"
 
 
 def added(sign: str):
@@ -379,9 +376,7 @@ FUNCTIONS: dict[str, object] = {
     "int64": json_scalar("BIGINT", "({0})::BIGINT"), "double": json_scalar("DOUBLE", "({0})::DOUBLE"), "float64": json_scalar("DOUBLE", "({0})::DOUBLE"),
     "bool": json_scalar("BOOLEAN", "({0})::BOOLEAN"),
 }
-for _name, _other in (("power", "pow"), ("ceiling", "ceil"), ("collate", None), ("current_user", "session_user")):
-    if _other:
-        FUNCTIONS[_name] = FUNCTIONS[_other]
+FUNCTIONS |= {"power": FUNCTIONS["pow"], "ceiling": FUNCTIONS["ceil"], "current_user": FUNCTIONS["session_user"]}
 
 
 # Aggregates ---------------------------------------------------------------------------------------
