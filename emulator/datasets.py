@@ -134,15 +134,19 @@ def change(call: Call, how) -> dict:
 def delete(call: Call) -> None:
     """Delete a dataset; with deleteContents its tables and routines too, else it must be empty."""
     def work(tx: Transaction) -> None:
-        body = find(tx, call.dataset, None)
-        call.check_etag(public(body)["etag"])
-        tables = tx.lake.children("table", call.dataset)
-        if tables and not call.flag("deleteContents"):
-            raise ApiError("resourceInUse", f"Dataset {body['id']} is still in use")
-        for table in tables:
-            ref = (*call.dataset, table["tableReference"]["tableId"])
-            tx.drop_relation(table)
-            tx.delete("table", ref)
-            tx.delete("policy", ref)
-        tx.delete("dataset", call.dataset)
+        call.check_etag(public(find(tx, call.dataset, None))["etag"])
+        drop(tx, call.dataset, call.flag("deleteContents"))
     call.lake.write(work)
+
+
+def drop(tx: Transaction, ref: tuple[str, str], contents: bool) -> None:
+    """Delete a dataset, with its tables if `contents`; ApiError resourceInUse where it has some otherwise."""
+    tables = tx.lake.children("table", ref)
+    if tables and not contents:
+        raise ApiError("resourceInUse", f"Dataset {iam.name_of(ref)} is still in use")
+    for table in tables:
+        name = (*ref, table["tableReference"]["tableId"])
+        tx.drop_relation(table)
+        tx.delete("table", name)
+        tx.delete("policy", name)
+    tx.delete("dataset", ref)

@@ -187,7 +187,7 @@ class Jobs:
         self._active: dict[tuple[str, str], Job] = {}
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(WORKERS, "job")
-        self.sweep()
+        self._recover()
 
     def start(self, job: Job) -> Job:
         """Run a job on a worker thread; ApiError duplicate if its id was used before."""
@@ -225,20 +225,31 @@ class Jobs:
         ended = [body for body in self.lake.children("job", (project,)) if body["jobReference"]["jobId"] not in names]
         return sorted(active + ended, key=lambda body: int(body["statistics"]["creationTime"]), reverse=True)
 
-    def sweep(self) -> None:
-        """Let go of results that are a day old; make those that a restart finds readable again."""
+    def _recover(self) -> None:
+        """Make the results that the last process left readable again, and drop tables that no job knows."""
+        self.sweep()
         kept = set()
+        for result in self._results():
+            kept.add(result["_relation"])
+            self.lake.add("table", table_ref(result), result)
+        cursor = self.lake.cursor()
+        for name, in cursor.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'results'").fetchall():
+            if query.results_relation(name) not in kept:
+                cursor.execute(f"DROP TABLE {query.results_relation(name)}")
+
+    def _results(self) -> list[dict]:
+        return [body["_result"] for parent in self.lake.parents("job") for body in self.lake.children("job", parent) if "_result" in body]
+
+    def sweep(self) -> None:
+        """Let go of results that are a day old."""
+        cursor = self.lake.cursor()
         for parent in self.lake.parents("job"):
             for body in self.lake.children("job", parent):
                 result = body.get("_result")
-                if result and int(body["statistics"]["creationTime"]) + RESULTS_KEPT_MS > now_ms():
-                    kept.add(result["_relation"])
-                    self.lake.add("table", table_ref(result), result)
-        cursor = self.lake.cursor()
-        tables = cursor.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'results'").fetchall()
-        for name, in tables:
-            if query.results_relation(name) not in kept:
-                cursor.execute(f"DROP TABLE {query.results_relation(name)}")
+                if result and int(body["statistics"]["creationTime"]) + RESULTS_KEPT_MS < now_ms():
+                    cursor.execute(f"DROP TABLE IF EXISTS {result['_relation']}")
+                    self.lake.add("table", table_ref(result), None)
+                    self.lake.put_later("job", (*parent, body["jobReference"]["jobId"]), {key: value for key, value in body.items() if key != "_result"})
 
     def close(self) -> None:
         for job in list(self._active.values()):
@@ -405,7 +416,9 @@ def results(call: Call, body: dict, kind: str) -> dict:
                    **{key: statistics[key] for key in ("creationTime", "startTime", "endTime")}}
     else:
         answer["etag"] = etag([body["id"], dict(call.query)])
-    return answer | rows_of(call, body["_result"]) if "_result" in body else answer | {"totalRows": "0"}
+    if "numDmlAffectedRows" in statistics["query"]:
+        answer |= {name: statistics["query"][name] for name in ("numDmlAffectedRows", "dmlStats")}
+    return answer | rows_of(call, body["_result"]) if "_result" in body else answer
 
 
 def rows_of(call: Call, result: dict) -> dict:

@@ -238,10 +238,16 @@ class Transaction:
             self._save({**later, **self._changes})
             self.cursor.execute("COMMIT")
         except BaseException:
-            self.cursor.execute("ROLLBACK")
+            self._undo()
             raise
         self.lake._published(self.cursor, self._changes)
         return result
+
+    def _undo(self) -> None:
+        try:
+            self.cursor.execute("ROLLBACK")
+        except duckdb.TransactionException:
+            pass  # a COMMIT that failed has ended the transaction already
 
     def execute(self, sql: str, parameters: list | None = None) -> duckdb.DuckDBPyConnection:
         return self.cursor.execute(sql, parameters) if parameters else self.cursor.execute(sql)

@@ -56,6 +56,11 @@ class Table:
             self.version, self.body = travel(self.emulator.lake, self.ref, int(at.timestamp() * 1_000_000))
         return self.emulator.lake.relation(self.body, self.version)
 
+    def refresh(self) -> None:
+        """Read the newest rows from now on: a change is made on what is there when its turn comes."""
+        from .tables import find
+        self.body, self.version = find(self.emulator.lake, self.ref), self.emulator.lake.version
+
     def bytes(self, columns: set[str]) -> int:
         return self.emulator.lake.measure(self.body, columns, self.version)
 
@@ -93,7 +98,8 @@ def analyze(job: "Job") -> "Statement":
 
 def price(job: "Job", statement: "Statement") -> None:
     """Bytes processed and billed, into the job's statistics; ApiError where maximumBytesBilled is less."""
-    processed = [table.bytes(statement.columns.get(table, set())) for table in statement.tables]
+    free = statement.type.startswith(("CREATE", "DROP")) and statement.type != "CREATE_TABLE_AS_SELECT"
+    processed = [] if free else [table.bytes(statement.columns.get(table, set())) for table in statement.tables]
     billed = sum(max(LEAST_BILLED, count) for count in processed if count)
     billed = -(-billed // MEGABYTE) * MEGABYTE
     limit = job.config.get("maximumBytesBilled")
@@ -115,8 +121,9 @@ def dry_run(job: "Job") -> None:
     if job.kind != "query":
         raise ApiError("invalid", f"A dry run is for queries; this is a {job.kind} job.")
     statement = analyze(job)
-    with job.cursor() as cursor:
-        statement.compile(cursor)  # finds what is not supported, and the moments of time travel
+    if statement.type == "SELECT":
+        with job.cursor() as cursor:
+            statement.compile(cursor)  # finds what is not supported, and the moments of time travel
     price(job, statement)
     found = job.statistics["query"]
     found |= {"schema": {"fields": statement.fields}, "totalBytesProcessedAccuracy": "PRECISE"}
@@ -144,6 +151,9 @@ def results_relation(name: str) -> str:
 def run(job: "Job") -> None:
     """Run a query into a table of `results`, and from there into its destination if the caller named one."""
     statement = analyze(job)
+    if statement.type != "SELECT":
+        from .statements import run as run_statement
+        return run_statement(job, statement)
     named = bool(job.config.get("destinationTable"))
     ref = destination(job)
     if named:

@@ -303,13 +303,13 @@ class Statement:
         self.needed = needed
         self.paths = paths
         self.context = context
-        self.node_name = tree.WhichOneof("node")
-        if self.node_name != "resolved_query_stmt_node":
+        from .compiler import node_of
+        self.node, self.node_name = node_of(tree)
+        self.type = STATEMENT_TYPES.get(self.node_name)
+        if self.type is None:
             raise unsupported(f"the statement {statement_name(tree)}")
-        self.node = tree.resolved_query_stmt_node
-        self.type = "SELECT"
         self.order = list(paths.values())
-        self.fields = result_fields(self.node)
+        self.fields = result_fields(self.node) if self.type in ("SELECT", "CREATE_TABLE_AS_SELECT") else []
         self.views = self._views()
         self.columns = self._columns()
         self.tables = list(self.columns)
@@ -327,6 +327,8 @@ class Statement:
         for table in self.order:
             if not table.view:
                 columns.setdefault(table.key, (table, set()))
+        if self.type in ("UPDATE", "DELETE", "MERGE"):
+            columns[self.target.key][1].update(field["name"] for field in self.target.fields)
         for place, names in self.needed.items():
             table = self.order[place - 1]
             if not table.view:
@@ -336,10 +338,43 @@ class Statement:
                 columns.setdefault(table.key, (table, set()))[1].update(names)
         return {table: names for table, names in columns.values()}
 
+    @property
+    def target(self) -> Table:
+        """The table that a DML statement changes."""
+        return self.order[self.node.table_scan.table.serialization_id - 1]
+
+    def sql_of(self, expression: str, cursor, field: dict) -> str:
+        """DuckDB SQL of an expression without columns that a table keeps as text: a column's default."""
+        inner = self.sql.prepare(f"SELECT {expression}", self.context["resolve"], session_user=self.context["session_user"])
+        return f"({inner.compile(cursor)})"
+
+    def constant(self, expression, cursor):
+        """The value of an expression without columns, as Python has it: an option's."""
+        from .compiler import Compiler
+        return Compiler(self, cursor).constant(expression)
+
+    def created_path(self, name_path) -> tuple[str, ...]:
+        """A name that a DDL statement gives, as (project, dataset, name) or as much of it as is known."""
+        return normal_path(tuple(name_path), self.context["default_project"], self.context["default_dataset"])
+
+    def change(self, cursor) -> str:
+        """A DML statement as the SELECT of what is to happen; see modify.py."""
+        from .modify import compile_change
+        return compile_change(self, cursor)
+
     def compile(self, cursor) -> str:
         """DuckDB SQL whose columns are named as `fields`, in order; ApiError notImplemented for what can't be said in it."""
         from .compiler import compile_statement
         return compile_statement(self, cursor)
+
+
+# The kinds of statement that run, and BigQuery's names for them.
+STATEMENT_TYPES = {
+    "resolved_query_stmt_node": "SELECT", "resolved_insert_stmt_node": "INSERT", "resolved_update_stmt_node": "UPDATE",
+    "resolved_delete_stmt_node": "DELETE", "resolved_merge_stmt_node": "MERGE", "resolved_truncate_stmt_node": "TRUNCATE_TABLE",
+    "resolved_create_table_stmt_node": "CREATE_TABLE", "resolved_create_table_as_select_stmt_node": "CREATE_TABLE_AS_SELECT",
+    "resolved_create_view_stmt_node": "CREATE_VIEW", "resolved_create_schema_stmt_node": "CREATE_SCHEMA", "resolved_drop_stmt_node": "DROP",
+}
 
 
 def statement_name(tree) -> str:
@@ -355,7 +390,7 @@ def statement_name(tree) -> str:
 def result_fields(node) -> list[dict]:
     """The REST schema of a query: anonymous columns are f0_, f1_ and so on; ApiError for a name that stands twice."""
     columns = node.output_column_list
-    if node.is_value_table and columns[0].column.type.type_kind == type_pb2.TYPE_STRUCT:
+    if getattr(node, "is_value_table", False) and columns[0].column.type.type_kind == type_pb2.TYPE_STRUCT:
         return types.rest_field(columns[0].column.type)["fields"]
     names, anonymous, seen, double = [], 0, set(), []
     for column in columns:

@@ -59,7 +59,7 @@ class Compiler(Expressions):
         node = self.plan.node
         query = self.scan(node.query)
         output = node.output_column_list
-        if node.is_value_table and types.kind_name(output[0].column.type) == "RECORD":
+        if getattr(node, "is_value_table", False) and types.kind_name(output[0].column.type) == "RECORD":
             whole = self.column(output[0].column)
             names = types.struct_names(output[0].column.type)
             items = [f"struct_extract({whole}, {values.string(name)}) AS {values.identifier(name)}" for name in names]

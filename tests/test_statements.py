@@ -1,0 +1,196 @@
+"""DML and DDL through the client: rows and resources, counts, dispositions, and that REST and SQL see the same."""
+import pytest
+from google.api_core.exceptions import BadRequest, Conflict, NotFound
+from google.cloud import bigquery
+
+
+@pytest.fixture
+def sql(client, dataset):
+    """Run a statement whose default dataset is the test's; the finished job."""
+    def run(text: str) -> bigquery.QueryJob:
+        job = client.query(text, job_config=bigquery.QueryJobConfig(default_dataset=f"{client.project}.{dataset}"))
+        job.result()
+        return job
+    return run
+
+
+@pytest.fixture
+def rows(sql):
+    return lambda text: [tuple(row) for row in sql(text)]
+
+
+@pytest.fixture
+def stock(sql):
+    """A table of three items."""
+    sql("CREATE TABLE stock (id INT64 NOT NULL, name STRING, size STRUCT<w INT64, h INT64>, tags ARRAY<STRING>, made DATE DEFAULT DATE '2020-01-01')")
+    sql("INSERT INTO stock (id, name, size, tags) VALUES (1, 'one', (1, 10), ['a']), (2, 'two', (2, 20), []), (3, NULL, NULL, NULL)")
+
+
+# DML ----------------------------------------------------------------------------------------------
+
+def test_insert_values_with_defaults(sql, rows, stock):
+    job = sql("INSERT stock (id, made) VALUES (4, DEFAULT), (5, DATE '2021-01-01')")
+    assert (job.statement_type, job.num_dml_affected_rows, job.dml_stats.inserted_row_count) == ("INSERT", 2, 2)
+    assert rows("SELECT id, name, tags, CAST(made AS STRING) FROM stock WHERE id > 3 ORDER BY id") == [(4, None, [], "2020-01-01"), (5, None, [], "2021-01-01")]
+
+
+def test_insert_select_reads_what_was_there_before(sql, rows, stock):
+    assert sql("INSERT INTO stock (id, name) SELECT id + 10, UPPER(name) FROM stock").num_dml_affected_rows == 3
+    assert rows("SELECT id, name FROM stock WHERE id > 10 ORDER BY id") == [(11, "ONE"), (12, "TWO"), (13, None)]
+
+
+def test_update_columns_and_fields_of_structs(sql, rows, stock):
+    job = sql("UPDATE stock SET name = CONCAT(name, '!'), size.h = size.h * 2, tags = ARRAY_CONCAT(tags, ['new']) WHERE id < 3")
+    assert (job.statement_type, job.num_dml_affected_rows, job.dml_stats.updated_row_count) == ("UPDATE", 2, 2)
+    assert rows("SELECT id, name, size.w, size.h, tags FROM stock ORDER BY id") == [
+        (1, "one!", 1, 20, ["a", "new"]), (2, "two!", 2, 40, ["new"]), (3, None, None, None, [])]
+
+
+def test_update_from_and_with_subqueries(sql, rows, stock):
+    sql("CREATE TABLE news AS SELECT 1 AS id, 'uno' AS name UNION ALL SELECT 2, 'due'")
+    assert sql("UPDATE stock s SET name = n.name FROM news n WHERE s.id = n.id").num_dml_affected_rows == 2
+    assert sql("UPDATE stock SET name = 'last' WHERE id = (SELECT MAX(id) FROM stock)").num_dml_affected_rows == 1
+    assert rows("SELECT name FROM stock ORDER BY id") == [("uno",), ("due",), ("last",)]
+
+
+def test_update_with_two_sources_for_a_row_changes_nothing(sql, rows, stock):
+    with pytest.raises(BadRequest, match="UPDATE/MERGE must match at most one source row for each target row"):
+        sql("UPDATE stock s SET name = x FROM UNNEST(['a', 'b']) x WHERE s.id = 1")
+    assert rows("SELECT name FROM stock WHERE id = 1") == [("one",)]
+
+
+def test_delete(sql, rows, stock):
+    job = sql("DELETE FROM stock WHERE id IN (SELECT id + 1 FROM stock)")
+    assert (job.statement_type, job.num_dml_affected_rows, job.dml_stats.deleted_row_count) == ("DELETE", 2, 2)
+    assert rows("SELECT id FROM stock") == [(1,)]
+
+
+def test_merge_in_every_form(sql, rows, stock):
+    sql("CREATE TABLE news AS SELECT 1 AS id, 'uno' AS name UNION ALL SELECT 9, 'new' UNION ALL SELECT 3, 'drop'")
+    job = sql("""MERGE stock s USING news n ON s.id = n.id
+                 WHEN MATCHED AND n.name = 'drop' THEN DELETE
+                 WHEN MATCHED THEN UPDATE SET name = n.name
+                 WHEN NOT MATCHED THEN INSERT (id, name) VALUES (n.id, n.name)
+                 WHEN NOT MATCHED BY SOURCE THEN UPDATE SET name = 'alone'""")
+    stats = job.dml_stats
+    assert (job.statement_type, stats.inserted_row_count, stats.updated_row_count, stats.deleted_row_count) == ("MERGE", 1, 2, 1)
+    assert rows("SELECT id, name FROM stock ORDER BY id") == [(1, "uno"), (2, "alone"), (9, "new")]
+
+
+def test_merge_on_false_replaces_all(sql, rows, stock):
+    sql("MERGE stock USING (SELECT 7 AS id) n ON FALSE WHEN NOT MATCHED THEN INSERT (id) VALUES (n.id) WHEN NOT MATCHED BY SOURCE THEN DELETE")
+    assert rows("SELECT id FROM stock") == [(7,)]
+
+
+def test_truncate(client, dataset, sql, rows, stock):
+    job = sql("TRUNCATE TABLE stock")
+    assert (job.statement_type, job.num_dml_affected_rows) == ("TRUNCATE_TABLE", 3)
+    assert rows("SELECT COUNT(*) FROM stock") == [(0,)] and client.get_table(f"{dataset}.stock").num_rows == 0
+
+
+def test_bytes_of_dml(sql, stock):
+    whole = 3 * 8 + (2 + 3) * 2 + 2 * 16 + 3 + 3 * 8
+    assert sql("UPDATE stock SET name = 'x' WHERE id = 1").total_bytes_processed == whole
+    assert sql("INSERT INTO stock (id) SELECT id FROM stock").total_bytes_processed == 24
+    assert sql("INSERT INTO stock (id) VALUES (9)").total_bytes_processed == 0
+
+
+def test_required_columns(sql, rows, stock):
+    for statement in ("INSERT INTO stock (name) VALUES ('x')", "UPDATE stock SET id = NULL WHERE true"):
+        with pytest.raises(BadRequest, match="Required field id cannot be null"):
+            sql(statement)
+    assert rows("SELECT COUNT(*) FROM stock") == [(3,)]
+
+
+def test_each_statement_is_a_moment_of_the_past(client, dataset, sql, rows, stock):
+    import datetime as dt
+    before = dt.datetime.now(dt.timezone.utc).isoformat()
+    sql("DELETE FROM stock WHERE true")
+    assert rows(f"SELECT COUNT(*) FROM stock FOR SYSTEM_TIME AS OF TIMESTAMP '{before}'") == [(3,)]
+
+
+def test_dml_on_what_is_no_table(sql, stock):
+    sql("CREATE VIEW seen AS SELECT id FROM stock")
+    with pytest.raises(BadRequest, match="currently a VIEW"):
+        sql("DELETE FROM seen WHERE true")
+    with pytest.raises(Exception, match="bigquery.tables.updateData denied"):
+        sql("DELETE FROM `bigquery-public-data.samples.shakespeare` WHERE true")
+
+
+# DDL ----------------------------------------------------------------------------------------------
+
+def test_create_table_with_everything(client, dataset, sql):
+    job = sql("""CREATE TABLE t (id INT64 NOT NULL OPTIONS(description='the id'), code STRING(10), price NUMERIC(10, 2), at TIMESTAMP,
+                                 r STRUCT<a STRING, b ARRAY<INT64>>)
+                 PARTITION BY TIMESTAMP_TRUNC(at, MONTH) CLUSTER BY code, id
+                 OPTIONS(description='a table', friendly_name='T', labels=[('k', 'v')], require_partition_filter=true, partition_expiration_days=2)""")
+    assert job.statement_type == "CREATE_TABLE" and job.ddl_operation_performed == "CREATE" and job.ddl_target_table.table_id == "t"
+    table = client.get_table(f"{dataset}.t")
+    assert [(field.name, field.field_type, field.mode, field.description) for field in table.schema][:2] == [
+        ("id", "INTEGER", "REQUIRED", "the id"), ("code", "STRING", "NULLABLE", None)]
+    assert table.schema[1].max_length == 10 and (table.schema[2].precision, table.schema[2].scale) == (10, 2)
+    assert table.schema[4].fields[1].mode == "REPEATED"
+    assert (table.time_partitioning.type_, table.time_partitioning.field, table.time_partitioning.expiration_ms) == ("MONTH", "at", 172_800_000)
+    assert table.clustering_fields == ["code", "id"] and table.description == "a table" and table.labels == {"k": "v"}
+
+
+def test_create_range_partitioned_table(client, dataset, sql):
+    sql("CREATE TABLE t (n INT64) PARTITION BY RANGE_BUCKET(n, GENERATE_ARRAY(0, 100, 10))")
+    partitioning = client.get_table(f"{dataset}.t").range_partitioning
+    assert (partitioning.field, partitioning.range_.start, partitioning.range_.end, partitioning.range_.interval) == ("n", 0, 100, 10)
+
+
+def test_create_as_select(client, dataset, sql, rows):
+    job = sql("CREATE TABLE t AS SELECT word, word_count FROM `bigquery-public-data.samples.shakespeare` WHERE corpus = 'hamlet' LIMIT 5")
+    assert job.statement_type == "CREATE_TABLE_AS_SELECT" and job.total_bytes_processed > 0
+    assert client.get_table(f"{dataset}.t").num_rows == 5 and rows("SELECT COUNT(word) FROM t") == [(5,)]
+    sql("CREATE OR REPLACE TABLE t (only STRING) AS SELECT 'x'")
+    assert rows("SELECT * FROM t") == [("x",)] and [field.name for field in client.get_table(f"{dataset}.t").schema] == ["only"]
+
+
+def test_create_twice(sql, stock):
+    with pytest.raises(Conflict, match="Already Exists: Table"):
+        sql("CREATE TABLE stock (x INT64)")
+    assert sql("CREATE TABLE IF NOT EXISTS stock (x INT64)").ddl_operation_performed == "SKIP"
+    assert sql("CREATE OR REPLACE TABLE stock (x INT64)").ddl_operation_performed == "REPLACE"
+
+
+def test_views(client, dataset, sql, rows, stock):
+    job = sql("CREATE VIEW named OPTIONS(description='v') AS SELECT id, name FROM stock WHERE name IS NOT NULL")
+    assert job.statement_type == "CREATE_VIEW" and job.total_bytes_processed == 0
+    assert client.get_table(f"{dataset}.named").table_type == "VIEW" and rows("SELECT id FROM named ORDER BY id") == [(1,), (2,)]
+    with pytest.raises(BadRequest, match="currently a VIEW"):
+        sql("DROP TABLE named")
+    assert sql("DROP VIEW named").statement_type == "DROP_VIEW"
+
+
+def test_drop(client, dataset, sql, stock):
+    assert sql("DROP TABLE stock").ddl_operation_performed == "DROP"
+    with pytest.raises(NotFound, match=rf"Not found: Table {client.project}:{dataset}.stock; reason"):
+        sql("DROP TABLE stock")
+    assert sql("DROP TABLE IF EXISTS stock").ddl_operation_performed == "SKIP"
+
+
+def test_schemas(client, dataset, sql):
+    name = f"{dataset}_made"
+    assert sql(f"CREATE SCHEMA {name} OPTIONS(description='made by SQL', default_table_expiration_days=1)").statement_type == "CREATE_SCHEMA"
+    made = client.get_dataset(name)
+    assert made.description == "made by SQL" and made.default_table_expiration_ms == 86_400_000
+    with pytest.raises(Conflict, match="Already Exists: Dataset"):
+        sql(f"CREATE SCHEMA {name}")
+    sql(f"CREATE SCHEMA IF NOT EXISTS {name}")
+    sql(f"CREATE TABLE {name}.t (x INT64)")
+    with pytest.raises(BadRequest, match="is still in use"):
+        sql(f"DROP SCHEMA {name}")
+    sql(f"DROP SCHEMA {name} CASCADE")
+    with pytest.raises(NotFound):
+        client.get_dataset(name)
+
+
+@pytest.mark.parametrize("text, words", [
+    ("CREATE TEMP TABLE t (x INT64)", "TEMP"), ("CREATE TABLE t (x INT64, PRIMARY KEY (x) NOT ENFORCED)", "PRIMARY KEY"),
+    ("CREATE TABLE t (x INT64) OPTIONS(kms_key_name='k')", "the option kms_key_name"), ("CREATE FUNCTION f(x INT64) AS (x)", "CREATE FUNCTION"),
+    ("SELECT 1; SELECT 2", "several statements")])
+def test_what_is_not_supported_says_so(sql, text, words):
+    with pytest.raises(Exception, match=f"does not support .*{words}"):
+        sql(text)
