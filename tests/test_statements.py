@@ -109,8 +109,8 @@ def test_each_statement_is_a_moment_of_the_past(client, dataset, sql, rows, stoc
     assert rows(f"SELECT COUNT(*) FROM stock FOR SYSTEM_TIME AS OF TIMESTAMP '{before}'") == [(3,)]
 
 
-def test_dml_on_what_is_no_table(sql, stock):
-    sql("CREATE VIEW seen AS SELECT id FROM stock")
+def test_dml_on_what_is_no_table(dataset, sql, stock):
+    sql(f"CREATE VIEW seen AS SELECT id FROM {dataset}.stock")
     with pytest.raises(BadRequest, match="currently a VIEW"):
         sql("DELETE FROM seen WHERE true")
     with pytest.raises(Exception, match="bigquery.tables.updateData denied"):
@@ -120,9 +120,9 @@ def test_dml_on_what_is_no_table(sql, stock):
 # DDL ----------------------------------------------------------------------------------------------
 
 def test_create_table_with_everything(client, dataset, sql):
-    job = sql("""CREATE TABLE t (id INT64 NOT NULL OPTIONS(description='the id'), code STRING(10), price NUMERIC(10, 2), at TIMESTAMP,
+    job = sql("""CREATE TABLE t (id INT64 NOT NULL OPTIONS(description='the id'), code STRING(10), price NUMERIC(10, 2), moment TIMESTAMP,
                                  r STRUCT<a STRING, b ARRAY<INT64>>)
-                 PARTITION BY TIMESTAMP_TRUNC(at, MONTH) CLUSTER BY code, id
+                 PARTITION BY TIMESTAMP_TRUNC(moment, MONTH) CLUSTER BY code, id
                  OPTIONS(description='a table', friendly_name='T', labels=[('k', 'v')], require_partition_filter=true, partition_expiration_days=2)""")
     assert job.statement_type == "CREATE_TABLE" and job.ddl_operation_performed == "CREATE" and job.ddl_target_table.table_id == "t"
     table = client.get_table(f"{dataset}.t")
@@ -130,7 +130,7 @@ def test_create_table_with_everything(client, dataset, sql):
         ("id", "INTEGER", "REQUIRED", "the id"), ("code", "STRING", "NULLABLE", None)]
     assert table.schema[1].max_length == 10 and (table.schema[2].precision, table.schema[2].scale) == (10, 2)
     assert table.schema[4].fields[1].mode == "REPEATED"
-    assert (table.time_partitioning.type_, table.time_partitioning.field, table.time_partitioning.expiration_ms) == ("MONTH", "at", 172_800_000)
+    assert (table.time_partitioning.type_, table.time_partitioning.field, table.time_partitioning.expiration_ms) == ("MONTH", "moment", 172_800_000)
     assert table.clustering_fields == ["code", "id"] and table.description == "a table" and table.labels == {"k": "v"}
 
 
@@ -156,7 +156,7 @@ def test_create_twice(sql, stock):
 
 
 def test_views(client, dataset, sql, rows, stock):
-    job = sql("CREATE VIEW named OPTIONS(description='v') AS SELECT id, name FROM stock WHERE name IS NOT NULL")
+    job = sql(f"CREATE VIEW named OPTIONS(description='v') AS SELECT id, name FROM {dataset}.stock WHERE name IS NOT NULL")
     assert job.statement_type == "CREATE_VIEW" and job.total_bytes_processed == 0
     assert client.get_table(f"{dataset}.named").table_type == "VIEW" and rows("SELECT id FROM named ORDER BY id") == [(1,), (2,)]
     with pytest.raises(BadRequest, match="currently a VIEW"):

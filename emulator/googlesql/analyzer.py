@@ -327,7 +327,7 @@ class Statement:
         for table in self.order:
             if not table.view:
                 columns.setdefault(table.key, (table, set()))
-        if self.type in ("UPDATE", "DELETE", "MERGE"):
+        if self.type in ("UPDATE", "DELETE", "MERGE") and not self.target.view:
             columns[self.target.key][1].update(field["name"] for field in self.target.fields)
         for place, names in self.needed.items():
             table = self.order[place - 1]

@@ -58,6 +58,10 @@ class Needs:
     def walk_ResolvedOutputColumnProto(self, node, sink) -> None:
         sink.add(node.column.column_id)
 
+    def walk_ResolvedInsertStmtProto(self, node, sink) -> None:
+        sink.update(ids(node.query_output_column_list))
+        self.walk_fields(node, sink)
+
     def walk_ResolvedTableScanProto(self, node, sink) -> None:
         self.scans.append(node)
         self.walk_fields(node, sink, ("table",))
