@@ -16,9 +16,10 @@ A request leases a `World`: a module, a class and an object which all stay at on
 There is one home world, whose objects keep their identity for ever. If a request is still at work in it when a
 save arrives, the module just built serves new requests in the meantime, and home follows as soon as it is idle.
 
-Known limits: enums, classes whose memory layout changed (slots, another built-in base) and `functools.lru_cache`
-functions are replaced, not patched; modules that the file imports are not watched; two versions that serve at
-the same time have classes of their own, so objects kept from one are not instances of the other's classes.
+Known limits: enums, classes whose memory layout changed (slots, another built-in base), classes with a metaclass
+of the file's own and `functools.lru_cache` functions are replaced, not patched; modules that the file imports are
+not watched; two versions that serve at the same time have classes of their own, so objects kept from one are not
+instances of the other's classes.
 """
 from __future__ import annotations
 

@@ -56,6 +56,7 @@ class Lab:
         self.options = options
         self.reloader = Reloader(options.tables, CLASS, self.reloaded)
         self.live = live.Live(self.snapshot)
+        self.output = live.capture(self.live.publish)
         self.engine = None if options.cloud else Engine(
             options.data_dir.resolve(), options.project, options.cache_dir, lambda state: self.live.publish("engine", {"state": state}))
         self.pool = ThreadPoolExecutor(WORKERS, "request")
@@ -68,9 +69,8 @@ class Lab:
 
     @property
     def operation(self) -> str | None:
-        """The operation that a submit would run now: the first key of env that is True."""
-        env = getattr(self.reloader.target, "env", None)
-        return next((name for name, on in env.items() if on), None) if isinstance(env, dict) else None
+        """The operation that a submit would run now."""
+        return operation_of(self.reloader.target)
 
     def reloaded(self, event: dict) -> None:
         """Tell the terminal and the page what became of a save; called on the reloader's thread."""
@@ -116,7 +116,7 @@ class Lab:
         began, status = time.perf_counter(), "failed"
         with self.reloader.lease() as world:
             number = {"request": live.request_id.get()}
-            self.live.publish("started", number | {"operation": self.operation, "version": world.version.number})
+            self.live.publish("started", number | {"operation": operation_of(world.target), "version": world.version.number})
             try:
                 answer = world.target.execute(data)
                 if inspect.isawaitable(answer):
@@ -125,8 +125,15 @@ class Lab:
             except BaseException as error:  # sys.exit() in execute is the learner's mistake, not the server's end
                 raise LearnersError(self.reloader.explain(error, world.version)["traceback"]) from None
             finally:
+                self.output.end_line(number["request"])
                 self.live.publish("finished", number | {"status": status, "ms": round((time.perf_counter() - began) * 1000, 3)})
         return text
+
+
+def operation_of(target) -> str | None:
+    """The first key of env that is True."""
+    env = getattr(target, "env", None)
+    return next((name for name, on in env.items() if on), None) if isinstance(env, dict) else None
 
 
 async def _awaited(answer):
@@ -341,7 +348,6 @@ def listen(options: argparse.Namespace) -> list:
 async def serve(options: argparse.Namespace, sockets: list) -> int:
     """Serve until told to stop; the process's exit code."""
     lab = Lab(options)
-    live.capture(lab.live.publish)
     parts = {"lab": lab}
     application = tornado.web.Application([(r"/", MainHandler, parts), (r"/live", LiveHandler, parts), (r"/(.+)", PageHandler, parts)],
                                           websocket_ping_interval=20, log_function=lambda handler: None)

@@ -73,6 +73,12 @@ class Output(io.TextIOBase):
             self.publish("printed", {"request": request, "line": line})
         return len(text)
 
+    def end_line(self, request: int | None) -> None:
+        """Send the line that a request began and did not end."""
+        rest = self._partial.pop(request, None)
+        if rest:
+            self.publish("printed", {"request": request, "line": rest})
+
     def flush(self) -> None:
         self.terminal.flush()
 
@@ -87,6 +93,7 @@ class Output(io.TextIOBase):
         return getattr(self.terminal, name)
 
 
-def capture(publish: Callable[[str, dict], None]) -> None:
+def capture(publish: Callable[[str, dict], None]) -> Output:
     """Send what is printed from now on to the live stream too."""
     sys.stdout = Output(sys.stdout, publish)
+    return sys.stdout

@@ -45,6 +45,7 @@ class my_bigquery_client:
     def prints(self, data):
         print("one\\ntwo", end="")
         print(" halves")
+        print("no end", end="")
         return "printed"
 
     def prints_in_a_thread(self, data):
@@ -273,10 +274,10 @@ def test_a_request_and_what_it_prints(lab):
     lab.live.events.queue.clear()
     lab.submit(do="prints")
     started = lab.live.wait("started")
-    lines = [lab.live.wait("printed") for _ in range(2)]
+    lines = [lab.live.wait("printed") for _ in range(3)]
     finished = lab.live.wait("finished")
     assert started["operation"] == "second" and started["version"] >= 1
-    assert [event["line"] for event in lines] == ["one", "two halves"]
+    assert [event["line"] for event in lines] == ["one", "two halves", "no end"]
     assert {event["request"] for event in (started, *lines, finished)} == {started["request"]}
     assert finished["status"] == "done" and finished["ms"] > 0
     lab.post({"do": "fails"})
