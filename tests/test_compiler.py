@@ -153,6 +153,12 @@ def test_time_travel_reads_the_moment(world):
     assert world.tables["people"].moments[-1] == datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc)
 
 
+def test_in_over_an_array_that_is_made_of_columns(world):
+    assert world.rows("SELECT name FROM people WHERE 'n' IN UNNEST(SPLIT(name, ''))") == [("Ann",)]
+    assert world.rows("SELECT x IN UNNEST(a) FROM UNNEST([STRUCT(1 AS x, [1, 2] AS a), (3, [1, NULL]), (3, [1]), (NULL, [1]), (1, []), (NULL, [])])") == [
+        (True,), (None,), (False,), (None,), (False,), (False,)]
+
+
 def test_a_view_is_compiled_in_place(world):
     world.view("adults", "WITH a AS (SELECT id, name FROM d.people WHERE id < 3) SELECT * FROM a", "id INTEGER, name STRING")
     assert world.rows("WITH a AS (SELECT 1) SELECT name FROM adults ORDER BY id DESC") == [("Bob",), ("Ann",)]

@@ -279,7 +279,9 @@ FUNCTIONS: dict[str, object] = {
     "$unary_minus": "(-{0})", "$and": logical("AND"), "$or": logical("OR"), "$not": "(NOT {0})",
     "$equal": compare("="), "$not_equal": compare("<>"), "$less": compare("<"), "$less_or_equal": compare("<="),
     "$greater": compare(">"), "$greater_or_equal": compare(">="),
-    "$between": "({0} BETWEEN {1} AND {2})", "$in": member, "$in_array": "CASE WHEN len({1}) = 0 OR {1} IS NULL THEN false ELSE {0} IN (SELECT unnest({1})) END",
+    "$between": "({0} BETWEEN {1} AND {2})", "$in": member,
+    "$in_array": "CASE WHEN coalesce(len({1}), 0) = 0 THEN false WHEN {0} IS NULL THEN NULL WHEN list_contains({1}, {0}) THEN true "
+                 "WHEN list_count({1}) < len({1}) THEN NULL ELSE false END",
     "$like": like, "$is_null": "({0} IS NULL)", "$is_true": "({0} IS TRUE)", "$is_false": "({0} IS FALSE)",
     "$is_distinct_from": "({0} IS DISTINCT FROM {1})", "$is_not_distinct_from": "({0} IS NOT DISTINCT FROM {1})",
     "$bitwise_and": {"INTEGER": "({0} & {1})"}, "$bitwise_or": {"INTEGER": "({0} | {1})"}, "$bitwise_xor": {"INTEGER": "xor({0}, {1})"},
