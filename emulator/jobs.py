@@ -48,6 +48,7 @@ class Job:
         self.status: dict = {"state": "PENDING"}
         self.warnings: list[dict] = []  # errors that did not keep the job from its end
         self.result: dict | None = None  # of a query: a table's body, whose rows are in `results`
+        self.schema: list[dict] | None = None  # of the table that a CREATE statement made
         self.done: Future = Future()
         self._cursors: set[duckdb.DuckDBPyConnection] = set()
         self._stopped: str | None = None
@@ -81,7 +82,7 @@ class Job:
             "user_email": self.principal, "principal_subject": f"user:{self.principal}",
             "jobCreationReason": {"code": "REQUESTED"},
             "configuration": {**self.configuration, "jobType": self.kind.upper()}, "statistics": dict(statistics)}
-        return record | ({"_result": self.result} if self.result else {})
+        return record | ({"_result": self.result} if self.result else {}) | ({"_schema": self.schema} if self.schema else {})
 
     def _finished(self, error: ApiError | None = None) -> dict:
         status = {"state": "DONE"}
@@ -230,8 +231,9 @@ class Jobs:
         self.sweep()
         kept = set()
         for result in self._results():
-            kept.add(result["_relation"])
-            self.lake.add("table", table_ref(result), result)
+            if result["_relation"].startswith("results."):
+                kept.add(result["_relation"])
+                self.lake.add("table", table_ref(result), result)
         cursor = self.lake.cursor()
         for name, in cursor.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'results'").fetchall():
             if query.results_relation(name) not in kept:
@@ -242,14 +244,16 @@ class Jobs:
 
     def sweep(self) -> None:
         """Let go of results that are a day old."""
-        cursor = self.lake.cursor()
         for parent in self.lake.parents("job"):
             for body in self.lake.children("job", parent):
-                result = body.get("_result")
-                if result and int(body["statistics"]["creationTime"]) + RESULTS_KEPT_MS < now_ms():
-                    cursor.execute(f"DROP TABLE IF EXISTS {result['_relation']}")
-                    self.lake.add("table", table_ref(result), None)
+                if "_result" in body and int(body["statistics"]["creationTime"]) + RESULTS_KEPT_MS < now_ms():
+                    self._forget(body["_result"])
                     self.lake.put_later("job", (*parent, body["jobReference"]["jobId"]), {key: value for key, value in body.items() if key != "_result"})
+
+    def _forget(self, result: dict) -> None:
+        if result["_relation"].startswith("results."):
+            self.lake.cursor().execute(f"DROP TABLE IF EXISTS {result['_relation']}")
+            self.lake.add("table", table_ref(result), None)
 
     def close(self) -> None:
         for job in list(self._active.values()):
@@ -418,14 +422,17 @@ def results(call: Call, body: dict, kind: str) -> dict:
         answer["etag"] = etag([body["id"], dict(call.query)])
     if "numDmlAffectedRows" in statistics["query"]:
         answer |= {name: statistics["query"][name] for name in ("numDmlAffectedRows", "dmlStats")}
+    if "_schema" in body:
+        answer["schema"] = {"fields": body["_schema"]}
     return answer | rows_of(call, body["_result"]) if "_result" in body else answer
 
 
 def rows_of(call: Call, result: dict) -> dict:
     """Schema, count and the page of rows that the caller asks for."""
     fields = result["schema"]["fields"]
-    total = call.lake.rows(result)
+    version = result.get("_version")
+    total = call.lake.rows(result, version)
     start = read_token(call.query["pageToken"])[0] if call.query.get("pageToken") else call.integer("startIndex", 0)
-    rows, token = tabledata.page(call.lake, result, fields, start, call, 0, total)
+    rows, token = tabledata.page(call.lake, result, fields, start, call, version or 0, total)
     return ({"schema": {"fields": fields}, "totalRows": str(total)} | ({"rows": rows} if rows else {})
             | ({"pageToken": token} if token else {}))

@@ -252,6 +252,11 @@ class Transaction:
     def execute(self, sql: str, parameters: list | None = None) -> duckdb.DuckDBPyConnection:
         return self.cursor.execute(sql, parameters) if parameters else self.cursor.execute(sql)
 
+    @property
+    def version(self) -> int:
+        """The snapshot that this transaction will be: there is one writer, and it counts by one."""
+        return self.lake.version + 1
+
     def get(self, kind: str, ref: Ref) -> dict | None:
         return self._changes[kind, ref] if (kind, ref) in self._changes else self.lake.get(kind, ref)
 

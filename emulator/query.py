@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from .googlesql import Statement
     from .jobs import Job
+    from .lake import Transaction
 
 # The options a query takes; others are refused, not ignored. Those of legacy SQL have no effect on GoogleSQL.
 OPTIONS = {"query", "destinationTable", "createDisposition", "writeDisposition", "defaultDataset", "priority", "useQueryCache", "useLegacySql",
@@ -126,7 +127,7 @@ def dry_run(job: "Job") -> None:
             statement.compile(cursor)  # finds what is not supported, and the moments of time travel
     price(job, statement)
     found = job.statistics["query"]
-    found |= {"schema": {"fields": statement.fields}, "totalBytesProcessedAccuracy": "PRECISE"}
+    found |= {"schema": {"fields": statement.result_fields}, "totalBytesProcessedAccuracy": "PRECISE"}
     if statement.undeclared:
         found["undeclaredQueryParameters"] = statement.undeclared
     job.statistics["endTime"] = str(now_ms())
@@ -163,23 +164,29 @@ def run(job: "Job") -> None:
         sql = statement.compile(cursor)
         price(job, statement)
         cursor.execute(f"CREATE TABLE {relation} AS {sql}")
-    job.result = {
-        "kind": "bigquery#table", "id": iam.name_of(ref), "type": "TABLE", "tableReference": reference(ref), "location": job.reference["location"],
-        "schema": {"fields": statement.fields}, "creationTime": str(now_ms()), "lastModifiedTime": str(now_ms()), "_relation": relation}
     if named:
-        keep(job, ref, statement.fields, relation)
+        try:
+            keep(job, ref, statement.fields, relation)
+        finally:
+            job.lake.cursor().execute(f"DROP TABLE {relation}")
     else:
+        job.result = {
+            "kind": "bigquery#table", "id": iam.name_of(ref), "type": "TABLE", "tableReference": reference(ref), "location": job.reference["location"],
+            "schema": {"fields": statement.fields}, "creationTime": str(now_ms()), "lastModifiedTime": str(now_ms()), "_relation": relation}
         job.lake.add("table", ref, job.result)
 
 
 def keep(job: "Job", ref: tuple[str, str, str], fields: list[dict], relation: str) -> None:
-    """Write a result into the table the caller named."""
+    """Write a result into the table the caller named, whose rows as they are then are the job's result."""
     from .tables import fill
     config = job.config
     properties = {name: config[name] for name in ("timePartitioning", "rangePartitioning", "clustering") if name in config}
-    job.write(lambda tx: fill(
-        tx, ref, fields, relation, create_disposition=config.get("createDisposition", "CREATE_IF_NEEDED"),
-        write_disposition=config.get("writeDisposition", "WRITE_EMPTY"), properties=properties))
+
+    def work(tx: "Transaction") -> None:
+        body = fill(tx, ref, fields, relation, create_disposition=config.get("createDisposition", "CREATE_IF_NEEDED"),
+                    write_disposition=config.get("writeDisposition", "WRITE_EMPTY"), properties=properties)
+        job.result = body | {"_version": tx.version}
+    job.write(work)
 
 
 def runtime_error(error: Exception) -> ApiError:

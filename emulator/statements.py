@@ -149,6 +149,7 @@ def make(tx: Transaction, job: "Job", create, ref: tables.Ref, given: dict, rela
         tables.create(tx, ref, given)
         if relation:
             tables.fill(tx, ref, given["schema"]["fields"], relation, write_disposition="WRITE_APPEND")
+    job.schema = given["schema"]["fields"]
     job.statistics["query"] |= {"ddlOperationPerformed": done, "ddlTargetTable": reference(ref)}
 
 

@@ -64,6 +64,10 @@ def test_a_destination_and_its_dispositions(client, sql, people):
         sql("SELECT 'x' AS n, 1 AS age", destination=target)
     sql("SELECT 2 AS age, 'x' AS n", destination=target, write_disposition="WRITE_APPEND")
     assert client.get_table(target).num_rows == 4
+    # What the caller reads is the destination, as it was when the job was done.
+    appended = sql("SELECT 3 AS age, 'y' AS n", destination=target, write_disposition="WRITE_APPEND")
+    sql("SELECT 3 AS age, 'z' AS n", destination=target, write_disposition="WRITE_APPEND")
+    assert len(values(appended.result())) == 5
     sql("SELECT 1 AS other", destination=target, write_disposition="WRITE_TRUNCATE")
     assert [field.name for field in client.get_table(target).schema] == ["other"]
     with pytest.raises(NotFound, match=r"Not found: Table \S+\.never; reason"):

@@ -339,6 +339,13 @@ class Statement:
         return {table: names for table, names in columns.values()}
 
     @property
+    def result_fields(self) -> list[dict]:
+        """The schema that a dry run tells: of the result, or of the table that is made or changed."""
+        if self.type == "CREATE_TABLE":
+            return [types.rest_field(item.type, item.name) for item in self.node.parent.column_definition_list]
+        return self.target.fields if self.type in ("INSERT", "UPDATE", "DELETE", "MERGE") else self.fields
+
+    @property
     def target(self) -> Table:
         """The table that a DML statement changes."""
         return self.order[self.node.table_scan.table.serialization_id - 1]
