@@ -47,7 +47,8 @@ from typing import Any, Callable, Iterator
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
-PIECES = 0.05  # seconds that a save made in pieces may pause
+PIECES = 0.1  # seconds between the pieces of a save, where nobody says when it is whole
+OPEN = 1.0  # seconds to wait for a writer that has the file open, where the system says when it closes it: on Linux
 SAFETY_NET = 1.0  # seconds between looks at the file where no event arrives
 TIDY = 50  # reloads after which old classes are collected: a class refers to itself, so it is never freed by counting
 CONTAINERS, LARGE = {list, tuple, set, frozenset, dict}, 10_000  # longer ones are data, not searched for functions
@@ -306,7 +307,8 @@ class Watch(FileSystemEventHandler):
         self.paths = {path, os.path.realpath(path)}
         self.path = path
         self._changed = threading.Event()
-        self._writing = self._stopped = False
+        self._stopped = False
+        self._pause = 0.0  # how long what began with the last event may take to be whole
         self._observer = Observer()
 
     def start(self) -> None:
@@ -323,16 +325,16 @@ class Watch(FileSystemEventHandler):
     def on_any_event(self, event: FileSystemEvent) -> None:
         ours = {os.fsdecode(event.src_path), os.fsdecode(event.dest_path or "")} & self.paths
         if ours and event.event_type in self.CHANGES:
-            self._writing = event.event_type == "modified"
+            self._pause = {"modified": OPEN, "created": PIECES}.get(event.event_type, 0.0) if sys.platform == "linux" else 0.0
             self._changed.set()
 
     def wait(self) -> bool:
         """Until something may have happened; False at the end."""
         self._changed.wait(SAFETY_NET)
         self._changed.clear()
-        while self._writing and sys.platform == "linux" and self.more_soon():
-            self._changed.clear()  # Linux says when a writer has closed the file
-        self._writing = False
+        while self._pause and self._changed.wait(self._pause):
+            self._changed.clear()
+        self._pause = 0.0
         return not self._stopped
 
     def more_soon(self) -> bool:

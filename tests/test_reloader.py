@@ -6,6 +6,7 @@ import queue
 import sys
 import textwrap
 import threading
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
@@ -412,6 +413,17 @@ def test_a_way_of_saving(live, way):
         way(one.path, source.encode())
         assert one.event()["type"] == "reloaded" and one.run() == answer
     assert one.events.empty()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says when a writer closes the file")
+def test_a_writer_that_pauses(live):
+    one = live()
+    half = len(CHANGED) // 2
+    with one.path.open("wb", buffering=0) as file:
+        file.write(CHANGED[:half].encode())
+        time.sleep(0.3)  # longer than PIECES: what is there so far is not looked at
+        file.write(CHANGED[half:].encode())
+    assert one.event()["type"] == "reloaded" and one.run() == "two!" and one.events.empty()
 
 
 def test_through_a_symbolic_link(tmp_path):
