@@ -12,9 +12,9 @@ from typing import Callable, Iterator, TypeVar
 
 import duckdb
 
-from . import query, tabledata, transfer
+from . import iam, query, tabledata, transfer
 from .calls import PAGING, Call, Emulator, etag, method, public, read_token, whole_number, without_nulls
-from .errors import ApiError, unsupported
+from .errors import ApiError, not_found, unsupported
 from .lake import Lake, Transaction, now_ms
 
 log = logging.getLogger(__name__)
@@ -28,6 +28,7 @@ INSERT_WAIT = 1.0  # seconds jobs.insert waits for a short job: a client that se
 QUERY_WAIT_MS = 10_000  # what jobs.query and getQueryResults wait unless the caller says otherwise
 MOST_WAIT_MS = 200_000
 RESULTS_KEPT_MS = 24 * 3_600_000
+MOST_RESULTS = 5_000  # results kept at a time; one takes about 30 kB at least
 JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,1024}")
 OPTIONS = {"query": query.OPTIONS, "load": transfer.LOAD_OPTIONS, "extract": transfer.EXTRACT_OPTIONS, "copy": transfer.COPY_OPTIONS}
 
@@ -230,7 +231,7 @@ class Jobs:
         """Make the results that the last process left readable again, and drop tables that no job knows."""
         self.sweep()
         kept = set()
-        for result in self._results():
+        for result in (body["_result"] for body in self._with_results()):
             if result["_relation"].startswith("results."):
                 kept.add(result["_relation"])
                 self.lake.add("table", table_ref(result), result)
@@ -239,21 +240,20 @@ class Jobs:
             if query.results_relation(name) not in kept:
                 cursor.execute(f"DROP TABLE {query.results_relation(name)}")
 
-    def _results(self) -> list[dict]:
-        return [body["_result"] for parent in self.lake.parents("job") for body in self.lake.children("job", parent) if "_result" in body]
+    def _with_results(self) -> list[dict]:
+        """The ended jobs whose rows can still be read, the newest first."""
+        found = [body for parent in self.lake.parents("job") for body in self.lake.children("job", parent) if "_result" in body]
+        return sorted(found, key=lambda body: int(body["statistics"]["creationTime"]), reverse=True)
 
     def sweep(self) -> None:
-        """Let go of results that are a day old."""
-        for parent in self.lake.parents("job"):
-            for body in self.lake.children("job", parent):
-                if "_result" in body and int(body["statistics"]["creationTime"]) + RESULTS_KEPT_MS < now_ms():
-                    self._forget(body["_result"])
-                    self.lake.put_later("job", (*parent, body["jobReference"]["jobId"]), {key: value for key, value in body.items() if key != "_result"})
-
-    def _forget(self, result: dict) -> None:
-        if result["_relation"].startswith("results."):
-            self.lake.cursor().execute(f"DROP TABLE IF EXISTS {result['_relation']}")
-            self.lake.add("table", table_ref(result), None)
+        """Let go of results that are a day old, and of the oldest where there are very many."""
+        for place, body in enumerate(self._with_results()):
+            if place >= MOST_RESULTS or int(body["statistics"]["creationTime"]) + RESULTS_KEPT_MS < now_ms():
+                result, reference = body["_result"], body["jobReference"]
+                if result["_relation"].startswith("results."):
+                    self.lake.cursor().execute(f"DROP TABLE IF EXISTS {result['_relation']}")
+                    self.lake.add("table", table_ref(result), None)
+                self.lake.put_later("job", (reference["projectId"], reference["jobId"]), {key: value for key, value in body.items() if key != "_result"})
 
     def close(self) -> None:
         for job in list(self._active.values()):
@@ -424,7 +424,11 @@ def results(call: Call, body: dict, kind: str) -> dict:
         answer |= {name: statistics["query"][name] for name in ("numDmlAffectedRows", "dmlStats")}
     if "_schema" in body:
         answer["schema"] = {"fields": body["_schema"]}
-    return answer | rows_of(call, body["_result"]) if "_result" in body else answer
+    if "_result" in body:
+        return answer | rows_of(call, body["_result"])
+    if statistics["query"]["statementType"] == "SELECT":
+        raise not_found("Table", iam.name_of(table_ref({"tableReference": body["configuration"]["query"]["destinationTable"]})), reference["location"])
+    return answer
 
 
 def rows_of(call: Call, result: dict) -> dict:

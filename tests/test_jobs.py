@@ -229,3 +229,23 @@ def test_moments_outside_the_window(client, people):
 def test_kinds_of_copy_that_are_not_supported(client, people):
     with pytest.raises(Exception, match="operationType SNAPSHOT"):
         copy(client, people, "snap", operation_type="SNAPSHOT")
+
+
+def test_old_results_go_and_say_so(monkeypatch, tmp_path):
+    """In this process, where the limits can be lowered; the answer is what the REST method gives."""
+    from emulator import jobs
+    from emulator.lake import Lake
+    lake = Lake(tmp_path)
+    for number in range(3):
+        relation = f'results."anon{number}"'
+        lake.cursor().execute(f"CREATE TABLE {relation} AS SELECT 1 AS x")
+        result = {"tableReference": {"projectId": "p", "datasetId": "_d", "tableId": f"anon{number}"}, "_relation": relation}
+        lake.add("table", ("p", "_d", f"anon{number}"), result)
+        lake.put_later("job", ("p", f"j{number}"), {"statistics": {"creationTime": str(jobs.now_ms() + number)}, "_result": result,
+                                                    "jobReference": {"projectId": "p", "jobId": f"j{number}"}})
+    monkeypatch.setattr(jobs, "MOST_RESULTS", 2)
+    kept = jobs.Jobs(lake)
+    left = lake.cursor().execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'results' ORDER BY 1").fetchall()
+    assert left == [("anon1",), ("anon2",)] and lake.get("table", ("p", "_d", "anon0")) is None and "_result" not in lake.get("job", ("p", "j0"))
+    kept.close()
+    lake.close()
