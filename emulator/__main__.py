@@ -151,6 +151,8 @@ def main(argv: list[str]) -> None:
     except DataDirInUse as error:
         sys.exit(str(error))
     except OSError as error:
+        if error.filename:
+            sys.exit(f"The emulator can't keep its data in {error.filename}: {error.strerror}. Choose another folder with --data-dir.")
         sys.exit(f"The emulator can't listen on {options.host}: {error.strerror or error} "
                  f"(ports {options.port} and {options.storage_port}). Choose others with --port and --storage-port.")
     # Worker threads may still be in a request of a client that is gone.

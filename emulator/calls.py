@@ -118,6 +118,13 @@ class Call:
             raise ApiError("conditionNotMet", "Precondition check failed.", "If-Match")
 
 
+def agree(content: str | None, parameter: str) -> None:
+    """ApiError invalid where a request's body names another resource than its path."""
+    if content and content != parameter:
+        raise ApiError("invalid", f"Value '{content}' in content does not agree with value '{parameter}'. This can happen when a value set "
+                                  "through a parameter is inconsistent with a value set in the request.")
+
+
 def whole_number(name: str, text, default: int | None = None) -> int | None:
     if text is None or text == "":
         return default

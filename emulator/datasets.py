@@ -4,7 +4,7 @@ from __future__ import annotations
 import re
 
 from . import iam
-from .calls import PAGING, Call, etag, merge, method, public, timestamps, without_nulls
+from .calls import PAGING, Call, agree, etag, merge, method, public, timestamps, without_nulls
 from .errors import ApiError, not_found, unsupported
 from .lake import Lake, Transaction, now_ms
 
@@ -55,7 +55,11 @@ def parse_filter(text: str) -> list[tuple[str, str | None]]:
 
 @method("POST", "projects/{projectId}/datasets", "bigquery.datasets.create", request="Dataset", query=("accessPolicyVersion",))
 def insert(call: Call) -> dict:
-    ref = call.project, call.body.get("datasetReference", {}).get("datasetId") or ""
+    reference = call.body.get("datasetReference") or {}
+    agree(reference.get("projectId"), call.project)
+    if not reference.get("datasetId"):
+        raise ApiError("required", "Required parameter is missing", "datasetId")
+    ref = call.project, reference["datasetId"]
     body = new(call.principal, ref, without_nulls(call.body))
 
     def work(tx: Transaction) -> dict:

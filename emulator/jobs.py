@@ -13,7 +13,7 @@ from typing import Callable, Iterator, TypeVar
 import duckdb
 
 from . import iam, query, tabledata, transfer
-from .calls import PAGING, Call, Emulator, etag, method, public, read_token, whole_number, without_nulls
+from .calls import PAGING, Call, Emulator, agree, etag, method, public, read_token, whole_number, without_nulls
 from .errors import ApiError, not_found, unsupported
 from .lake import Lake, Transaction, now_ms
 
@@ -29,6 +29,10 @@ QUERY_WAIT_MS = 10_000  # what jobs.query and getQueryResults wait unless the ca
 MOST_WAIT_MS = 200_000
 RESULTS_KEPT_MS = 24 * 3_600_000
 MOST_RESULTS = 5_000  # results kept at a time; one takes about 30 kB at least
+CHOICES = {
+    "createDisposition": {"CREATE_IF_NEEDED", "CREATE_NEVER"}, "writeDisposition": {"WRITE_TRUNCATE", "WRITE_APPEND", "WRITE_EMPTY"},
+    "priority": {"INTERACTIVE", "BATCH"}, "parameterMode": {"NAMED", "POSITIONAL"}}
+STATES = {"PENDING", "RUNNING", "DONE"}
 JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,1024}")
 OPTIONS = {"query": query.OPTIONS, "load": transfer.LOAD_OPTIONS, "extract": transfer.EXTRACT_OPTIONS, "copy": transfer.COPY_OPTIONS}
 
@@ -279,7 +283,10 @@ def make(call: Call, configuration: dict, reference: dict | None = None, upload=
     configuration = without_nulls(configuration)
     kind = job_kind(configuration)
     refuse_unsupported(kind, configuration)
+    for option, choices in CHOICES.items():
+        check_choice(option, configuration[kind].get(option), choices)
     reference = reference or {}
+    agree(reference.get("projectId"), call.project)
     job_id = reference.get("jobId") or f"job_{uuid.uuid4().hex}"
     if not JOB_ID.fullmatch(job_id):
         raise ApiError("invalid", f'Invalid job ID "{job_id[:100]}". Job IDs must be alphanumeric (plus underscores and dashes) '
@@ -287,6 +294,11 @@ def make(call: Call, configuration: dict, reference: dict | None = None, upload=
     location = reference.get("location") or call.query.get("location") or "US"
     whole = {"projectId": call.project, "jobId": job_id, "location": location}
     return Job(call.emulator, call.principal, whole, configuration, upload)
+
+
+def check_choice(name: str, value: str | None, choices: set[str]) -> None:
+    if value and value not in choices:
+        raise ApiError("invalid", f"Invalid value for {name}: {value} is not a valid value; {', '.join(sorted(choices))} are.", name)
 
 
 def refuse_unsupported(kind: str, configuration: dict) -> None:
@@ -333,6 +345,8 @@ def list_(call: Call) -> dict:
     since = whole_number("minCreationTime", call.query.get("minCreationTime"), 0)
     until = whole_number("maxCreationTime", call.query.get("maxCreationTime"), 1 << 62)
     states = {part.upper() for part in call.query.get("stateFilter", "").split(",") if part}
+    for state in states:
+        check_choice("stateFilter", state, STATES)
     parent = call.query.get("parentJobId")
     found = [body for body in call.emulator.jobs.bodies(call.project)
              if since <= int(body["statistics"]["creationTime"]) <= until

@@ -184,10 +184,15 @@ class Base(tornado.web.RequestHandler):
     def prepare(self) -> None:
         # A page in a browser that was led here by a name of its own (DNS rebinding) is no client.
         host = self.request.headers.get("Host", "")
+        refused = None
         if not LOCAL.fullmatch(host) and host != self.emulator.url.partition("//")[2]:
-            self.render_error(ApiError("forbidden", f"The emulator does not answer to the name {host}."))
+            refused = f"The emulator does not answer to the name {host}."
         elif self.request.headers.get("Origin"):
-            self.render_error(ApiError("forbidden", "The emulator does not answer pages in a browser."))
+            refused = "The emulator does not answer pages in a browser."
+        if refused:
+            # Its body is not read, so the connection can't be used again.
+            self.set_header("Connection", "close")
+            self.render_error(ApiError("forbidden", refused))
 
     def compute_etag(self) -> None:
         return None

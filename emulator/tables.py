@@ -5,7 +5,7 @@ import re
 import unicodedata
 
 from . import datasets, iam, query, values
-from .calls import PAGING, Call, Emulator, etag, merge, method, public, timestamps, without_nulls
+from .calls import PAGING, Call, Emulator, agree, etag, merge, method, public, timestamps, without_nulls
 from .errors import ApiError, not_found, unsupported
 from .lake import Lake, Transaction, now_ms
 
@@ -224,6 +224,8 @@ def list_(call: Call) -> dict:
 @method("POST", DATASET, "bigquery.tables.create", request="Table")
 def insert(call: Call) -> dict:
     reference = call.body.get("tableReference") or {}
+    agree(reference.get("projectId"), call.project)
+    agree(reference.get("datasetId"), call.params["datasetId"])
     ref = (*call.dataset, reference.get("tableId") or "")
     given = prepare(call.emulator, call.principal, without_nulls(call.body), ref)
 

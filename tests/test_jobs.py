@@ -31,6 +31,8 @@ def test_an_id_is_used_once(client):
 @pytest.mark.parametrize("configuration, code, words", [
     ({}, 400, "one of query, load, copy and extract"), ({"query": {}, "copy": {}}, 400, "one of query"),
     ({"query": {"query": "SELECT 1"}}, 501, "legacy SQL"), ({"query": {"query": "  ", "useLegacySql": False}}, 400, "Required parameter is missing: query"),
+    ({"query": {"query": "SELECT 1", "useLegacySql": False, "writeDisposition": "WRITE"}}, 400, "Invalid value for writeDisposition: WRITE"),
+    ({"copy": {"createDisposition": "NEVER"}}, 400, "Invalid value for createDisposition: NEVER"),
     ({"qery": {}}, 400, 'Unknown name "qery" at \'configuration\''),
     ({"query": {"query": "SELECT 1", "useLegacySql": False, "createSession": True}}, 501, "createSession in a query job")])
 def test_bad_configurations(api, configuration, code, words):
@@ -42,6 +44,12 @@ def test_bad_configurations(api, configuration, code, words):
 def test_a_bad_job_id(api):
     body = {"jobReference": {"jobId": "a b"}, "configuration": {"query": {"query": "SELECT 1", "useLegacySql": False}}}
     assert 'Invalid job ID "a b"' in api.error("POST", "jobs", body)[2]
+
+
+def test_a_reference_to_another_project_and_an_unknown_state(api):
+    body = {"jobReference": {"projectId": "other"}, "configuration": {"query": {"query": "SELECT 1", "useLegacySql": False}}}
+    assert "Value 'other' in content does not agree with value" in api.error("POST", "jobs", body)[2]
+    assert "Invalid value for stateFilter: LOST" in api.error("GET", "jobs?stateFilter=lost")[2]
 
 
 def test_missing_jobs_and_wrong_locations(client):

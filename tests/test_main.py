@@ -72,6 +72,11 @@ def test_a_port_in_use_and_a_data_dir_in_use(tmp_path):
         assert "in use by another process" in refusal("--data-dir", str(tmp_path), "--port", "0", "--storage-port", "0")
 
 
+def test_a_data_dir_that_cannot_be(tmp_path):
+    (tmp_path / "file").write_text("")
+    assert "can't keep its data in" in refusal("--data-dir", str(tmp_path / "file" / "folder"), "--port", "0", "--storage-port", "0")
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux") or os.geteuid() != 0, reason="needs root on Linux to cut the network off")
 def test_it_starts_and_works_without_a_network():
     program = (

@@ -56,6 +56,12 @@ def test_an_empty_name(api, dataset):
     assert api.error("POST", f"datasets/{dataset}/tables", {"tableReference": {"tableId": ""}}) == (400, "required", "Required parameter is missing")
 
 
+def test_a_body_that_names_another_dataset_than_the_path(api, dataset):
+    code, reason, message = api.error("POST", f"datasets/{dataset}/tables", {"tableReference": {"datasetId": "other", "tableId": "t"}})
+    assert (code, reason) == (400, "invalid") and f"Value 'other' in content does not agree with value '{dataset}'." in message
+    assert api.error("POST", "datasets", {"datasetReference": {}})[1:] == ("required", "Required parameter is missing")
+
+
 def test_a_table_that_exists(client, dataset):
     client.create_table(f"{client.project}.{dataset}.t")
     with pytest.raises(Conflict, match=f"Already Exists: Table {client.project}:{dataset}.t"):
