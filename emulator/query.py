@@ -5,7 +5,7 @@ import json
 import uuid
 from typing import TYPE_CHECKING
 
-from . import iam
+from . import iam, information_schema
 from .calls import Emulator
 from .errors import ApiError, unsupported
 from .lake import now_ms
@@ -75,6 +75,8 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
         if len(path) != 3:
             raise ApiError("invalid", f"Table name \"{'.'.join(path)}\" missing dataset while no default dataset is set in the request.")
         iam.require(emulator, principal, "bigquery.tables.getData", path)
+        if path[2].startswith(information_schema.PREFIX):
+            return information_schema.Table(emulator, path)
         return Table(emulator, path, find(emulator.lake, path))
 
     if len(text) > MAX_LENGTH:
