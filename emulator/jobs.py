@@ -43,8 +43,10 @@ class Job:
     kind: query, load, extract or copy; upload: the file that came with a load job.
     """
 
-    def __init__(self, emulator: Emulator, principal: str, reference: dict, configuration: dict, upload=None):
-        self.emulator, self.principal, self.upload = emulator, principal, upload
+    def __init__(self, emulator: Emulator, principal: str, reference: dict, configuration: dict, upload=None, parent: "Job | None" = None):
+        self.emulator, self.principal, self.upload, self.parent = emulator, principal, upload, parent
+        self.variables: dict = {}  # of the script that the job is a child of
+        self.text: str | None = None  # the query as it is analyzed, where that is not what the job says
         self.kind = job_kind(configuration)
         self.ref = (reference["projectId"], reference["jobId"])
         self.reference = reference
@@ -110,14 +112,16 @@ class Job:
 
     @contextmanager
     def cancellable(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
-        self._cursors.add(cursor)
+        owner = self.parent or self
+        owner._cursors.add(cursor)
         try:
             self.check_stopped()
             yield cursor
         finally:
-            self._cursors.discard(cursor)
+            owner._cursors.discard(cursor)
 
     def check_stopped(self) -> None:
+        self._stopped = self._stopped or (self.parent._stopped if self.parent else None)
         if self._stopped:
             raise ApiError("stopped", f"Job execution was cancelled: {self._stopped}")
 
@@ -152,8 +156,8 @@ class Job:
                 self.upload.unlink(missing_ok=True)
 
     def _api_error(self, error: Exception) -> ApiError:
-        if self._stopped and not self.done.done():
-            return ApiError("stopped", f"Job execution was cancelled: {self._stopped}")
+        if (self._stopped or self.parent and self.parent._stopped) and not self.done.done():
+            return ApiError("stopped", f"Job execution was cancelled: {self._stopped or self.parent._stopped}")
         if isinstance(error, ApiError):
             return error
         if isinstance(error, duckdb.Error):

@@ -67,7 +67,7 @@ class Table:
 
 
 def prepare(emulator: Emulator, principal: str, text: str, *, default_project: str, default_dataset: dict | None = None,
-            parameters: list[dict] = (), parameter_mode: str | None = None) -> "Statement":
+            parameters: list[dict] = (), parameter_mode: str | None = None, variables: dict | None = None) -> "Statement":
     """A statement analyzed against the tables that the principal may read; ApiError for what is wrong with it."""
     from .tables import find
 
@@ -85,7 +85,7 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
     dataset = default_dataset or {}
     return emulator.sql.prepare(text, resolve, parameters=list(parameters), parameter_mode=parameter_mode,
                                 default_project=dataset.get("projectId") or default_project,
-                                default_dataset=dataset.get("datasetId"), session_user=principal)
+                                default_dataset=dataset.get("datasetId"), session_user=principal, variables=variables)
 
 
 def analyze(job: "Job") -> "Statement":
@@ -94,7 +94,7 @@ def analyze(job: "Job") -> "Statement":
         raise unsupported("legacy SQL: set useLegacySql to false")
     if not config.get("query", "").strip():
         raise ApiError("required", "Required parameter is missing: query", "query")
-    return prepare(job.emulator, job.principal, config["query"], default_project=job.project,
+    return prepare(job.emulator, job.principal, job.text or config["query"], variables=job.variables, default_project=job.project,
                    default_dataset=config.get("defaultDataset"), parameters=config.get("queryParameters") or [],
                    parameter_mode=config.get("parameterMode"))
 
@@ -153,7 +153,12 @@ def results_relation(name: str) -> str:
 
 def run(job: "Job") -> None:
     """Run a query into a table of `results`, and from there into its destination if the caller named one."""
-    statement = analyze(job)
+    from .googlesql import IsScript
+    try:
+        statement = analyze(job)
+    except IsScript:
+        from .scripts import run as run_script
+        return run_script(job)
     if statement.type != "SELECT":
         from .statements import run as run_statement
         return run_statement(job, statement)

@@ -1,7 +1,7 @@
 """GoogleSQL on DuckDB: Google's analyzer reads a statement, the compiler says it in DuckDB's SQL."""
-from .analyzer import GoogleSQL, Statement, Table
+from .analyzer import GoogleSQL, IsScript, Statement, Table
 from .engine import default_cache_dir
 from .functions import register
 from .runtime import runtime_error
 
-__all__ = ["GoogleSQL", "Statement", "Table", "default_cache_dir", "register", "runtime_error"]
+__all__ = ["GoogleSQL", "IsScript", "Statement", "Table", "default_cache_dir", "register", "runtime_error"]

@@ -12,7 +12,7 @@ from typing import Callable, Hashable, Protocol
 
 from zetasql.wasi._pb2.zetasql.local_service import local_service_pb2 as service
 from zetasql.wasi._pb2.zetasql.proto import options_pb2, simple_catalog_pb2
-from zetasql.wasi._pb2.zetasql.public import function_pb2, options_pb2 as public, type_pb2
+from zetasql.wasi._pb2.zetasql.public import function_pb2, options_pb2 as public, type_pb2, value_pb2
 
 from ..errors import ApiError, unsupported
 from . import types
@@ -31,10 +31,18 @@ MISSING_FEATURES = re.compile(
     "|DISALLOW_GROUP_BY_FLOAT|STRUCT_POSITIONAL|STRUCT_BRACED|ROW_TYPE|TIME_BUCKET$|DML_RETURNING")
 REWRITES = ("FLATTEN", "UNPIVOT", "PIVOT", "ARRAY_INCLUDES", "TYPEOF_FUNCTION", "LIKE_ANY_ALL",
             "NULLIFERROR_FUNCTION", "WITH_EXPR", "BUILTIN_FUNCTION_INLINER", "INLINE_SQL_FUNCTIONS", "INLINE_SQL_TVFS", "PIPE_ASSERT")
+EMPTY: dict[str, dict] = {}
 CATALOGS = 32  # registered in the instance at a time
 MEMO = 512  # analyzed statements kept
 POSITION = re.compile(r" \[at (\d+:\d+)\]$")
 NAME_OF_STATEMENT = re.compile(r"^resolved_|_(stmt|statement)?_?node$|_stmt$")
+
+
+class IsScript(ApiError):
+    """The text is a script or has several statements: it is run by its parts."""
+
+    def __init__(self):
+        super().__init__("notImplemented", "The embedded BigQuery does not support scripts and several statements here yet.")
 
 
 class Table(Protocol):
@@ -98,21 +106,23 @@ class GoogleSQL:
         return language
 
     def prepare(self, text: str, resolve: Resolve, parameters: list[dict] = (), parameter_mode: str | None = None,
-                default_project: str | None = None, default_dataset: str | None = None, session_user: str = "") -> "Statement":
+                default_project: str | None = None, default_dataset: str | None = None, session_user: str = "",
+                variables: dict | None = None) -> "Statement":
         """A statement, analyzed.
 
         text: GoogleSQL; resolve: the table of a path (project, dataset, table), ApiError notFound for a
-        missing one; parameters: REST QueryParameters. Raises ApiError invalidQuery with the analyzer's words,
+        missing one; parameters: REST QueryParameters; variables: name -> Variable of a script. Raises ApiError invalidQuery with the analyzer's words,
         notImplemented for a statement of a kind that isn't supported.
         """
         parameters = list(parameters)
         fields = [types.parameter_field(p.get("parameterType", {}), p.get("name", "")) for p in parameters]
         mode = parameter_mode or ("NAMED" if any(p.get("name") for p in parameters) else "POSITIONAL" if parameters else None)
         tables = {path: resolve(normal_path(path, default_project, default_dataset)) for path in self.table_names(text)}
-        tree, needed = self.analyze(text, tables, mode, fields)
+        variables = variables or {}
+        tree, needed = self.analyze(text, tables, mode, fields, {name: value.field for name, value in variables.items()})
         return Statement(self, text, tree, needed, tables, dict(
             parameters=parameters, parameter_fields=fields, parameter_mode=mode, resolve=resolve,
-            default_project=default_project, default_dataset=default_dataset, session_user=session_user))
+            default_project=default_project, default_dataset=default_dataset, session_user=session_user, variables=variables))
 
     def table_names(self, text: str) -> list[tuple[str, ...]]:
         """The paths of the tables a statement names, as it writes them."""
@@ -125,7 +135,7 @@ class GoogleSQL:
             found = self._call("ExtractTableNamesFromStatement", request, service.ExtractTableNamesFromStatementResponse)
         except ServiceError:
             if self.is_script(text):
-                raise unsupported("scripts and several statements in one query") from None
+                raise IsScript from None
             return []  # the analyzer says what is wrong, and where
         return [tuple(name.table_name_segment) for name in found.table_name]
 
@@ -137,30 +147,30 @@ class GoogleSQL:
         except ServiceError:
             return False
 
-    def analyze(self, text: str, tables: dict[tuple, Table], mode: str | None, parameters: list[dict]):
+    def analyze(self, text: str, tables: dict[tuple, Table], mode: str | None, parameters: list[dict], variables: dict[str, dict] = EMPTY):
         """The resolved tree (AnyResolvedStatementProto) of a statement, and the columns it needs by the tables' serialization_id.
 
         Raises ApiError for what is wrong with the statement.
         """
-        key = (text, tuple((path, table.key) for path, table in tables.items()), mode, repr(parameters))
+        key = (text, tuple((path, table.key) for path, table in tables.items()), mode, repr(parameters), repr(variables))
         with self.engine.lock:
             if self.generation != self.engine.generation:
                 self._forget()
-            return self.analyzed.use(key, lambda: self._analyze(text, tables, mode, parameters))
+            return self.analyzed.use(key, lambda: self._analyze(text, tables, mode, parameters, variables))
 
-    def _analyze(self, text: str, tables: dict[tuple, Table], mode: str | None, parameters: list[dict]):
-        options = self.options(mode, parameters)
+    def _analyze(self, text: str, tables: dict[tuple, Table], mode: str | None, parameters: list[dict], variables: dict[str, dict]):
+        options = self.options(mode, parameters, variables)
         try:
-            tree = self.tree(text, tables, options)
+            tree = self.tree(text, tables, options, variables)
         except ServiceError as error:
-            tree = self._with_split_paths(text, tables, options, error)
+            tree = self._with_split_paths(text, tables, options, variables, error)
         return tree, needed_columns(tree)
 
-    def tree(self, text: str, tables: dict[tuple, Table], options):
-        request = service.AnalyzeRequest(options=options, sql_statement=text, registered_catalog_id=self.catalog(tables))
+    def tree(self, text: str, tables: dict[tuple, Table], options, variables: dict[str, dict] = EMPTY):
+        request = service.AnalyzeRequest(options=options, sql_statement=text, registered_catalog_id=self.catalog(tables, variables))
         return self._call("Analyze", request, service.AnalyzeResponse).resolved_statement
 
-    def _with_split_paths(self, text: str, tables: dict[tuple, Table], options, error: ServiceError):
+    def _with_split_paths(self, text: str, tables: dict[tuple, Table], options, variables: dict[str, dict], error: ServiceError):
         """The tree where `p.d.t` in one pair of backticks is read as three names, so that t stands for its columns.
 
         The analyzer takes such a name as one. A text is changed only where it fails as it is written, since
@@ -172,16 +182,19 @@ class GoogleSQL:
             for path, parts in split.items():
                 text = text.replace(f"`{path[0]}`", ".".join(f"`{part}`" for part in parts))
             try:
-                return self.tree(text, {split.get(path, path): table for path, table in tables.items()}, options)
+                return self.tree(text, {split.get(path, path): table for path, table in tables.items()}, options, variables)
             except ServiceError:
                 pass
         raise query_error(error) from None
 
-    def options(self, mode: str | None, parameters: list[dict]) -> options_pb2.AnalyzerOptionsProto:
+    def options(self, mode: str | None, parameters: list[dict], variables: dict[str, dict] = EMPTY) -> options_pb2.AnalyzerOptionsProto:
         options = options_pb2.AnalyzerOptionsProto()
         options.CopyFrom(self.base_options)
         options.allow_undeclared_parameters = not parameters
         options.parameter_mode = public.ParameterMode.Value(f"PARAMETER_{mode or 'NAMED'}")
+        for name, field in variables.items():
+            if name.startswith("@@"):
+                options.system_variables.add(name_path=name[2:].split("."), type=types.type_proto(field))
         for field in parameters:
             if mode == "POSITIONAL":
                 options.positional_query_parameters.append(types.type_proto(field))
@@ -197,10 +210,10 @@ class GoogleSQL:
         options.enabled_rewrites.extend(public.ResolvedASTRewrite.Value("REWRITE_" + name) for name in REWRITES)
         return options
 
-    def catalog(self, tables: dict[tuple, Table]) -> int:
-        """The id of a registered catalog that has these tables under these paths."""
-        key = tuple((path, table.key) for path, table in tables.items())
-        return self.catalogs.use(key, lambda: self._register(catalog_proto(self.language, tables)))
+    def catalog(self, tables: dict[tuple, Table], variables: dict[str, dict] = EMPTY) -> int:
+        """The id of a registered catalog that has these tables under these paths, and a script's variables."""
+        key = tuple((path, table.key) for path, table in tables.items()), repr(variables)
+        return self.catalogs.use(key, lambda: self._register(catalog_proto(self.language, tables, variables)))
 
     def _register(self, proto: simple_catalog_pb2.SimpleCatalogProto) -> int:
         return self._call("RegisterCatalog", service.RegisterCatalogRequest(simple_catalog=proto), service.RegisterResponse).registered_id
@@ -245,7 +258,7 @@ def normal_path(path: tuple[str, ...], default_project: str | None, default_data
     return tuple(parts)
 
 
-def catalog_proto(language, tables: dict[tuple, Table]) -> simple_catalog_pb2.SimpleCatalogProto:
+def catalog_proto(language, tables: dict[tuple, Table], variables: dict[str, dict] = EMPTY) -> simple_catalog_pb2.SimpleCatalogProto:
     """A catalog with the built-in functions and the tables; a table's serialization_id is its place in `tables`."""
     root = simple_catalog_pb2.SimpleCatalogProto(name="catalog")
     root.builtin_function_options.language_options.CopyFrom(language)
@@ -259,6 +272,9 @@ def catalog_proto(language, tables: dict[tuple, Table]) -> simple_catalog_pb2.Si
             name=path[-1], name_in_catalog=path[-1], serialization_id=number + 1, full_name=".".join(path))
         for field in table.fields:
             proto.column.add(name=field["name"], type=types.type_proto(field), is_writable_column=True)
+    for name, field in variables.items():
+        if not name.startswith("@@"):  # to the analyzer a constant: its type counts here, the compiler knows its value
+            root.constant.add(name_path=[name], type=types.type_proto(field), value=value_pb2.ValueProto())
     add_functions(root)
     return root
 

@@ -163,6 +163,13 @@ class Expressions:
         value = types.parameter_value(parameter.get("parameterValue"), field)
         return value if isinstance(value, str) and values.type_name(field) == "STRING" else None
 
+    def expr_constant(self, node) -> str:
+        """A script's variable."""
+        return self.context["variables"][node.constant.name.lower()].sql
+
+    def expr_system_variable(self, node) -> str:
+        return self.context["variables"]["@@" + ".".join(node.name_path).lower()].sql
+
     def expr_column_ref(self, node) -> str:
         return self.column(node.column)
 

@@ -32,7 +32,7 @@ def evaluate(statement: Statement, cursor, construct: str) -> str:
     Raises ApiError notImplemented naming the construct where the input is large or the evaluator can't
     do it either, invalidQuery for an error of the statement.
     """
-    if statement.views or any(scan.HasField("for_system_time_expr") for scan in find(statement.tree, "ResolvedTableScanProto")):
+    if statement.views or any(find(statement.tree, "ResolvedConstantProto")) or any(scan.HasField("for_system_time_expr") for scan in find(statement.tree, "ResolvedTableScanProto")):
         raise unsupported(construct)
     context = statement.context
     options = statement.sql.options(context["parameter_mode"], context["parameter_fields"])

@@ -1,0 +1,71 @@
+"""Scripts: their syntax tree from Google's parser, and the text of its parts.
+
+A part is analyzed as a statement of its own, set to the place it has in the script, so that an error's
+position is the script's.
+"""
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from zetasql.wasi._pb2.zetasql.local_service import local_service_pb2 as service
+
+from .analyzer import GoogleSQL, query_error
+from .engine import ServiceError
+
+
+class Variable(NamedTuple):
+    """A script's variable: its type in GoogleSQL, its REST field, its value as DuckDB SQL."""
+
+    type: str
+    field: dict
+    sql: str
+
+
+def parse_script(sql: GoogleSQL, text: str) -> "Script":
+    """The syntax tree of a script; ApiError invalidQuery in the parser's words."""
+    request = service.ParseRequest(sql_statement=text, options=sql.language, allow_script=True)
+    try:
+        answer = sql.engine.call("Parse", request, service.ParseResponse)
+    except ServiceError as error:
+        raise query_error(error) from None
+    return Script(text, answer.parsed_script.statement_list_node)
+
+
+class Script:
+    """body: the list of statements (ASTStatementList)."""
+
+    def __init__(self, text: str, body):
+        self.text, self.body = text.encode(), body
+
+    def part(self, node) -> str:
+        """A node's text."""
+        where = location(node)
+        return self.text[where.start:where.end].decode()
+
+    def placed(self, node, before: str = "", after: str = "") -> str:
+        """A node's text where the script has it, with words of ours around it that take the place of blanks."""
+        where = location(node)
+        lines = self.text[:where.start].decode().split("\n")
+        indent = " " * max(len(lines[-1]) - len(before), 0)
+        return "\n" * (len(lines) - 1) + indent + before + self.part(node) + after
+
+
+def kind(statement) -> tuple[str, object]:
+    """The name of any node and the node, e.g. ("if_statement", ...)."""
+    name = ""
+    while statement.DESCRIPTOR.name.startswith("Any"):
+        name = statement.WhichOneof("node")
+        statement = getattr(statement, name)
+    return name.removeprefix("ast_").removesuffix("_node"), statement
+
+
+def location(node):
+    """Where a node stands in the text, in bytes."""
+    _, node = kind(node)
+    while "parse_location_range" not in node.DESCRIPTOR.fields_by_name:
+        node = node.parent
+    return node.parse_location_range
+
+
+def names(identifiers) -> list[str]:
+    return [item.id_string for item in identifiers.identifier_list]
