@@ -1,133 +1,81 @@
-"""Live reload of one Python file: save it, and the objects that are already in use run the new code.
+"""Live reload of Python files: save one, and the objects that are already in use run the new code.
 
 Why `importlib.reload()` is not enough. It executes the file again in the same module, so the *names* of the
 module point to new functions and new classes. Whoever got hold of the old ones earlier keeps them: the server
 holds an object whose class is the old class, and calls the old methods for ever. What a function does is kept
 in its `__code__`, and that can be replaced: `old.execute.__code__ = new.execute.__code__` turns the old
-function, and with it every bound method, callback and object that leads to it, into the new one. This module
-does so for everything in the file, in this order:
+function, and with it every bound method, callback and object that leads to it, into the new one.
 
-1. Watch: the operating system reports that something happened to the file; its content decides whether anything did.
-2. Build: the new source is compiled and executed in a module of its own. Whatever goes wrong here is reported,
-   and nothing that serves has been touched.
-3. Swap: in one step, between two requests, the live objects take over what the new module holds.
+Doing that while requests are at work takes more care, and makes three steps:
 
-A request leases a `World`: a module, a class and an object which all stay at one version while the lease lasts.
-There is one home world, whose objects keep their identity for ever. If a request is still at work in it when a
-save arrives, the module just built serves new requests in the meantime, and home follows as soon as it is idle.
+1. Watch (`reloading/watch.py`). The operating system reports that something happened to the watched file, or to
+   one that it imports from its folder; their content decides whether anything did.
+2. Build (`reloading/world.py`). What changed, and what imports it, is compiled and executed in modules of its own:
+   a `World`. Whatever goes wrong here is reported, and nothing that serves has been touched.
+3. Swap (`reloading/patch.py`). In one step, between two requests, the live objects take over what the new world
+   holds.
 
-Known limits: enums, classes whose memory layout changed (slots, another built-in base), classes with a metaclass
-of the file's own and `functools.lru_cache` functions are replaced, not patched; modules that the file imports are
-not watched; two versions that serve at the same time have classes of their own, so objects kept from one are not
-instances of the other's classes.
+A request leases a world, and stays in it until it ends. There is one home world, whose objects keep their identity
+for ever. If a request is still at work in it when a save arrives, the world just built serves new requests in the
+meantime, and home follows as soon as it is idle.
+
+What Python does not allow: a class that had no base but `object`, or other slots, or another metaclass, can't
+become the new one in place. Then its objects become objects of the new class, where their layout permits it, and
+the methods stay the same functions; who kept the old class itself keeps the old class.
 """
 from __future__ import annotations
 
-import ast
 import contextlib
 import ctypes
-import enum
-import functools
 import gc
-import hashlib
-import importlib.abc
-import importlib.util
-import io
-import linecache
 import os
 import sys
 import threading
 import time
 import traceback
-from dataclasses import dataclass, field
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import CellType, FunctionType, MethodType, ModuleType
-from typing import Any, Callable, Iterator
+from types import ModuleType, TracebackType
+from typing import Any
 
-from watchdog.events import FileSystemEvent, FileSystemEventHandler
-from watchdog.observers import Observer
+from reloading.patch import Patch, is_slot
+from reloading.report import Broken, DeadlinePassed, changes, diff, explain, outline
+from reloading.watch import PIECES, Watch
+from reloading.world import Family, Version, World, family_of
 
-PIECES = 0.1  # seconds between the pieces of a save, where nobody says when it is whole
-OPEN = 1.0  # seconds to wait for a writer that has the file open, where the system says when it closes it: on Linux
-SAFETY_NET = 1.0  # seconds between looks at the file where no event arrives
-TIDY = 50  # reloads after which old classes are collected: a class refers to itself, so it is never freed by counting
-CONTAINERS, LARGE = {list, tuple, set, frozenset, dict}, 10_000  # longer ones are data, not searched for functions
-NOT_FOR_CODE = {"site-packages", "dist-packages", ".venv"}  # libraries, though they may lie in the learner's folder
-
-
-class Broken(Exception):
-    """A version that cannot serve, for a reason that Python itself does not object to."""
-
-
-class DeadlinePassed(BaseException):
-    """The file's own code ran too long at import."""
-
-
-@dataclass(frozen=True)
-class Version:
-    """One state of the file that could be loaded. outline: qualified name -> its text; seconds: phase -> duration."""
-    number: int
-    digest: str
-    lines: list[str]
-    outline: dict[str, str]
-    seconds: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(eq=False)
-class World:
-    """Everything the file defines, at one version. busy: how many requests are at work in it."""
-    version: Version
-    module: ModuleType
-    target: Any
-    busy: int = 0
-
-
-class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds and loads the watched file as a module: from its content, never from a cached .pyc.
-
-    A .pyc is found by the time of the last change and the size, and two quick saves can agree in both.
-    """
-
-    def __init__(self, path: str, name: str):
-        self.path, self.name = path, name
-
-    def find_spec(self, fullname, path=None, target=None):
-        if fullname != self.name:
-            return None
-        return importlib.util.spec_from_file_location(fullname, self.path, loader=self)
-
-    def get_source(self, fullname: str) -> str:
-        return importlib.util.decode_source(Path(self.path).read_bytes())
-
-    def exec_module(self, module: ModuleType) -> None:
-        exec(compile(Path(self.path).read_bytes(), self.path, "exec"), module.__dict__)
-
-    def new_module(self) -> ModuleType:
-        """An empty module of the file's name, not known to anyone."""
-        return importlib.util.module_from_spec(self.find_spec(self.name))
+KEPT = 50  # versions whose text can be compared
 
 
 class Reloader:
-    """Keeps `class_name` of the file at `path` live.
+    """Keeps `class_name` of the file at `path`, and the modules that it imports from its folder, live.
 
-    on_event(event: dict) is told {"type": "reloaded", "version": {...}, "changed": {...}, "seconds": {...}} and
-    {"type": "broken", "report": {...}}; it is called on the reloader's thread and must not block.
+    on_event(event: dict) is told, once each, and must not block:
+    - {"type": "reloading"}: other content was seen;
+    - {"type": "reloaded", "version": {"number", "hash"}, "changed": {"added", "changed", "removed"}, "seconds": {phase: s}};
+    - {"type": "broken", "report": {...}} as `explain` gives it; the last good version goes on.
+    deadline: seconds that the files' own code, outside of functions, may take. poll: see `Watch`.
     """
 
     def __init__(self, path: str | Path, class_name: str, on_event: Callable[[dict], None] = lambda event: None, *,
-                 deadline: float = 10.0):
+                 deadline: float = 10.0, poll: bool | None = None):
         self.path = os.path.abspath(path)
         self.class_name, self.on_event, self.deadline = class_name, on_event, deadline
         self.report: dict | None = None
-        self.finder = Finder(self.path, Path(self.path).stem.replace(".", "_"))
+        self.history: deque[Version] = deque(maxlen=KEPT)
+        self.family = Family(self.path, lambda: self._serving)
         self._home: World | None = None
         self._serving: World | None = None
         self._retired: list[World] = []
-        self._mirrors: list[dict] = []
-        self._seen: Any = self  # no content equals it
-        self._looked = threading.Event()
-        self._lock = threading.Lock()
-        self._watch = Watch(self.path)
+        self._mirrors: weakref.WeakKeyDictionary[ModuleType, str] = weakref.WeakKeyDictionary()
+        self._attempt: World | None = None  # the world that was last built, or is being built, until it serves
+        self._build: Build | None = None
+        self._built = threading.Event()  # once, if with success or not
+        self._untidy = False
+        self._lock = threading.Lock()  # which world serves, and how busy each is
+        self._telling = threading.Lock()  # events leave in the order of their versions
+        self._watch = Watch(self.path, poll)
         self._thread = threading.Thread(target=self._run, name="reloader", daemon=True)
 
     # What the server uses
@@ -143,19 +91,18 @@ class Reloader:
         return self._serving.target if self._serving else None
 
     def start(self) -> None:
-        """Load the file for the first time, then follow it."""
-        sys.meta_path.insert(0, self.finder)
-        folder = os.path.dirname(self.path)
-        if folder not in sys.path:
-            sys.path.insert(0, folder)
+        """Load the files for the first time, then follow them."""
+        sys.meta_path.insert(0, self.family)
+        if self.family.folder not in sys.path:
+            sys.path.insert(0, self.family.folder)
         self._watch.start()
         self._thread.start()
-        self._looked.wait()
+        self._built.wait()
 
     def stop(self) -> None:
         self._watch.stop()
         self._thread.join()
-        sys.meta_path.remove(self.finder)
+        sys.meta_path.remove(self.family)
 
     @contextlib.contextmanager
     def lease(self) -> Iterator[World | None]:
@@ -165,372 +112,232 @@ class Reloader:
             if world:
                 world.busy += 1
         try:
-            yield world
+            with world.entered() if world else contextlib.nullcontext():
+                yield world
         finally:
             if world:
                 with self._lock:
                     world.busy -= 1
                     self._settle()
 
-    def explain(self, error: BaseException, version: Version | None = None) -> dict:
+    def explain(self, error: BaseException) -> dict:
         """What there is to say about an exception: file, line, column, message, traceback in the learner's files."""
-        lines = version.lines if version else linecache.getlines(self.path)
-        return explain(error, self.path, lines)
+        return explain(error, self.family.world(), self.path)
+
+    def diff(self, before: int, after: int) -> str:
+        """What changed between two versions, as `diff -u` shows it; KeyError for a number that is not kept."""
+        kept = {version.number: version for version in self.history}
+        return diff(kept[before], kept[after])
 
     # Watch
 
     def _run(self) -> None:
-        more = True
-        while more:
+        while not self._watch.stopped:
             try:
                 self._look()
+                if not self._watch.wait(self._remaining()) and self._untidy:
+                    self._untidy = False
+                    gc.collect()  # nothing happens: a class refers to itself, so it is never freed by counting
             except Exception:  # a fault of ours must not end the watching
                 traceback.print_exc()
-            self._looked.set()
-            more = self._watch.wait()
+
+    def _remaining(self) -> float | None:
+        return self._build.began + self.deadline - time.monotonic() if self._build else None
 
     def _look(self) -> None:
-        """Load the file if its content is not what was seen last."""
-        source = self._watch.read()
-        if source == self._seen:
-            return
-        self._seen = source
-        if self.version and source and digest(source) == self.version.digest:  # a change taken back
-            self.report = None
+        """Build a world if the files' content is not what was seen last."""
+        worlds = [world for world in (self._serving, self._attempt) if world]
+        seen = {path: content for world in worlds for path, content in world.files.copy().items()}
+        files = self._watch.contents(seen or [self.path])
+        self._watch.follow(files)
+        build = self._build
+        if files != seen:
+            if build:
+                build.stop()
+            self._begin(files)
+        elif build and self._remaining() <= 0:
+            build.pass_deadline()
+
+    def _begin(self, files: dict[str, bytes | None]) -> None:
+        serving, self._build = self._serving, None
+        stale = serving.stale(files) if serving else frozenset()
+        if serving and not stale:  # a change taken back
+            self._attempt = self.report = None
             self._publish({}, {})
             return
-        try:
-            world = self._build(source)
-        except BaseException as error:
-            if self._watch.more_soon():  # it was half a save
-                self._seen = self
-            else:
-                self._break(error, source or b"")
-        else:
-            self._take(world)
-
-    def _break(self, error: BaseException, source: bytes) -> None:
-        self.report = explain(error, self.path, split(source.decode("utf-8", "replace")))
-        self.on_event({"type": "broken", "report": self.report})
+        self.on_event({"type": "reloading"})
+        self._attempt = World(self.family, files, serving, stale)
+        self._build = Build(self, self._attempt)
+        self._build.start()
 
     # Build
 
-    def _build(self, source: bytes | None) -> World:
-        """A world of its own from the file's content; any exception at all if it cannot serve."""
+    def check(self, world: World) -> None:
+        """Load a world's modules and make its target; any exception at all if it cannot serve."""
         name = os.path.basename(self.path)
+        source = world.files[self.path]
         if source is None:
             raise Broken(f"{name} is not there")
         if not source.strip():
             raise Broken(f"{name} is empty")
-        start = time.perf_counter()
-        tree = ast.parse(source, self.path)
-        code = compile(tree, self.path, "exec", dont_inherit=True)
-        compiled = time.perf_counter()
-        lines = split(importlib.util.decode_source(source))
-        module = self.finder.new_module()
-        with time_limit(self.deadline):
-            exec(code, module.__dict__)
-            target = self._instance(module, name)
-        seconds = {"compile": compiled - start, "execute": time.perf_counter() - compiled}
-        number = self.version.number + 1 if self.version else 1
-        return World(Version(number, digest(source), lines, outline(tree, lines), seconds), module, target)
-
-    def _instance(self, module: ModuleType, name: str) -> Any:
-        cls = getattr(module, self.class_name, None)
+        cls = getattr(world.load(self.family.name), self.class_name, None)
         if not isinstance(cls, type):
             raise Broken(f"{name} has no class {self.class_name}")
         if not callable(getattr(cls, "execute", None)):
             raise Broken(f"class {self.class_name} in {name} has no method execute")
-        return cls()
+        world.target = cls()
+        world.settle(self._serving)
+
+    def break_(self, build: Build, error: BaseException) -> None:
+        """Report a world that can't serve, unless another save has made it old."""
+        with self._telling:
+            if self._build is build:
+                self._build = None
+                self.report = explain(error, build.world, self.path)
+                self._forget_modules()
+                self.on_event({"type": "broken", "report": self.report})
+                self._built.set()
 
     # Swap
 
-    def _take(self, world: World) -> None:
-        """Let a new world serve, and say so."""
-        start = time.perf_counter()
-        with self._lock:
-            before = self.version.outline if self.version else {}
-            if self._home is None:
-                self._home = self._serving = world
-                sys.modules[self.finder.name] = world.module
-            else:
-                share_state(self._home.target, world.target)
-                if self._serving is not self._home:
-                    self._retired.append(self._serving)
-                self._serving = world
-                self._settle()
-            self.report = None
-        linecache.cache[self.path] = cache_entry(self.path, world.version.lines)
-        world.version.seconds["swap"] = time.perf_counter() - start
-        self._publish(changes(before, world.version.outline), world.version.seconds)
-        if world.version.number % TIDY == 0:
-            gc.collect()
+    def take(self, build: Build) -> None:
+        """Let a new world serve, and say so, unless another save has made it old."""
+        world = build.world
+        with self._telling:
+            with self._lock:
+                if self._build is not build:
+                    return
+                start = time.perf_counter()
+                before = self.version
+                world.version = Version(before.number + 1 if before else 1, world.digest(), world.texts)
+                self._swap(world)
+                self._build = self._attempt = self.report = None
+            world.version.seconds.update(build.seconds, swap=time.perf_counter() - start)
+            world.version.outline.update(outline(world))
+            self.history.append(world.version)
+            self._forget_modules()
+            self._publish(changes(before.outline if before else {}, world.version.outline), world.version.seconds)
+        self._untidy = True
+        self._built.set()
 
     def _publish(self, changed: dict, seconds: dict) -> None:
         version = {"number": self.version.number, "hash": self.version.digest}
         self.on_event({"type": "reloaded", "version": version, "changed": changed, "seconds": seconds})
+
+    def _swap(self, world: World) -> None:
+        if self._home is None:
+            self._home = self._serving = world
+            return
+        share_state(self._home.target, world.target)
+        if self._serving is not self._home:
+            self._retired.append(self._serving)
+        self._serving = world
+        self._settle()
 
     def _settle(self) -> None:
         """With the lock held: bring home to the version that serves if nobody is at work in it."""
         home, fresh = self._home, self._serving
         if fresh is not home and not home.busy:
             try:
-                patch = Patch(home.module.__dict__, fresh.module.__dict__)
+                patch = Patch(home, fresh)
                 patch.apply()
-                patch.move_instance(home.target, home.module.__dict__[self.class_name])
-                home.version = fresh.version
+                home.target = move_target(patch, home.target, fresh.target, getattr(home.module, self.class_name))
+                home.version, home.files, home.texts, home.imports = fresh.version, fresh.files, fresh.texts, fresh.imports
                 self._retired.append(fresh)
                 self._serving = home
             except Exception:  # classes can be made to refuse anything: then the new ones take their place
                 self._home = fresh
-                sys.modules[self.finder.name] = fresh.module
         if self._serving is self._home and self._retired:
             self._retire()
 
     def _retire(self) -> None:
-        """Let what is left of idle worlds (a kept callback, a cached function) see home's globals."""
-        live = self._home.module.__dict__
-        self._mirrors += [world.module.__dict__ for world in self._retired if not world.busy]
-        self._retired = [world for world in self._retired if world.busy]
-        # Nothing but this list and the call's argument refers to a namespace whose functions are all gone.
-        self._mirrors = [self._mirrors[i] for i in range(len(self._mirrors)) if sys.getrefcount(self._mirrors[i]) > 2]
-        for namespace in self._mirrors:
-            namespace.clear()
-            namespace.update(live)
+        """Let what is left of idle worlds (a kept callback, a thread) import and see what home has."""
+        home = self._home
+        for world in [world for world in self._retired if not world.busy]:
+            self._retired.remove(world)
+            world.builtins["__import__"] = home.import_
+            self._mirrors.update({module: name for name, module in world.modules.items() if home.modules.get(name) is not module})
+        for module, name in self._mirrors.items():
+            if name in home.modules:
+                namespace = vars(module)
+                namespace.clear()
+                # The module lives as long as its namespace does, which is as long as one of its functions.
+                namespace.update(vars(home.modules[name]), __retired__=module)
+
+    def _forget_modules(self) -> None:
+        """Take out of sys.modules what no world has any more."""
+        worlds = [world for world in (self._home, self._serving, self._attempt, *self._retired) if world]
+        for name in self.family.known - {name for world in worlds for name in world.modules}:
+            self.family.known.discard(name)
+            if family_of(sys.modules.get(name)) is self.family:
+                del sys.modules[name]
 
 
-class Watch(FileSystemEventHandler):
-    """What happens to one file, as the operating system reports it."""
-    CHANGES = {"modified", "created", "moved", "deleted", "closed"}  # not "opened": reading the file is an event too
+class Build:
+    """One attempt to make a world, on a thread of its own: what the learner's file does at import may never end."""
 
-    def __init__(self, path: str):
-        self.paths = {path, os.path.realpath(path)}
-        self.path = path
-        self._changed = threading.Event()
-        self._stopped = False
-        self._pause = 0.0  # how long what began with the last event may take to be whole
-        self._observer = Observer()
+    def __init__(self, reloader: Reloader, world: World):
+        self.reloader, self.world = reloader, world
+        self.began = time.monotonic()
+        self.seconds: dict[str, float] = {}
+        self._superseded = threading.Event()
+        self._lock = threading.Lock()
+        self._executing = True
+        self._thread = threading.Thread(target=self._run, name="reloader build", daemon=True)
 
     def start(self) -> None:
-        for folder in {os.path.dirname(path) for path in self.paths}:
-            self._observer.schedule(self, folder)
-        self._observer.start()
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            with self.world.entered():
+                self._attempt()
+        except DeadlinePassed:  # it came late, and was reported or is not wanted any more
+            pass
+
+    def _attempt(self) -> None:
+        start = time.perf_counter()
+        try:
+            try:
+                self.reloader.check(self.world)
+            finally:
+                self._end_of_code()
+        except BaseException as error:
+            if not self._superseded.wait(PIECES):  # else it was half a save
+                self.reloader.break_(self, error)
+        else:
+            compiled = self.world.compiling
+            self.seconds.update(compile=compiled, execute=time.perf_counter() - start - compiled)
+            self.reloader.take(self)
+
+    def _end_of_code(self) -> None:
+        with self._lock:
+            self._executing = False
+        self._raise(None)
+
+    def _raise(self, exception: type[BaseException] | None) -> None:
+        """Raise an exception in the build's thread, as soon as it runs Python code; None: take one back."""
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread.ident), exception and ctypes.py_object(exception))
 
     def stop(self) -> None:
-        self._stopped = True
-        self._changed.set()
-        self._observer.stop()
-        self._observer.join()
+        """Another save has made it old."""
+        self._superseded.set()
+        with self._lock:
+            if self._executing:
+                self._raise(DeadlinePassed)
 
-    def on_any_event(self, event: FileSystemEvent) -> None:
-        ours = {os.fsdecode(event.src_path), os.fsdecode(event.dest_path or "")} & self.paths
-        if ours and event.event_type in self.CHANGES:
-            self._pause = {"modified": OPEN, "created": PIECES}.get(event.event_type, 0.0) if sys.platform == "linux" else 0.0
-            self._changed.set()
-
-    def wait(self) -> bool:
-        """Until something may have happened; False at the end."""
-        self._changed.wait(SAFETY_NET)
-        self._changed.clear()
-        while self._pause and self._changed.wait(self._pause):
-            self._changed.clear()
-        self._pause = 0.0
-        return not self._stopped
-
-    def more_soon(self) -> bool:
-        """Whether another event comes while a save made in pieces may last."""
-        return self._changed.wait(PIECES)
-
-    def read(self) -> bytes | None:
-        """The file's content, None where there is none; an empty file is given time to be filled."""
-        content = self._read()
-        if not (content and content.strip()) and self.more_soon():
-            content = self._read()
-        return content
-
-    def _read(self) -> bytes | None:
-        try:
-            return Path(self.path).read_bytes()
-        except OSError:
-            return None
+    def pass_deadline(self) -> None:
+        error = DeadlinePassed(f"the file's own code, outside of functions, ran for more than {self.reloader.deadline:g} seconds")
+        self.reloader.break_(self, error.with_traceback(stack_of(self._thread.ident)))
+        self.stop()
 
 
-class Patch:
-    """Gives the objects of one namespace the contents of another's, made from a newer version of the same file.
-
-    A function or class that both have stays the same object. `same` maps the id of a newer object to the one
-    that takes its place; everything that refers to the newer one is translated on the way over.
-    """
-    KEPT = {"__dict__", "__weakref__", "__module__", "__slots__", "_abc_impl"}  # of a class
-    OWN = {"__name__", "__loader__", "__spec__", "__package__", "__file__", "__cached__", "__builtins__"}  # of a module
-
-    def __init__(self, live: dict, fresh: dict):
-        self.live, self.fresh = live, fresh
-        self.name = live["__name__"]
-        self.same: dict[int, Any] = {}
-        self.pairs: list[tuple[Any, Any]] = []
-        self.held: list = []  # keeps the objects behind the ids alive
-
-    def apply(self) -> None:
-        self.pair(self.live, self.fresh)
-        for live, fresh in self.pairs:
-            (self.update_class if isinstance(fresh, type) else self.update_function)(live, fresh)
-        values = {name: self.translate(value) for name, value in self.fresh.items() if name not in self.OWN}
-        for name in self.live.keys() - values.keys() - self.OWN:
-            del self.live[name]
-        self.live.update(values)
-
-    # Which newer object belongs to which live one
-
-    def pair(self, live: dict, fresh: dict) -> None:
-        for name, value in fresh.items():
-            if name in live:
-                self.pair_objects(live[name], value)
-
-    def pair_objects(self, live: Any, fresh: Any) -> None:
-        if live is fresh or id(fresh) in self.same or type(live) is not type(fresh):
-            return
-        if isinstance(fresh, FunctionType):
-            if self.alike(live, fresh):
-                self.remember(live, fresh)
-                for ours, theirs in zip(cells(live), cells(fresh)):
-                    self.pair_objects(ours, theirs)
-        elif isinstance(fresh, type):
-            if self.is_own(fresh) and self.fits(live, fresh):
-                self.remember(live, fresh)
-                self.pair(vars(live), vars(fresh))
-        elif isinstance(fresh, (staticmethod, classmethod)):
-            self.pair_objects(live.__func__, fresh.__func__)
-        elif isinstance(fresh, property):
-            for part in ("fget", "fset", "fdel"):
-                self.pair_objects(getattr(live, part), getattr(fresh, part))
-
-    def remember(self, live: Any, fresh: Any) -> None:
-        self.same[id(fresh)] = live
-        self.pairs.append((live, fresh))
-
-    def alike(self, live: FunctionType, fresh: FunctionType) -> bool:
-        """Whether one's code can move into the other: it must close over the same variables."""
-        ours = fresh.__globals__ is self.fresh or fresh.__code__ is live.__code__
-        return ours and live.__code__.co_freevars == fresh.__code__.co_freevars
-
-    def is_own(self, cls: type) -> bool:
-        return getattr(cls, "__module__", None) == self.name
-
-    def fits(self, live: type, fresh: type) -> bool:
-        """Whether a class can become another in place: same layout, and bases that Python lets change."""
-        if issubclass(fresh, enum.Enum) or vars(live).get("__slots__") != vars(fresh).get("__slots__"):
-            return False
-        bases = tuple(self.same.get(id(base), base) for base in fresh.__bases__)
-        if bases == live.__bases__:
-            return True
-        try:
-            live.__bases__ = bases
-        except TypeError:
-            return False
-        return True
-
-    # Moving contents over
-
-    def update_function(self, live: FunctionType, fresh: FunctionType) -> None:
-        live.__code__ = fresh.__code__
-        self.copy_function(live, fresh)
-        for ours, theirs in zip(live.__closure__ or (), fresh.__closure__ or ()):
-            with contextlib.suppress(ValueError):  # a variable that has no value yet
-                ours.cell_contents = self.translate(theirs.cell_contents)
-
-    def copy_function(self, live: FunctionType, fresh: FunctionType) -> None:
-        live.__defaults__ = self.translate(fresh.__defaults__)
-        live.__kwdefaults__ = self.translate(fresh.__kwdefaults__)
-        live.__annotations__ = self.translate(fresh.__annotations__)
-        live.__doc__, live.__name__, live.__qualname__ = fresh.__doc__, fresh.__name__, fresh.__qualname__
-        live.__dict__.clear()
-        live.__dict__.update(self.translate(fresh.__dict__))
-
-    def update_class(self, live: type, fresh: type) -> None:
-        for name in vars(live).keys() - vars(fresh).keys() - self.KEPT:
-            delattr(live, name)
-        for name, value in list(vars(fresh).items()):
-            if name not in self.KEPT and not is_slot(value):
-                moved = self.translate(value)
-                if vars(live).get(name, self) is not moved:
-                    setattr(live, name, moved)
-
-    def translate(self, value: Any) -> Any:
-        """The value as home sees it: itself, unless it leads to an object that another one stands for."""
-        if id(value) in self.same:
-            return self.same[id(value)]
-        kind = type(value)
-        if kind is FunctionType and value.__globals__ is self.fresh:
-            return self.move_function(value)
-        if kind in self.REBUILD and not (kind in CONTAINERS and len(value) > LARGE):
-            self.stands_for(value, value)  # until it is known: a list may contain itself
-            return self.stands_for(self.REBUILD[kind](self, value), value)
-        if isinstance(value, type) and self.is_own(value):
-            self.stands_for(value, value)
-            self.update_class(value, value)
-        elif id(kind) in self.same:
-            self.move_instance(value, self.same[id(kind)])
-        return value
-
-    def stands_for(self, live: Any, fresh: Any) -> Any:
-        self.same[id(fresh)] = live
-        self.held.append(fresh)
-        return live
-
-    def move_function(self, fresh: FunctionType) -> FunctionType:
-        """A new function, with home's globals in place of those it was made with."""
-        closure = tuple(CellType() for _ in fresh.__closure__ or ())
-        live = FunctionType(fresh.__code__, self.live, fresh.__name__, None, closure or None)
-        self.stands_for(live, fresh)
-        live.__module__ = fresh.__module__
-        self.update_function(live, fresh)
-        return live
-
-    def move_instance(self, value: Any, cls: type) -> None:
-        """An object that the file's own code made while it was executed."""
-        self.stands_for(value, value)
-        with contextlib.suppress(TypeError):
-            object.__setattr__(value, "__class__", cls)
-        for name, attribute in list(getattr(value, "__dict__", {}).items()):
-            value.__dict__[name] = self.translate(attribute)
-
-    def move_values(self, values: Any) -> Any:
-        """A list, tuple or set: itself if nothing in it changes."""
-        moved = [self.translate(value) for value in values]
-        return values if all(map(same_object, moved, values)) else type(values)(moved)
-
-    def move_dict(self, value: dict) -> dict:
-        moved = {self.translate(key): self.translate(item) for key, item in value.items()}
-        return value if all(map(same_object, moved.values(), value.values())) and all(map(same_object, moved, value)) else moved
-
-    REBUILD = {
-        list: move_values, tuple: move_values, set: move_values, frozenset: move_values, dict: move_dict,
-        staticmethod: lambda self, value: staticmethod(self.translate(value.__func__)),
-        classmethod: lambda self, value: classmethod(self.translate(value.__func__)),
-        property: lambda self, value: property(*map(self.translate, (value.fget, value.fset, value.fdel)), value.__doc__),
-        MethodType: lambda self, value: MethodType(self.translate(value.__func__), self.translate(value.__self__)),
-        functools.partial: lambda self, value: functools.partial(
-            self.translate(value.func), *self.translate(value.args), **self.translate(value.keywords)),
-    }
-
-
-def same_object(one: Any, other: Any) -> bool:
-    return one is other
-
-
-def is_slot(value: Any) -> bool:
-    return type(value).__name__ in ("member_descriptor", "getset_descriptor")
-
-
-def cells(function: FunctionType) -> list:
-    """The values that a function closes over, None for those that have none yet."""
-    found = []
-    for cell in function.__closure__ or ():
-        try:
-            found.append(cell.cell_contents)
-        except ValueError:
-            found.append(None)
+def stack_of(thread: int) -> TracebackType | None:
+    """Where a thread is now, as a traceback."""
+    found, frame = None, sys._current_frames().get(thread)
+    while frame:
+        found = TracebackType(found, frame, frame.f_lasti, frame.f_lineno)
+        frame = frame.f_back
     return found
 
 
@@ -540,133 +347,21 @@ def share_state(live: Any, fresh: Any) -> None:
         for name, value in fresh.__dict__.items():
             live.__dict__.setdefault(name, value)
         fresh.__dict__ = live.__dict__
+    for name, slot in slots(type(fresh)):
+        with contextlib.suppress(AttributeError, TypeError):
+            slot.__set__(fresh, getattr(live, name))
 
 
-def split(text: str) -> list[str]:
-    """Lines as Python counts them: str.splitlines() would also end one at a form feed."""
-    return io.StringIO(text).readlines()
+def slots(cls: type) -> list[tuple[str, Any]]:
+    return [(name, value) for base in cls.__mro__ for name, value in vars(base).items() if is_slot(value)]
 
 
-def digest(source: bytes) -> str:
-    return hashlib.sha256(source).hexdigest()[:8]
-
-
-def outline(tree: ast.Module, lines: list[str]) -> dict[str, str]:
-    """Qualified name -> text of what a file defines: functions, classes and their members, variables, imports."""
-    found: dict[str, str] = {}
-
-    def visit(nodes: list[ast.stmt], prefix: str) -> None:
-        for node in nodes:
-            text = "".join(lines[first_line(node) - 1:node.end_lineno])
-            for name in names_of(node):
-                found[prefix + name] = text
-            if isinstance(node, ast.ClassDef):
-                found[prefix + node.name] = "".join(lines[first_line(node) - 1:first_line(node.body[0]) - 1])
-                visit(node.body, f"{prefix}{node.name}.")
-    visit(tree.body, "")
-    return found
-
-
-def first_line(node: ast.stmt) -> int:
-    decorators = getattr(node, "decorator_list", [])
-    return decorators[0].lineno if decorators else node.lineno
-
-
-def names_of(node: ast.stmt) -> list[str]:
-    """The names that a statement gives a value to."""
-    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        return [node.name]
-    if isinstance(node, (ast.Import, ast.ImportFrom)):
-        return [alias.asname or alias.name.split(".")[0] for alias in node.names]
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, (ast.AnnAssign, ast.AugAssign)) else []
-    return [part.id for target in targets for part in ast.walk(target) if isinstance(part, ast.Name)]
-
-
-def changes(before: dict[str, str], after: dict[str, str]) -> dict[str, list[str]]:
-    """{"added": [...], "changed": [...], "removed": [...]}: qualified names."""
-    return {"added": [name for name in after if name not in before],
-            "changed": [name for name, text in after.items() if name in before and before[name] != text],
-            "removed": [name for name in before if name not in after]}
-
-
-def explain(error: BaseException, path: str, lines: list[str]) -> dict:
-    """{"kind", "message", "file", "line", "column", "traceback"}: the traceback has only frames below the file's folder.
-
-    lines: the text of the version that ran, which is no longer what the file holds if it was saved since.
-    """
-    with remember(path, lines):
-        whole = traceback.TracebackException.from_exception(error, lookup_lines=False)
-        cut(whole, path)
-        text = "".join(whole.format())
-    report = {"kind": type(error).__name__, "message": str(error) or type(error).__name__, "file": path, "line": None, "column": None, "traceback": text}
-    if isinstance(error, SyntaxError):
-        column = error.offset if error.offset and error.offset > 0 else None
-        return report | {"message": error.msg, "file": error.filename or path, "line": error.lineno, "column": column}
-    if isinstance(error, (Broken, DeadlinePassed)) and not whole.stack:
-        return report | {"traceback": f"{error}\n"}
-    if whole.stack:
-        frame = whole.stack[-1]
-        column = getattr(frame, "colno", None)
-        report |= {"file": frame.filename, "line": frame.lineno, "column": None if column is None else column + 1}
-    return report
-
-
-def cut(whole: traceback.TracebackException, path: str) -> None:
-    """Leave out every frame before the learner's file, and those of libraries after it, in each exception of a chain."""
-    folder = os.path.dirname(path) + os.sep
-    seen, queue = set(), [whole]
-    while queue:
-        one = queue.pop()
-        if one is None or id(one) in seen:
-            continue
-        seen.add(id(one))
-        first = next((i for i, frame in enumerate(one.stack) if frame.filename == path), len(one.stack))
-        one.stack[:] = [frame for frame in one.stack[first:]
-                        if frame.filename.startswith(folder) and not NOT_FOR_CODE & set(frame.filename.split(os.sep))]
-        queue += [one.__cause__, one.__context__, *(getattr(one, "exceptions", None) or [])]
-
-
-def cache_entry(path: str, lines: list[str]) -> tuple:
-    """linecache's entry for a text; no time of change, so it is never compared with the file."""
-    return sum(map(len, lines)), None, lines, path
-
-
-_remembering = threading.RLock()
-
-
-@contextlib.contextmanager
-def remember(path: str, lines: list[str]) -> Iterator[None]:
-    """Let tracebacks and inspect see these lines as the file's while the block runs."""
-    with _remembering:
-        before = linecache.cache.get(path)
-        linecache.cache[path] = cache_entry(path, lines)
+def move_target(patch: Patch, live: Any, fresh: Any, cls: type) -> Any:
+    """The live object as one of the class's newest version; the fresh one, with its state, where its layout is another."""
+    moved = patch.move(live)
+    if type(moved) is not cls:
         try:
-            yield
-        finally:
-            linecache.cache.pop(path, None)
-            if before:
-                linecache.cache[path] = before
-
-
-@contextlib.contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Raise DeadlinePassed in this thread if the block's own Python code takes longer (not inside a call into C)."""
-    lock, done = threading.Lock(), False
-    thread = ctypes.c_ulong(threading.get_ident())
-
-    def stop() -> None:
-        with lock:
-            if not done:
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(DeadlinePassed))
-    timer = threading.Timer(seconds, stop)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    except DeadlinePassed as error:
-        error.args = (f"the file's own code, outside of functions, ran for more than {seconds:g} seconds",)
-        raise
-    finally:
-        with lock:
-            done = True
-        timer.cancel()
+            object.__setattr__(moved, "__class__", cls)
+        except TypeError:
+            return patch.move(fresh)
+    return moved

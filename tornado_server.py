@@ -75,6 +75,9 @@ class Lab:
     def reloaded(self, event: dict) -> None:
         """Tell the terminal and the page what became of a save; called on the reloader's thread."""
         version = self.reloader.version
+        if event["type"] == "reloading":
+            self.live.publish("reloading")
+            return
         if event["type"] == "broken":
             report = event["report"]
             serving = "The last good version goes on." if version else "Nothing serves yet."
@@ -123,7 +126,7 @@ class Lab:
                     answer = asyncio.run(_awaited(answer))
                 text, status = as_text(answer), "done"
             except BaseException as error:  # sys.exit() in execute is the learner's mistake, not the server's end
-                raise LearnersError(self.reloader.explain(error, world.version)["traceback"]) from None
+                raise LearnersError(self.reloader.explain(error)["traceback"]) from None
             finally:
                 self.output.end_line(number["request"])
                 self.live.publish("finished", number | {"status": status, "ms": round((time.perf_counter() - began) * 1000, 3)})

@@ -65,16 +65,22 @@ CHANGED = MAIN.replace("one", "two")
 class Live:
     """A reloader on a file of its own."""
 
-    def __init__(self, folder, source=MAIN, **options):
+    def __init__(self, folder, source=MAIN, *, link_to=None, **options):
         self.path = folder / f"learner_{uuid.uuid4().hex[:8]}.py"
-        self.path.write_bytes(textwrap.dedent(source).encode())
+        if link_to:
+            self.path.symlink_to(link_to)
+        else:
+            self.path.write_bytes(textwrap.dedent(source).encode())
         self.events: queue.Queue = queue.Queue()
         self.reloader = Reloader(self.path, "Task", self.events.put, **options)
         self.reloader.start()
         self.first = self.event()
 
     def event(self) -> dict:
-        return self.events.get(timeout=WAIT)
+        """The next event that tells what became of a save."""
+        while (event := self.events.get(timeout=WAIT))["type"] == "reloading":
+            pass
+        return event
 
     def save(self, source: str) -> dict:
         self.path.write_bytes(textwrap.dedent(source).encode())
@@ -426,21 +432,15 @@ def test_a_writer_that_pauses(live):
     assert one.event()["type"] == "reloaded" and one.run() == "two!" and one.events.empty()
 
 
-def test_through_a_symbolic_link(tmp_path):
+def test_through_a_symbolic_link(tmp_path, live):
     real = tmp_path / "elsewhere" / "real.py"
     real.parent.mkdir()
     real.write_text(MAIN)
-    link = tmp_path / "linked_learner.py"
-    link.symlink_to(real)
-    events: queue.Queue = queue.Queue()
-    reloader = Reloader(link, "Task", events.put)
-    reloader.start()
-    try:
-        events.get(timeout=WAIT)
-        real.write_text(CHANGED)
-        assert events.get(timeout=WAIT)["type"] == "reloaded" and reloader.target.execute(None) == "two!"
-    finally:
-        reloader.stop()
+    one = live(link_to=real)
+    real.write_text(CHANGED)
+    assert one.event()["type"] == "reloaded" and one.run() == "two!"
+    renamed_over(real, MAIN.encode())
+    assert one.event()["type"] == "reloaded" and one.run() == "one!"
 
 
 def test_twenty_saves_in_a_burst(live):
@@ -494,7 +494,7 @@ def test_a_traceback_shows_the_version_that_ran(live):
         with pytest.raises(ValueError) as caught:
             world.target.execute(None)
         one.reload("\n\n\n" + MAIN)
-        text = one.reloader.explain(caught.value, world.version)["traceback"]
+        text = one.reloader.explain(caught.value)["traceback"]
     assert "# the line that raises" in text and "test_reloader" not in text and f'File "{one.path}"' in text
 
 

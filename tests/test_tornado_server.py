@@ -367,7 +367,7 @@ def test_flags_that_make_no_sense(flags):
 
 def test_a_folder_of_packages_beside_the_server(tmp_path):
     """`pip install --target site-packages -r requirements.txt`, then a Python that has no packages of its own."""
-    for name in ("tornado_server.py", "reloader.py", "lab", "emulator"):
+    for name in ("tornado_server.py", "reloader.py", "reloading", "lab", "emulator"):
         (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, tmp_path / name)
     (tmp_path / "site-packages").symlink_to(sysconfig.get_path("purelib"))
     shutil.copy(ROOT / "tables.final.py", tmp_path / "tables.py")
