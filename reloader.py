@@ -93,8 +93,7 @@ class Reloader:
     def start(self) -> None:
         """Load the files for the first time, then follow them."""
         sys.meta_path.insert(0, self.family)
-        if self.family.folder not in sys.path:
-            sys.path.insert(0, self.family.folder)
+        sys.path.insert(0, self.family.folder)
         self._watch.start()
         self._thread.start()
         self._built.wait()
@@ -103,6 +102,7 @@ class Reloader:
         self._watch.stop()
         self._thread.join()
         sys.meta_path.remove(self.family)
+        sys.path.remove(self.family.folder)
 
     @contextlib.contextmanager
     def lease(self) -> Iterator[World | None]:
@@ -148,7 +148,7 @@ class Reloader:
         """Build a world if the files' content is not what was seen last."""
         worlds = [world for world in (self._serving, self._attempt) if world]
         seen = {path: content for world in worlds for path, content in world.files.copy().items()}
-        files = self._watch.contents(seen or [self.path])
+        files = self._watch.contents(seen or {self.path: None})
         self._watch.follow(files)
         build = self._build
         if files != seen:

@@ -192,10 +192,10 @@ class Patch:
     # Moving contents over
 
     def update(self, live: Any, fresh: Any) -> None:
-        if isinstance(fresh, type):
-            self.update_class(live, fresh)
-        elif type(live) is FunctionType:
+        if type(live) is FunctionType:
             self.update_function(live, fresh)
+        elif isinstance(fresh, type):
+            self.update_class(live, fresh)
         elif type(live) is LRU_CACHE:
             self.update_cache(live, fresh)
         else:

@@ -77,8 +77,12 @@ class Watch(FileSystemEventHandler):
         self._pause = 0.0
         return happened
 
-    def contents(self, paths: Iterable[str]) -> dict[str, bytes | None]:
-        return {path: read(path) for path in paths}
+    def contents(self, seen: dict[str, bytes | None]) -> dict[str, bytes | None]:
+        """What the files hold now. One that was emptied or taken away is given time: many editors save so."""
+        found = {path: read(path) for path in seen}
+        if any(seen[path] and not found[path] for path in seen) and self._changed.wait(PIECES):
+            found = {path: read(path) for path in seen}
+        return found
 
 
 def is_remote(path: str) -> bool:

@@ -228,7 +228,7 @@ class Family(importlib.abc.MetaPathFinder):
             return True
         known = sys.modules.get(top)
         if known is not None:
-            return family_of(known) is self and self.find(top, [self.folder]) is not None
+            return family_of(known) is self
         spec = self.find(top, [self.folder])
         # A folder without __init__.py is a package only where there is no other of its name.
         return spec is not None and (spec.origin is not None or _elsewhere(top) is None)
