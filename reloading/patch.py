@@ -202,7 +202,7 @@ class Patch:
             self.replace_attributes(live, fresh)
 
     def update_function(self, live: FunctionType, fresh: Any) -> None:
-        if id(fresh) not in self.same:
+        if self.same.get(id(fresh)) is not live:  # it was not claimed for this one: the name is bound to something else now
             forward(live, self.translate(fresh))
             return
         if live.__code__.co_freevars != fresh.__code__.co_freevars:
