@@ -45,6 +45,7 @@ from reloading.report import Broken, DeadlinePassed, changes, diff, explain, out
 from reloading.watch import PIECES, Watch
 from reloading.world import Family, Version, World, family_of
 
+AFTER = 0.003  # seconds that requests are let go first, before the time is taken to tell what changed
 KEPT = 50  # versions whose text can be compared
 
 
@@ -213,6 +214,7 @@ class Reloader:
                 self._swap(world)
                 self._build = self._attempt = self.report = None
             world.version.seconds.update(build.seconds, swap=time.perf_counter() - start)
+            time.sleep(AFTER)
             world.version.outline.update(outline(world))
             self.history.append(world.version)
             self._forget_modules()
@@ -242,7 +244,7 @@ class Reloader:
                 patch = Patch(home, fresh)
                 patch.apply()
                 home.target = move_target(patch, home.target, fresh.target, getattr(home.module, self.class_name))
-                home.version, home.files, home.texts, home.imports = fresh.version, fresh.files, fresh.texts, fresh.imports
+                home.take_record(fresh)
                 self._retired.append(fresh)
                 self._serving = home
             except Exception:  # classes can be made to refuse anything: then the new ones take their place

@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent
 # Packages that were installed with `pip install --target site-packages`.
@@ -14,6 +15,7 @@ import argparse
 import asyncio
 import contextlib
 import contextvars
+import gc
 import inspect
 import itertools
 import json
@@ -21,6 +23,7 @@ import signal
 import threading
 import time
 import webbrowser
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import tornado.httpserver
@@ -28,7 +31,7 @@ import tornado.netutil
 import tornado.web
 import tornado.websocket
 
-from lab import live
+from lab import live, memory
 from lab.engine import Engine, EngineFailed, forget_engine
 from reloader import Reloader
 
@@ -54,7 +57,7 @@ class Lab:
 
     def __init__(self, options: argparse.Namespace):
         self.options = options
-        self.reloader = Reloader(options.tables, CLASS, self.reloaded)
+        self.reloader = Reloader(options.tables, CLASS, self.reloaded, poll=options.poll or None)
         self.live = live.Live(self.snapshot)
         self.output = live.capture(self.live.publish)
         self.engine = None if options.cloud else Engine(
@@ -85,7 +88,8 @@ class Lab:
             self.live.publish("broken", report | {"version": version.number if version else None})
             return
         if version.number > 1:
-            print(f"Reloaded {self.name}: version {version.number}, {self.operation or 'no operation'} is on.", file=sys.stderr)
+            print(f"Reloaded {self.name} in {sum(event['seconds'].values()) * 1000:.0f} ms: version {version.number}, "
+                  f"{self.operation or 'no operation'} is on{summary(event['changed'])}.", file=sys.stderr)
         self.live.publish("reloaded", {"version": version.number, "hash": version.digest, "operation": self.operation,
                                        "changed": event["changed"], "seconds": event["seconds"]})
 
@@ -131,6 +135,11 @@ class Lab:
                 self.output.end_line(number["request"])
                 self.live.publish("finished", number | {"status": status, "ms": round((time.perf_counter() - began) * 1000, 3)})
         return text
+
+
+def summary(changed: dict[str, list[str]]) -> str:
+    """What a reload changed, for the terminal."""
+    return "".join(f"; {what} {', '.join(names[:5])}{' and more' if len(names) > 5 else ''}" for what, names in changed.items() if names)
 
 
 def operation_of(target) -> str | None:
@@ -299,6 +308,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--port", type=port_number, default=3005, help="port to listen on, 0 for a free one (default %(default)s)")
     parser.add_argument("--address", default="127.0.0.1", help="address to listen on (default %(default)s)")
     parser.add_argument("--tables", type=Path, default=ROOT / "tables.py", help="the file that you edit (default tables.py)")
+    parser.add_argument("--poll", action="store_true", help="look at the files ten times a second, for folders whose changes send no events")
     parser.add_argument("--data-dir", type=Path, default=ROOT / ".lab", help="what the embedded BigQuery keeps (default .lab)")
     parser.add_argument("--cache-dir", type=Path, help="where Google's analyzer is kept compiled")
     parser.add_argument("--project", default=None, help="the Google Cloud project (default lab-project; with --cloud, that of your credentials)")
@@ -338,6 +348,18 @@ def use_cloud(project: str | None) -> None:
     if not (project or found):
         sys.exit("--cloud needs a Google Cloud project. Name it with --project, or set GOOGLE_CLOUD_PROJECT.")
     os.environ["GOOGLE_CLOUD_PROJECT"] = project or found
+
+
+def stay_alive() -> Callable[[int], NoReturn]:
+    """Let os._exit() and os.abort() in the learner's file be errors, as sys.exit() is; the real os._exit."""
+    end, server = os._exit, os.getpid()
+
+    def leave(code: int = 1) -> NoReturn:
+        if os.getpid() != server:  # a child that was forked ends itself so
+            end(code)
+        raise SystemExit(f"os._exit({code}) would have ended the lab")
+    os._exit, os.abort = leave, leave
+    return end
 
 
 def listen(options: argparse.Namespace) -> list:
@@ -390,6 +412,7 @@ async def start(lab: Lab, port: int) -> None:
     if lab.engine:
         await lab.engine.start()
     await loop.run_in_executor(None, imported.join)
+    gc.freeze()  # the libraries stay: a collection after a reload need not look at them
     await loop.run_in_executor(None, lab.reloader.start)
     url = f"http://localhost:{port}" if lab.options.address == "127.0.0.1" else f"http://{lab.options.address}:{port}"
     print(f"The lab is at {url} (project {os.environ['GOOGLE_CLOUD_PROJECT']}, {'the real BigQuery' if lab.options.cloud else 'embedded BigQuery'}). "
@@ -402,6 +425,8 @@ def main(argv: list[str]) -> None:
     options = parse(argv)
     sockets = listen(options)
     sys.stdin = open(os.devnull)  # input() in the learner's file is an error, not a wait without end
+    memory.limit()
+    end = stay_alive()
     if options.cloud:
         use_cloud(options.project)
     try:
@@ -410,7 +435,7 @@ def main(argv: list[str]) -> None:
         code = 130
     # Requests that are still running may wait for ever, and so may the learner's file: they end with the process.
     sys.stdout.flush()
-    os._exit(code)
+    end(code)
 
 
 if __name__ == "__main__":

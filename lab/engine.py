@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import Callable
 
+from lab import memory
+
 ROOT = Path(__file__).resolve().parent.parent
 # How Google's clients find the engine; --cloud takes these away.
 VARIABLES = {"BIGQUERY_EMULATOR_HOST": "bigquery", "STORAGE_EMULATOR_HOST": "storage", "GOOGLE_CLOUD_PROJECT": "project",
@@ -47,6 +49,7 @@ class Engine:
         self._process = await asyncio.create_subprocess_exec(
             # A session of its own: Ctrl-C reaches the server, which ends the engine after its last request.
             *command, cwd=ROOT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, start_new_session=True, env=child_environment())
+        memory.unlimit(self._process.pid)
         line = await self._process.stdout.readline()
         if not line:
             raise EngineFailed(f"The embedded BigQuery did not start (it ended with {await self._process.wait()}); its reason stands above.")

@@ -75,10 +75,9 @@ def cut(whole: traceback.TracebackException, files: dict) -> None:
 def outline(world: World) -> dict[str, str]:
     """Qualified name -> text of what a world's files define: functions, classes and their members, variables, imports."""
     found: dict[str, str] = {}
-    for name, module in world.modules.items():
-        if module.__file__:
-            prefix = "" if name == world.family.name else f"{name}."
-            found |= {prefix + name: text for name, text in outline_of(world.files[module.__file__]).items()}
+    for module, path in world.paths.items():
+        prefix = "" if module == world.family.name else f"{module}."
+        found |= {prefix + name: text for name, text in outline_of(world.files[path]).items()}
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -79,8 +80,10 @@ class Watch(FileSystemEventHandler):
 
     def contents(self, seen: dict[str, bytes | None]) -> dict[str, bytes | None]:
         """What the files hold now. One that was emptied or taken away is given time: many editors save so."""
-        found = {path: read(path) for path in seen}
-        if any(seen[path] and not found[path] for path in seen) and self._changed.wait(PIECES):
+        found, until = {path: read(path) for path in seen}, time.monotonic() + PIECES
+        while any(seen[path] and not found[path] for path in seen) and (left := until - time.monotonic()) > 0:
+            self._changed.wait(left)
+            self._changed.clear()
             found = {path: read(path) for path in seen}
         return found
 

@@ -56,7 +56,8 @@ class World:
         """A world like `base`, without its stale modules: they are loaded anew, from the content in `files`."""
         self.family, self.files = family, files
         self.modules = {name: module for name, module in base.modules.items() if name not in stale} if base else {}
-        self.texts = {module.__file__: base.texts[module.__file__] for module in self.modules.values() if module.__file__}
+        self.paths = {name: base.paths[name] for name in self.modules if name in base.paths} if base else {}  # of those that have a file
+        self.texts = {path: base.texts[path] for path in self.paths.values()} if base else {}
         self.imports = {name: set(names) for name, names in base.imports.items()} if base else {}  # importer -> imported
         self.builtins = vars(builtins) | {"__import__": self.import_}
         self.version: Version | None = None
@@ -89,11 +90,15 @@ class World:
     def stale(self, files: dict[str, bytes | None]) -> frozenset[str]:
         """The modules to load anew for these contents: those of changed files, and all that import them."""
         changed = {path for path, content in files.items() if path in self.files and content != self.files[path]}
-        names = {name for name, module in self.modules.items() if module.__file__ in changed}
+        names = {name for name, path in self.paths.items() if path in changed}
         names |= {name for path in changed if (name := self.family.name_at(path))}
         while more := {importer for importer, imported in self.imports.items() if imported & names} - names:
             names |= more
         return frozenset(names | {self.family.name}) if changed else frozenset()
+
+    def take_record(self, other: World) -> None:
+        """Be known as the other's version: for when its content has moved here."""
+        self.version, self.files, self.paths, self.texts, self.imports = other.version, other.files, other.paths, other.texts, other.imports
 
     # Import
 
@@ -166,7 +171,7 @@ class World:
         content = self.files[path] if path in self.files else self.files.setdefault(path, read(path))
         if content is None:
             raise FileNotFoundError(f"{path} is not there")
-        self.texts[path] = lines_of(content)
+        self.paths[name], self.texts[path] = path, lines_of(content)
         check_encoding(content, path)
         linecache.cache[path] = (len(content), None, Text(path, self.family), path)  # without a time: never compared with the file
         # Imports within functions are seen when they run. Until then those of the last version count, if they may still be there.
@@ -183,12 +188,10 @@ class World:
             self._load_if_there(name)
         reached = self._reached()
         self.modules = {name: module for name, module in self.modules.items() if name in reached}
-        self.texts = {path: self.texts[path] for path in self._paths()}
+        self.paths = {name: path for name, path in self.paths.items() if name in self.modules}
+        self.texts = {path: self.texts[path] for path in self.paths.values()}
         missing = {path for name in reached for path in self.family.places(name)}
         self.files = {path: content for path, content in self.files.items() if path in self.texts or content is None and path in missing}
-
-    def _paths(self) -> set[str]:
-        return {module.__file__ for module in self.modules.values() if module.__file__}
 
     def _reached(self) -> set[str]:
         """The names that the watched file imports, and those that these import."""

@@ -312,6 +312,40 @@ def test_a_slow_request_over_http(tmp_path):
         assert lab.submit(file=str(tmp_path)) == "[3, 3, 3, 3]"
 
 
+HELPED = """
+import time
+import helper
+
+
+class my_bigquery_client:
+    def execute(self, data):
+        before = helper.word()
+        print("started")
+        while data.get("file") and not pathlib.Path(data["file"]).exists():
+            time.sleep(0.01)
+        return [before, helper.word()]
+""".replace("import time", "import pathlib\nimport time")
+
+
+@pytest.mark.parametrize("flags", [[], ["--poll"]], ids=["events", "polling"])
+def test_an_imported_file_over_http(tmp_path, flags):
+    helper = tmp_path / "helper.py"
+    helper.write_text("def word():\n    return 'one'\n")
+    with running_lab(tmp_path, HELPED, *flags) as lab, ThreadPoolExecutor() as pool:
+        answer = pool.submit(lab.submit, file=str(tmp_path / "go_on"))
+        lab.live.wait("printed", line="started")
+        helper.write_text("def word():\n    return 'two'\n")
+        event = lab.live.wait("reloaded", "broken")
+        assert event["event"] == "reloaded" and event["changed"] == {"added": [], "changed": ["helper.word"], "removed": []}
+        assert lab.submit() == '["two", "two"]'
+        helper.write_text("def word(:\n")
+        assert lab.live.wait("reloaded", "broken")["file"] == str(helper)
+        assert lab.submit() == '["two", "two"]'
+        (tmp_path / "go_on").touch()
+        assert answer.result() == '["one", "one"]'
+    assert any(line.startswith("Reloaded tables.py in ") and line.endswith("; changed helper.word.\n") for line in lab.errors)
+
+
 # Broken files
 
 BROKEN = {

@@ -24,6 +24,7 @@ JSON = {"Content-Type": "application/json"}
 # What data asks for, execute does.
 SOURCE = '''
 import asyncio
+import os
 import sys
 import threading
 
@@ -81,6 +82,17 @@ class my_bigquery_client:
 
     def interrupts(self, data):
         raise KeyboardInterrupt
+
+    def leaves(self, data):
+        os._exit(1)
+
+    def aborts(self, data):
+        os.abort()
+
+    def eats(self, data):
+        held = []
+        while True:
+            held.append(bytes(1 << 30))
 
     def recurses(self, data):
         return self.recurses(data)
@@ -170,11 +182,18 @@ def test_an_exception_has_the_learners_frames_only(lab):
     assert 'return {}["no such key"]' in answer.text and answer.text.rstrip().endswith("KeyError: 'no such key'")
 
 
-@pytest.mark.parametrize("do, said", [("exits", "SystemExit: bye"), ("interrupts", "KeyboardInterrupt"), ("recurses", "RecursionError"), ("asks", "EOFError"),
+@pytest.mark.parametrize("do, said", [("exits", "SystemExit: bye"), ("interrupts", "KeyboardInterrupt"), ("leaves", "SystemExit: os._exit(1)"), ("aborts", "SystemExit"), ("recurses", "RecursionError"), ("asks", "EOFError"),
                                       ("nothing", "execute returned nothing"), ("no_such_method", "AttributeError")])
 def test_whatever_execute_raises_is_answered(lab, do, said):
     answer = lab.post({"do": do})
     assert answer.status_code == 500 and said in answer.text
+    assert lab.submit(tableName="t") == "got t"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds a process's memory")
+def test_memory_without_end_is_an_error(lab):
+    answer = lab.post({"do": "eats"})
+    assert answer.status_code == 500 and answer.text.rstrip().endswith("MemoryError") and "held.append" in answer.text
     assert lab.submit(tableName="t") == "got t"
 
 
