@@ -315,23 +315,24 @@ class Build:
     def _end_of_code(self) -> None:
         with self._lock:
             self._executing = False
-        self._raise(None)
-
-    def _raise(self, exception: type[BaseException] | None) -> None:
-        """Raise an exception in the build's thread, as soon as it runs Python code; None: take one back."""
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread.ident), exception and ctypes.py_object(exception))
+        throw(self._thread.ident, None)
 
     def stop(self) -> None:
         """Another save has made it old."""
         self._superseded.set()
         with self._lock:
             if self._executing:
-                self._raise(DeadlinePassed)
+                throw(self._thread.ident, DeadlinePassed)
 
     def pass_deadline(self) -> None:
         error = DeadlinePassed(f"the file's own code, outside of functions, ran for more than {self.reloader.deadline:g} seconds")
         self.reloader.break_(self, error.with_traceback(stack_of(self._thread.ident)))
         self.stop()
+
+
+def throw(thread: int, exception: type[BaseException] | None) -> None:
+    """Raise an exception in a thread, as soon as it runs Python code; None: take back one that has not come through yet."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), exception and ctypes.py_object(exception))
 
 
 def stack_of(thread: int) -> TracebackType | None:

@@ -17,8 +17,9 @@ import contextlib
 import contextvars
 import gc
 import inspect
-import itertools
 import json
+import mimetypes
+import re
 import signal
 import threading
 import time
@@ -33,6 +34,7 @@ import tornado.websocket
 
 from lab import live, memory
 from lab.engine import Engine, EngineFailed, forget_engine
+from lab.record import Record, Records, hint
 from reloader import Reloader
 
 WORKERS = 64  # requests that can run at once
@@ -44,8 +46,17 @@ PAGE = ROOT / "AngularApp" / "dist" / "browser"
 DEVELOPMENT = {"http://localhost:4200", "http://127.0.0.1:4200"}  # ng serve
 
 
+POLICY = ("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self' data:; connect-src 'self'; "
+          "base-uri 'self'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types angular")
+HASHED = re.compile(r"-[A-Za-z0-9_-]{8}\.(js|css)$")  # a name that changes with what the file holds
+
+
 class LearnersError(Exception):
     """`execute` raised something; the message is the text that the learner sees."""
+
+
+class GivenUp(Exception):
+    """The page has cancelled the request."""
 
 
 class EngineGone(Exception):
@@ -59,12 +70,16 @@ class Lab:
         self.options = options
         self.reloader = Reloader(options.tables, CLASS, self.reloaded, poll=options.poll or None)
         self.live = live.Live(self.snapshot)
-        self.output = live.capture(self.live.publish)
+        self.records = Records(self.live.publish)
+        self.output = live.capture(self.printed)
         self.engine = None if options.cloud else Engine(
             options.data_dir.resolve(), options.project, options.cache_dir, lambda state: self.live.publish("engine", {"state": state}))
         self.pool = ThreadPoolExecutor(WORKERS, "request")
-        self.numbers = itertools.count(1)
+        self.questions = ThreadPoolExecutor(4, "question")
         self.running = 0
+        self.waiting: dict[int, asyncio.Future] = {}  # requests that can be given up
+        self.loop = asyncio.get_running_loop()
+        self.told: dict = {}  # the last reload's event
 
     @property
     def name(self) -> str:
@@ -90,51 +105,87 @@ class Lab:
         if version.number > 1:
             print(f"Reloaded {self.name} in {sum(event['seconds'].values()) * 1000:.0f} ms: version {version.number}, "
                   f"{self.operation or 'no operation'} is on{summary(event['changed'])}.", file=sys.stderr)
-        self.live.publish("reloaded", {"version": version.number, "hash": version.digest, "operation": self.operation,
-                                       "changed": event["changed"], "seconds": event["seconds"]})
+        self.told = {"changed": event["changed"], "seconds": event["seconds"], "total_ms": round(sum(event["seconds"].values()) * 1000, 3)}
+        self.live.publish("reloaded", self.serving() | self.told)
+
+    def serving(self) -> dict:
+        """What new requests get, as the page is told."""
+        version, env = self.reloader.version, env_of(self.reloader.target)
+        return {"version": version.number if version else None, "hash": version.digest if version else None, "operation": self.operation,
+                "on": [name for name, on in env.items() if on], "operations": list(env)}
 
     def snapshot(self) -> dict:
         """What a page that has just opened needs to know."""
-        version = self.reloader.version
-        return {"version": version.number if version else None, "hash": version.digest if version else None,
-                "operation": self.operation, "broken": self.reloader.report,
-                "engine": self.engine.state if self.engine else "cloud", "addresses": self.engine.ready if self.engine else {},
-                "project": os.environ.get("GOOGLE_CLOUD_PROJECT")}
+        return self.serving() | {
+            "broken": self.reloader.report, "engine": self.engine.state if self.engine else "cloud", "addresses": self.engine.ready if self.engine else {},
+            "project": os.environ.get("GOOGLE_CLOUD_PROJECT"), "cloud": self.options.cloud, "file": self.name, "boot": self.records.boot,
+            "running": [{"request": record.request, "operation": record.operation, "client": record.client} for record in self.records.running()]} | self.told
 
-    async def execute(self, data: dict) -> str:
-        """Run `execute` on a worker thread; its answer as text. LearnersError for any exception of it, EngineGone."""
+    def printed(self, name: str, event: dict) -> None:
+        self.records.printed(event)
+        self.live.publish(name, event)
+
+    async def execute(self, record: Record) -> str:
+        """Run `execute` on a worker thread; its answer as text. LearnersError for any exception of it, GivenUp, EngineGone."""
         context = contextvars.copy_context()
-        context.run(live.request_id.set, next(self.numbers))
-        work = asyncio.get_running_loop().run_in_executor(self.pool, context.run, self._run, data)
+        context.run(live.request_id.set, record.request)
+        gone = self.waiting[record.request] = self.loop.create_future()
+        work = self.loop.run_in_executor(self.pool, context.run, self._run, record)
         self.running += 1
         work.add_done_callback(self._ended)
-        # Google's client asks an engine that is gone again and again for ten minutes; the page need not wait with it.
-        while not (await asyncio.wait({work}, timeout=1))[0]:
-            if self.engine and self.engine.down_for() > PATIENCE:
-                raise EngineGone
+        try:
+            # Google's client asks an engine that is gone again and again for ten minutes; the page need not wait with it.
+            while not (await asyncio.wait({work, gone}, timeout=1, return_when=asyncio.FIRST_COMPLETED))[0]:
+                if self.engine and self.engine.down_for() > PATIENCE:
+                    raise EngineGone
+        finally:
+            del self.waiting[record.request]
+        if gone.done():
+            raise GivenUp
         return work.result()
 
     def _ended(self, work: asyncio.Future) -> None:
         self.running -= 1
         work.exception()  # looked at, even if nobody waits for it any more
 
-    def _run(self, data: dict) -> str:
+    def _run(self, record: Record) -> str:
         """One request, on one version of the learner's file from its start to its end."""
-        began, status = time.perf_counter(), "failed"
+        record.began = time.perf_counter()
         with self.reloader.lease() as world:
-            number = {"request": live.request_id.get()}
-            self.live.publish("started", number | {"operation": operation_of(world.target), "version": world.version.number})
+            record.operation, record.version, record.hash = operation_of(world.target), world.version.number, world.version.digest
+            self.live.publish("started", {name: getattr(record, name) for name in ("request", "client", "operation", "version", "hash")})
             try:
-                answer = world.target.execute(data)
-                if inspect.isawaitable(answer):
-                    answer = asyncio.run(_awaited(answer))
-                text, status = as_text(answer), "done"
+                with record.stoppable():
+                    answer = world.target.execute(record.data)
+                    if inspect.isawaitable(answer):
+                        answer = asyncio.run(_awaited(answer))
+                record.kind = "text" if isinstance(answer, str) else "json"
+                record.answer = text = as_text(answer)
+                self.finish(record, "done")
+                return text
             except BaseException as error:  # sys.exit() in execute is the learner's mistake, not the server's end
-                raise LearnersError(self.reloader.explain(error)["traceback"]) from None
-            finally:
-                self.output.end_line(number["request"])
-                self.live.publish("finished", number | {"status": status, "ms": round((time.perf_counter() - began) * 1000, 3)})
-        return text
+                report = self.reloader.explain(error)
+                record.error = report | {"hint": hint(report["kind"])}
+                self.finish(record, "failed")
+                raise LearnersError(report["traceback"]) from None
+
+    def finish(self, record: Record, status: str) -> bool:
+        """Say that a request has ended, once; False where it had already."""
+        self.output.end_line(record.request)
+        if not record.end(status):
+            return False
+        self.live.publish("finished", {name: getattr(record, name) for name in ("request", "client", "status", "ms")})
+        return True
+
+    def give_up(self, record: Record) -> bool:
+        """Answer a request now, whatever it is at, and ask its thread to stop; False where it has ended."""
+        if not self.finish(record, "cancelled"):
+            return False
+        gone = self.waiting.get(record.request)
+        if gone:
+            self.loop.call_soon_threadsafe(lambda: gone.done() or gone.set_result(None))
+        record.stop()
+        return True
 
 
 def summary(changed: dict[str, list[str]]) -> str:
@@ -144,8 +195,12 @@ def summary(changed: dict[str, list[str]]) -> str:
 
 def operation_of(target) -> str | None:
     """The first key of env that is True."""
+    return next((name for name, on in env_of(target).items() if on), None)
+
+
+def env_of(target) -> dict:
     env = getattr(target, "env", None)
-    return next((name for name, on in env.items() if on), None) if isinstance(env, dict) else None
+    return env if isinstance(env, dict) else {}
 
 
 async def _awaited(answer):
@@ -196,8 +251,9 @@ class Guarded(tornado.web.RequestHandler):
         origin = self.request.headers.get("Origin")
         if origin in DEVELOPMENT:
             self.set_header("Access-Control-Allow-Origin", origin)
-            self.set_header("Access-Control-Allow-Methods", "POST, OPTIONS")
-            self.set_header("Access-Control-Allow-Headers", "Content-Type")
+            self.set_header("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
+            self.set_header("Access-Control-Allow-Headers", "Content-Type, X-Lab-Client")
+            self.set_header("Access-Control-Expose-Headers", "X-Lab-Request, X-Lab-Version, X-Lab-Hash")
         self.set_header("Vary", "Origin")
         self.set_header("X-Content-Type-Options", "nosniff")
 
@@ -230,21 +286,38 @@ class MainHandler(Guarded):
     def get(self) -> None:
         built = PAGE / "index.html"
         self.set_header("Content-Type", "text/html; charset=UTF-8")
-        self.finish((built if built.exists() else ROOT / "lab" / "page.html").read_bytes())
+        self.set_header("Cache-Control", "no-cache")
+        protect(self)
+        self.finish(compressed(self, built if built.exists() else ROOT / "lab" / "page.html").read_bytes())
 
     async def post(self) -> None:
         data = self.read()
         if data is None or not self.serving():
             return
+        client = self.request.headers.get("X-Lab-Client")
+        record = self.lab.records.begin(data, client and client[:64])
         try:
-            answer = await self.lab.execute(data)
+            answer = await self.lab.execute(record)
+        except GivenUp:
+            self.identify(record)
+            self.refuse(409, f"Request {record.request} was cancelled.")
         except LearnersError as error:
+            self.identify(record)
             print(error, file=sys.stderr, end="")
             self.refuse(500, str(error))
         except EngineGone:
+            self.lab.give_up(record)
             self.refuse(503, "The embedded BigQuery went down during the request and did not come back. See the backend's output.")
         else:
+            self.identify(record)
             self.answer(answer)
+
+    def identify(self, record: Record) -> None:
+        """Which request this was, and which version answered it."""
+        self.set_header("X-Lab-Request", str(record.request))
+        if record.version:
+            self.set_header("X-Lab-Version", str(record.version))
+            self.set_header("X-Lab-Hash", record.hash)
 
     def read(self) -> dict | None:
         """The request's JSON object; None where an error was answered."""
@@ -290,6 +363,43 @@ class LiveHandler(Guarded, tornado.websocket.WebSocketHandler):
         self.lab.live.listeners.discard(self)
 
 
+class QuestionHandler(Guarded):
+    """/lab/...: what the page asks besides; see lab/questions.py."""
+
+    def options(self, path: str) -> None:
+        self.set_status(204)
+
+    async def get(self, path: str) -> None:
+        await self.ask(path, {})
+
+    async def post(self, path: str) -> None:
+        try:
+            body = json.loads(self.request.body or b"{}")
+        except ValueError as error:
+            return self.refuse(400, f"The request is not JSON: {error}.")
+        if not isinstance(body, dict):
+            return self.refuse(400, "Send a JSON object.")
+        await self.ask(path, body)
+
+    async def ask(self, path: str, body: dict) -> None:
+        # Google's client is imported while the engine starts; an import here would make the start longer.
+        from lab import questions
+        if self.lab.engine and self.lab.engine.state != "up" and not path.startswith(("requests", "diff", "reset")):
+            return self.refuse(503, f"The embedded BigQuery is {self.lab.engine.state}; it comes up by itself. Try again in a moment.")
+        arguments = {name: self.get_query_argument(name) for name in self.request.query_arguments}
+        context = contextvars.copy_context()
+        try:
+            answer = await self.lab.loop.run_in_executor(
+                self.lab.questions, context.run, questions.ask, self.lab, self.request.method, path, arguments, body)
+        except questions.Refused as refused:
+            return self.refuse(refused.code, str(refused))
+        if isinstance(answer, str):
+            return self.answer(answer)
+        self.set_status(202 if path.endswith("/cancel") else 200)
+        self.set_header("Content-Type", "application/json; charset=UTF-8")
+        self.finish(json.dumps(answer, default=str, ensure_ascii=False).encode("utf-8", "replace"))
+
+
 class PageHandler(Guarded, tornado.web.StaticFileHandler):
     """The built page's other files."""
 
@@ -299,6 +409,37 @@ class PageHandler(Guarded, tornado.web.StaticFileHandler):
 
     def prepare(self) -> None:
         Guarded.prepare(self)
+
+    def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
+        found = super().validate_absolute_path(root, absolute_path)
+        return found and str(compressed(self, Path(found)))
+
+    def get_content_type(self) -> str:
+        kind = mimetypes.guess_type(re.sub(r"\.(br|gz)$", "", self.absolute_path))[0]
+        return kind or "application/octet-stream"
+
+    def set_extra_headers(self, path: str) -> None:
+        protect(self)
+        self.set_header("Cache-Control", "public, max-age=31536000, immutable" if HASHED.search(path) else "no-cache")
+
+
+def protect(handler: tornado.web.RequestHandler) -> None:
+    """The headers of the page: it runs its own scripts only, and is nobody's frame."""
+    handler.set_header("Content-Security-Policy", POLICY)
+    handler.set_header("Referrer-Policy", "no-referrer")
+    handler.set_header("Cross-Origin-Opener-Policy", "same-origin")
+
+
+def compressed(handler: tornado.web.RequestHandler, path: Path) -> Path:
+    """The file that was compressed when the page was built, where the browser takes it."""
+    handler.set_header("Vary", "Origin, Accept-Encoding")
+    accepted = {part.partition(";")[0].strip() for part in handler.request.headers.get("Accept-Encoding", "").split(",")}
+    for encoding, ending in (("br", ".br"), ("gzip", ".gz")):
+        aside = path.with_name(path.name + ending)
+        if encoding in accepted and aside.exists():
+            handler.set_header("Content-Encoding", encoding)
+            return aside
+    return path
 
 
 # Start --------------------------------------------------------------------------------------------
@@ -374,7 +515,8 @@ async def serve(options: argparse.Namespace, sockets: list) -> int:
     """Serve until told to stop; the process's exit code."""
     lab = Lab(options)
     parts = {"lab": lab}
-    application = tornado.web.Application([(r"/", MainHandler, parts), (r"/live", LiveHandler, parts), (r"/(.+)", PageHandler, parts)],
+    application = tornado.web.Application([(r"/", MainHandler, parts), (r"/live", LiveHandler, parts),
+                                           (r"/lab/(.*)", QuestionHandler, parts), (r"/(.+)", PageHandler, parts)],
                                           websocket_ping_interval=20, log_function=lambda handler: None)
     server = tornado.httpserver.HTTPServer(application, max_body_size=DRAINED)
     server.add_sockets(sockets)
@@ -412,6 +554,7 @@ async def start(lab: Lab, port: int) -> None:
     if lab.engine:
         await lab.engine.start()
     await loop.run_in_executor(None, imported.join)
+    lab.records.watch_calls()
     gc.freeze()  # the libraries stay: a collection after a reload need not look at them
     await loop.run_in_executor(None, lab.reloader.start)
     url = f"http://localhost:{port}" if lab.options.address == "127.0.0.1" else f"http://{lab.options.address}:{port}"

@@ -13,7 +13,7 @@ from typing import Any, Callable, TextIO
 
 import tornado.websocket
 
-# The request whose code is running, in whichever thread or task.
+# The request whose code is running, in whichever thread or task; 0 for what the lab itself does.
 request_id: contextvars.ContextVar[int | None] = contextvars.ContextVar("request_id", default=None)
 
 

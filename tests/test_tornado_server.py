@@ -142,7 +142,7 @@ def test_options(lab):
     answer = requests.options(lab.url, headers={"Origin": "http://localhost:4200", "Access-Control-Request-Method": "POST"})
     assert answer.status_code == 204 and not answer.content
     assert answer.headers["Access-Control-Allow-Origin"] == "http://localhost:4200"
-    assert "POST" in answer.headers["Access-Control-Allow-Methods"] and answer.headers["Access-Control-Allow-Headers"] == "Content-Type"
+    assert "POST" in answer.headers["Access-Control-Allow-Methods"] and answer.headers["Access-Control-Allow-Headers"] == "Content-Type, X-Lab-Client"
 
 
 def test_the_page(lab):
