@@ -366,7 +366,7 @@ def list_(call: Call) -> dict:
     return {"kind": "bigquery#jobList", "etag": etag({"jobs": shown}), "jobs": shown} | ({"nextPageToken": token} if token else {})
 
 
-@method("POST", "projects/{projectId}/jobs/{jobId}/cancel", "bigquery.jobs.update", query=("location",))
+@method("POST", "projects/{projectId}/jobs/{jobId}/cancel", "bigquery.jobs.update", query=("location", "projection"))
 def cancel(call: Call) -> dict:
     """Ask a job to stop; one that is done stays as it is."""
     body = call.emulator.jobs.find(call)

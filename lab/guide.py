@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import re
 import time
@@ -60,7 +61,7 @@ def parse(text: str, final: dict[str, str]) -> dict:
     """One step: a heading `## id | title`, `key: value` lines, then paragraphs, lists, notes, tables and code."""
     head, _, body = text.removeprefix("## ").partition("\n")
     identity, _, title = head.partition(" | ")
-    named, _, body = body.partition("\n\n")
+    named, _, body = ("", "", body) if body.startswith("\n") else body.partition("\n\n")
     about = dict(line.split(": ", 1) for line in named.splitlines() if line)
     operation = about.get("operation")
     return {"id": identity, "title": title, "text": [block(part) for part in re.split(r"\n\n+(?=\S)", body.strip())], "operation": operation,
@@ -175,10 +176,8 @@ def reset(path: str, to: str) -> str:
     real = os.path.realpath(path)
     before, after = Path(real).read_bytes() if os.path.exists(real) else b"", (START if to == "start" else FINAL).read_bytes()
     folder, name = os.path.split(real)
-    backup = os.path.join(folder, f"{Path(name).stem}.{time.strftime('%Y%m%d-%H%M%S')}.backup")
-    number = 1
-    while os.path.exists(kept := f"{backup}{'' if number == 1 else f'-{number}'}"):
-        number += 1
+    stem = os.path.join(folder, f"{Path(name).stem}.{time.strftime('%Y%m%d-%H%M%S')}")
+    kept = next(path for number in itertools.count() if not os.path.exists(path := f"{stem}{f'-{number}' if number else ''}.backup"))
     write(kept, before)
     write(real, after)
     return os.path.basename(kept)

@@ -9,6 +9,7 @@ from google.api_core.exceptions import GoogleAPICallError
 
 from lab import catalog, guide, price
 from lab.live import request_id
+from reloading.world import lines_of, read
 
 QUESTIONS: dict[tuple[str, str], Callable] = {}
 
@@ -109,9 +110,8 @@ def price_(lab: Any, given: dict) -> dict:
 @question("GET", "guide")
 def guide_(lab: Any, given: dict) -> dict:
     ran = {record.operation for record in lab.records.all() if record.status == "done" and record.operation}
-    version = lab.reloader.version
-    source = "".join(version.texts[lab.reloader.path]) if version else ""
-    return {"steps": guide.steps(source, lab.operation, ran)}
+    # What the file holds, which may be broken, and not what serves.
+    return {"steps": guide.steps("".join(lines_of(read(lab.reloader.path) or b"")), lab.operation, ran)}
 
 
 @question("POST", "reset")
