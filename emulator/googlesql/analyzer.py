@@ -96,6 +96,7 @@ class GoogleSQL:
         self.catalogs = Memo(CATALOGS, self._drop_catalog)
         self.names = Memo(MEMO)
         self.analyzed = Memo(MEMO)
+        self.builtin: int | None = None
 
     def _language(self) -> options_pb2.LanguageOptionsProto:
         language = self.engine.call("GetLanguageOptions", service.LanguageOptionsRequest(maximum_features=True), options_pb2.LanguageOptionsProto)
@@ -214,6 +215,15 @@ class GoogleSQL:
         """The id of a registered catalog that has these tables under these paths, and a script's variables."""
         key = tuple((path, table.key) for path, table in tables.items()), repr(variables)
         return self.catalogs.use(key, lambda: self._register(catalog_proto(self.language, tables, variables)))
+
+    def builtin_catalog(self) -> int:
+        """The id of a catalog of functions alone, which stays."""
+        with self.engine.lock:
+            if self.generation != self.engine.generation:
+                self._forget()
+            if self.builtin is None:
+                self.builtin = self._register(catalog_proto(self.language, {}))
+            return self.builtin
 
     def _register(self, proto: simple_catalog_pb2.SimpleCatalogProto) -> int:
         return self._call("RegisterCatalog", service.RegisterCatalogRequest(simple_catalog=proto), service.RegisterResponse).registered_id

@@ -200,11 +200,14 @@ class Expressions:
     # Casts ----------------------------------------------------------------------------------------
 
     def expr_cast(self, node) -> str:
-        if node.HasField("time_zone") or node.HasField("extended_cast"):
-            raise NoRule("CAST with a time zone")
-        if node.HasField("format"):
-            raise NoRule("CAST with a format")
-        return self.cast(self.expr(node.expr), self.type_of(node.expr), node.parent.type, node.return_null_on_error)
+        from .reference import evaluate_cast
+        if node.HasField("time_zone") or node.HasField("format"):
+            return evaluate_cast(self, node, NoRule("CAST with a format or a time zone"))
+        arg, source = self.expr(node.expr), self.type_of(node.expr)
+        try:
+            return self.cast(arg, source, node.parent.type, node.return_null_on_error)
+        except NoRule as missing:
+            return evaluate_cast(self, node, missing)
 
     def cast(self, arg: str, source, target, safe: bool) -> str:
         return fill(self.cast_template(source, target), [arg], safe)
@@ -263,11 +266,9 @@ class Expressions:
         safe = node.parent.error_mode == SAFE_ERROR_MODE
         try:
             return fill(template_of(FUNCTIONS, call), call.args, safe)
-        except NoRule:
-            if call.name.startswith("$") or not call.args or not is_constant(node):
-                raise
-        from .reference import evaluate_call
-        return evaluate_call(call, safe)
+        except NoRule as missing:
+            from .reference import evaluate_call
+            return evaluate_call(call, node, safe, missing)
 
     def expr_aggregate_function_call(self, node) -> str:
         """An aggregate with all its modifiers."""
@@ -334,12 +335,6 @@ class Expressions:
 
 CHECKED_PARAMETERS = {type_pb2.TYPE_INT64, type_pb2.TYPE_DOUBLE, type_pb2.TYPE_BOOL, type_pb2.TYPE_DATE, type_pb2.TYPE_DATETIME,
                       type_pb2.TYPE_TIME, type_pb2.TYPE_TIMESTAMP, type_pb2.TYPE_NUMERIC, type_pb2.TYPE_INTERVAL}
-
-
-def is_constant(node) -> bool:
-    """Whether an expression has neither columns nor subqueries."""
-    from .analyzer import find
-    return not any(any(find(node, kind)) for kind in ("ResolvedColumnRefProto", "ResolvedSubqueryExprProto"))
 
 
 def template_of(table: dict, call: Call) -> str:

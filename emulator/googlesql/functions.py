@@ -6,7 +6,7 @@ first argument's type to one, or a function from the Call to one. An operator's 
 from __future__ import annotations
 
 from .. import values
-from . import dates, json_values, strings, types
+from . import dates, json_values, python_functions, strings, types
 from .expressions import Call, NoRule, no
 from .json_values import json_array, json_query, json_scalar, json_value
 from .runtime import raised, raised_text
@@ -14,8 +14,9 @@ from .strings import concatenated, strings_only
 
 
 def register(connection) -> None:
-    """Make a connection fit for compiled SQL: UTC, so that a TIMESTAMP's text and parts are BigQuery's."""
+    """Make a connection fit for compiled SQL: UTC, so that a TIMESTAMP's text and parts are BigQuery's; functions of Python."""
     connection.execute("SET TimeZone='UTC'")
+    python_functions.register(connection)
 
 
 # Operators ----------------------------------------------------------------------------------------

@@ -216,13 +216,16 @@ def decimal_text(data: bytes, scale: int) -> str:
     return f"{'-' if number < 0 else ''}{whole}.{fraction:0{scale}}".rstrip("0").rstrip(".")
 
 
-def interval_literal(data: bytes) -> str:
-    """An INTERVAL: microseconds, days, and months with the nanoseconds' fraction."""
+def interval_parts(data: bytes) -> tuple[int, int, int]:
+    """An INTERVAL as months, days and microseconds; its bytes have the months above 13 bits of nanoseconds."""
     micros = int.from_bytes(data[:8], "little", signed=True)
     days = int.from_bytes(data[8:12], "little", signed=True)
-    months = int.from_bytes(data[12:16], "little", signed=False)
-    months = (months >> 13) & 0x3FFFF
-    months = -(months & 0x1FFFF) if months & 0x20000 else months
+    months = (int.from_bytes(data[12:16], "little") >> 13) & 0x3FFFF
+    return -(months & 0x1FFFF) if months & 0x20000 else months, days, micros
+
+
+def interval_literal(data: bytes) -> str:
+    months, days, micros = interval_parts(data)
     return f"(to_months({months}) + to_days({days}) + to_microseconds({micros}))"
 
 
