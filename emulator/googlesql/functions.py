@@ -274,6 +274,31 @@ def range_bucket(call: Call) -> str:
     return "CASE WHEN {0} IS NOT NULL THEN len(list_filter({1}, lambda b: b <= {0})) END"
 
 
+# Geography ----------------------------------------------------------------------------------------
+
+# The type that DuckDB gets -> functions of geography.py.
+GEOGRAPHY = {
+    "VARCHAR": "st_asgeojson st_boundary st_buffer st_bufferwithtolerance st_centroid st_closestpoint st_convexhull st_difference st_endpoint st_exteriorring "
+               "st_geogfrom st_geogfromgeojson st_geogfromtext st_geogfromwkb st_geogpointfromgeohash st_geohash st_geometrytype st_intersection "
+               "st_lineinterpolatepoint st_linesubstring st_makeline st_makepolygon st_makepolygonoriented st_pointn st_simplify st_snaptogrid st_startpoint st_union",
+    "BLOB": "st_asbinary",
+    "BIGINT": "s2_cellidfrompoint st_dimension st_numgeometries st_numpoints",
+    "DOUBLE": "st_angle st_area st_azimuth st_distance st_hausdorffdistance st_length st_linelocatepoint st_maxdistance st_perimeter st_x st_y",
+    "BOOLEAN": "st_contains st_coveredby st_covers st_disjoint st_dwithin st_equals st_hausdorffdwithin st_intersects st_intersectsbox st_isclosed st_iscollection "
+               "st_isempty st_isring st_touches st_within",
+    "VARCHAR[]": "st_dump st_dumppoints st_interiorrings",
+    "BIGINT[]": "s2_coveringcellids",
+}
+BOX = "list_transform([%s], lambda b: CASE WHEN b IS NOT NULL THEN struct_pack(xmin := b[1], ymin := b[2], xmax := b[3], ymax := b[4]) END)[1]"
+
+
+def geography_point(call: Call) -> str:
+    """ST_GEOGPOINT: said in SQL, as tables of points are long."""
+    lng, lat = (f"regexp_replace(({{{i}}} + 0e0)::VARCHAR, '[.]0$', '')" for i in (0, 1))
+    return (f"CASE WHEN {{0}} BETWEEN -180 AND 180 AND {{1}} BETWEEN -90 AND 90 THEN 'POINT(' || {lng} || ' ' || {lat} || ')' "
+            f"ELSE {python_functions.call('VARCHAR', 'geography.st_geogpoint', '{0}', '{1}')} END")
+
+
 FUNCTIONS: dict[str, object] = {
     # Operators
     "$add": added("+"), "$subtract": added("-"), "$multiply": multiplied, "$divide": divided,
@@ -379,6 +404,9 @@ FUNCTIONS: dict[str, object] = {
     "int64": json_scalar("BIGINT", "({0})::BIGINT"), "double": json_scalar("DOUBLE", "({0})::DOUBLE"), "float64": json_scalar("DOUBLE", "({0})::DOUBLE"),
     "bool": json_scalar("BOOLEAN", "({0})::BOOLEAN"),
 }
+FUNCTIONS |= {name: python_functions.python(result, f"geography.{name}") for result, names in GEOGRAPHY.items() for name in names.split()}
+FUNCTIONS |= {"st_geogpoint": geography_point, "st_astext": values.GEOGRAPHY_TEXT.format(x="{0}"),
+              "st_boundingbox": BOX % python_functions.call("DOUBLE[]", "geography.st_boundingbox", "{0}")}
 FUNCTIONS |= {"power": FUNCTIONS["pow"], "ceiling": FUNCTIONS["ceil"], "current_user": FUNCTIONS["session_user"]}
 
 
@@ -462,6 +490,9 @@ AGGREGATES: dict[str, object] = {
     "corr": pair("corr"), "covar_pop": pair("covar_pop"), "covar_samp": pair("covar_samp"),
     "percentile_cont": {"FLOAT": "quantile_cont({0}, {1}){over}"}, "percentile_disc": "quantile_disc({0}, {1}){over}",
 }
+for name in ("st_union_agg", "st_centroid_agg"):
+    AGGREGATES[name] = python_functions.call("VARCHAR", f"geography.{name}", aggregate("list"))
+AGGREGATES["st_extent"] = BOX % python_functions.call("DOUBLE[]", "geography.st_extent", aggregate("list"))
 HAVING_MAX, HAVING_MIN = 1, 2
 HAVING: dict[tuple[str, int], str] = {
     ("any_value", HAVING_MAX): "arg_max({0}, {1})", ("any_value", HAVING_MIN): "arg_min({0}, {1})",
@@ -480,4 +511,5 @@ WINDOWS: dict[str, object] = {
     "row_number": "row_number(){over}", "rank": "rank(){over}", "dense_rank": "dense_rank(){over}", "percent_rank": "percent_rank(){over}",
     "cume_dist": "cume_dist(){over}", "ntile": "ntile({0}){over}", "lead": neighbour("lead"), "lag": neighbour("lag"),
     "first_value": "first_value({0}{filter}){over}", "last_value": "last_value({0}{filter}){over}", "nth_value": "nth_value({0}, {1}{filter}){over}",
+    "st_clusterdbscan": "(" + python_functions.call("BIGINT[]", "geography.clusters", "list({0}){over}", "{1}", "{2}") + ")[row_number(){over}]",
 }
