@@ -316,25 +316,37 @@ def catalog_proto(language, tables: dict[tuple, Table], variables: dict[str, dic
 
 def add_functions(root: simple_catalog_pb2.SimpleCatalogProto) -> None:
     """BigQuery's functions that the analyzer lacks."""
-    text = type_pb2.TypeProto(type_kind=type_pb2.TYPE_STRING)
-    signature = add_function(root, "contains_substr", function_pb2.FunctionEnums.SCALAR, [{"kind": function_pb2.ARG_TYPE_ARBITRARY}, {"type": text}],
-                             {"type": type_pb2.TypeProto(type_kind=type_pb2.TYPE_BOOL)})
-    scope = signature.argument.add(kind=function_pb2.ARG_TYPE_FIXED, type=text)
-    scope.options.cardinality = function_pb2.FunctionEnums.OPTIONAL
-    scope.options.argument_name = "json_scope"
-    scope.options.named_argument_kind = function_pb2.FunctionEnums.NAMED_ONLY
+    text, words = simple(type_pb2.TYPE_STRING), simple(type_pb2.TYPE_ARRAY)
+    words.array_type.element_type.CopyFrom(text)
+    counted = simple(type_pb2.TYPE_ARRAY)
+    for name, kind in (("term", type_pb2.TYPE_STRING), ("count", type_pb2.TYPE_INT64)):
+        counted.array_type.element_type.type_kind = type_pb2.TYPE_STRUCT
+        counted.array_type.element_type.struct_type.field.add(field_name=name).field_type.type_kind = kind
+    scalar, anything, truth = function_pb2.FunctionEnums.SCALAR, {"kind": function_pb2.ARG_TYPE_ARBITRARY}, {"type": simple(type_pb2.TYPE_BOOL)}
+    add_function(root, "contains_substr", scalar, [anything, {"type": text}], truth, ["json_scope"])
+    add_function(root, "search", scalar, [anything, {"type": text}], truth, ["json_scope", "analyzer", "analyzer_options"])
+    add_function(root, "text_analyze", scalar, [{"type": text}], {"type": words}, ["analyzer", "analyzer_options"])
+    add_function(root, "bag_of_words", scalar, [{"type": words}], {"type": counted})
     for name in ("max_by", "min_by"):
         any_1, any_2 = {"kind": function_pb2.ARG_TYPE_ANY_1}, {"kind": function_pb2.ARG_TYPE_ANY_2}
         add_function(root, name, function_pb2.FunctionEnums.AGGREGATE, [any_1, any_2], any_1)
 
 
-def add_function(root, name: str, mode: int, arguments: list[dict], result: dict):
-    """A function with one signature, which is returned; an argument is a type or the kind of a template."""
+def simple(kind: int) -> type_pb2.TypeProto:
+    return type_pb2.TypeProto(type_kind=kind)
+
+
+def add_function(root, name: str, mode: int, arguments: list[dict], result: dict, options: list[str] = ()) -> None:
+    """A function with one signature; an argument is a type or the kind of a template. options: names of STRING arguments that may be left out."""
     signature = root.custom_function.add(name_path=[name], group="BigQuery", mode=mode).signature.add()
     for argument in arguments:
         signature.argument.add(**({"kind": function_pb2.ARG_TYPE_FIXED} | argument), num_occurrences=1)
+    for option in options:
+        argument = signature.argument.add(kind=function_pb2.ARG_TYPE_FIXED, type=simple(type_pb2.TYPE_STRING))
+        argument.options.cardinality = function_pb2.FunctionEnums.OPTIONAL
+        argument.options.argument_name = option
+        argument.options.named_argument_kind = function_pb2.FunctionEnums.NAMED_ONLY
     signature.return_type.MergeFrom(type(signature.return_type)(**({"kind": function_pb2.ARG_TYPE_FIXED} | result), num_occurrences=1))
-    return signature
 
 
 def add_sessionize(root: simple_catalog_pb2.SimpleCatalogProto, element: str) -> None:

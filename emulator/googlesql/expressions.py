@@ -42,16 +42,17 @@ class Call:
     """One call of a function, as its entry in the table of functions sees it.
 
     args: SQL of the arguments; kinds: keys of values.TYPES (or ARRAY, ENUM); protos: their types;
-    type, kind: of the result; nodes: the arguments in the tree.
+    type, kind: of the result; nodes: the arguments in the tree; signature: the arguments as the function declares them.
     """
 
-    def __init__(self, name: str, args: list[str], protos: list, nodes: list, proto, compiler):
+    def __init__(self, name: str, args: list[str], protos: list, nodes: list, proto, compiler, signature=()):
         self.name = name
         self.args = args
         self.protos = protos
         self.nodes = nodes
         self.type = proto
         self.compiler = compiler
+        self.signature = signature
         self.kinds = [types.kind_name(p) for p in protos]
         self.kind = types.kind_name(proto)
 
@@ -241,7 +242,7 @@ class Expressions:
         nodes = list(base.argument_list)
         if not nodes and base.generic_argument_list:
             return self.generic_call(name, base)
-        return Call(name, [self.expr(n) for n in nodes], [self.type_of(n) for n in nodes], nodes, base.parent.type, self)
+        return Call(name, [self.expr(n) for n in nodes], [self.type_of(n) for n in nodes], nodes, base.parent.type, self, base.signature.argument)
 
     def generic_call(self, name: str, base) -> Call:
         """A call that has a lambda among its arguments."""

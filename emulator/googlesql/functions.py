@@ -1,11 +1,13 @@
 """The table of SQL functions: how DuckDB says each of BigQuery's.
 
 FUNCTIONS, AGGREGATES, WINDOWS: name -> a template over its arguments ({0}, {1}), or a dict from the
-first argument's type to one, or a function from the Call to one. An operator's name begins with $. A function without an entry goes to the reference evaluator.
+first argument's type to one, or a function from the Call to one: python() of a function of Python,
+evaluator for Google's own. An operator's name begins with $.
 """
 from __future__ import annotations
 
 from .. import values
+from ..errors import ApiError
 from . import dates, json_values, python_functions, strings, types
 from .expressions import Call, NoRule, no
 from .json_values import json_array, json_query, json_scalar, json_value
@@ -17,6 +19,14 @@ def register(connection) -> None:
     """Make a connection fit for compiled SQL: UTC, so that a TIMESTAMP's text and parts are BigQuery's; functions of Python."""
     connection.execute("SET TimeZone='UTC'")
     python_functions.register(connection)
+
+
+python = python_functions.python
+
+
+def evaluator(call: Call):
+    """The entry of a function that the reference evaluator computes; others come here for the types and forms without a template."""
+    raise NoRule(f"the function {call.name.upper()}")
 
 
 # Operators ----------------------------------------------------------------------------------------
@@ -299,6 +309,52 @@ def geography_point(call: Call) -> str:
             f"ELSE {python_functions.call('VARCHAR', 'geography.st_geogpoint', '{0}', '{1}')} END")
 
 
+# Text analysis, encryption ------------------------------------------------------------------------
+
+def text_analyze(call: Call) -> str:
+    return python_functions.call("VARCHAR[]", "texts.analyzed", *named_arguments(call, ("", "analyzer", "analyzer_options")))
+
+
+def text_search(call: Call) -> str:
+    """SEARCH over a STRING, an array of them, JSON, or all STRINGs of a STRUCT."""
+    _, query, scope, analyzer, options = named_arguments(call, ("", "", "json_scope", "analyzer", "analyzer_options"))
+    return python_functions.call("BOOLEAN", "texts.search", searched(call.protos[0], "{0}", scope), query, analyzer, options)
+
+
+def named_arguments(call: Call, names: tuple[str, ...]) -> list[str]:
+    """The places of a call's arguments in the order of names, NULL for one that is left out."""
+    given = iter(range(len(call.args)))
+    present = [argument.options.argument_name if argument.options.argument_name else "" for argument in call.signature if argument.num_occurrences]
+    found = dict(zip([name or f"#{i}" for i, name in enumerate(present)], given))
+    return ["{%d}" % found[key] if (key := name or f"#{i}") in found else "NULL" for i, name in enumerate(names)]
+
+
+def searched(proto, x: str, scope: str) -> str:
+    """SQL of the texts in a value."""
+    kind = types.kind_name(proto)
+    if kind == "STRING":
+        return f"[{x}]"
+    if kind == "JSON":
+        wanted = f"coalesce({scope}, 'JSON_VALUES')"
+        values_in = f"list_filter(list_transform(json_extract({x}, '$..*'), lambda j: CASE WHEN json_type(j) = 'VARCHAR' THEN json_extract_string(j, '$') END), lambda t: t IS NOT NULL)"
+        keys = f"list_transform(regexp_extract_all({x}::VARCHAR, '\"((?:[^\"\\\\]|\\\\.)*)\":', 1), lambda k: k)"
+        return f"CASE {wanted} WHEN 'JSON_KEYS' THEN {keys} WHEN 'JSON_KEYS_AND_VALUES' THEN list_concat({keys}, {values_in}) ELSE {values_in} END"
+    if kind == "ARRAY":
+        element = proto.array_type.element_type
+        return x if types.kind_name(element) == "STRING" else f"flatten(list_transform({x}, lambda e: {searched(element, 'e', scope)}))"
+    if kind == "RECORD":
+        parts = [searched(part.field_type, f"struct_extract({x}, {values.string(name)})", scope) for name, part in zip(types.struct_names(proto), proto.struct_type.field)]
+        return f"flatten([{', '.join(parts)}])"
+    return "[]::VARCHAR[]"
+
+
+BAG_OF_WORDS = ("list_transform(list_sort(map_entries(list_histogram({0}))), lambda e: struct_pack(term := e.key, \"count\" := e.value::BIGINT))")
+
+
+def needs_kms(call: Call):
+    raise ApiError("notImplemented", f"The embedded BigQuery has no Cloud KMS, which {call.name.upper()} needs.")
+
+
 FUNCTIONS: dict[str, object] = {
     # Operators
     "$add": added("+"), "$subtract": added("-"), "$multiply": multiplied, "$divide": divided,
@@ -367,7 +423,6 @@ FUNCTIONS: dict[str, object] = {
     "contains_substr": lambda call: "contains(lower(nfc_normalize({0})), lower(nfc_normalize({1})))" if call.kinds[0] == "STRING" else no(f"CONTAINS_SUBSTR of {call.kinds[0]}"),
     "regexp_contains": strings_only("regexp_matches({0}, {1})"), "regexp_extract": strings.regexp_extract, "regexp_substr": strings.regexp_extract,
     "regexp_extract_all": strings.regexp_extract_all, "regexp_replace": strings_only("regexp_replace({0}, {1}, {2}, 'g')"),
-    "normalize": lambda call: "nfc_normalize({0})" if len(call.args) == 1 or call.literal(1) == 0 else no("NORMALIZE in this form"),
     "edit_distance": lambda call: "levenshtein({0}, {1})" if len(call.args) == 2 and call.kinds[0] == "STRING" else no("EDIT_DISTANCE with a limit"),
     "md5": "unhex(md5({0}))", "sha1": "unhex(sha1({0}))", "sha256": "unhex(sha256({0}))",
     "generate_uuid": "uuid()::VARCHAR", "session_user": lambda call: values.string(call.compiler.session_user),
@@ -404,6 +459,31 @@ FUNCTIONS: dict[str, object] = {
     "int64": json_scalar("BIGINT", "({0})::BIGINT"), "double": json_scalar("DOUBLE", "({0})::DOUBLE"), "float64": json_scalar("DOUBLE", "({0})::DOUBLE"),
     "bool": json_scalar("BOOLEAN", "({0})::BOOLEAN"),
 }
+FUNCTIONS |= {name: evaluator for name in """
+    $like_all $like_any $not_like_all $not_like_any
+    array_slice code_points_to_bytes cosine_distance euclidean_distance coth csch sech date_bucket datetime_bucket timestamp_bucket farm_fingerprint
+    generate_range_array iferror iserror nulliferror json_array json_array_append json_array_insert json_flatten json_keys json_object json_remove json_set
+    json_strip_nulls justify_days justify_hours justify_interval lax_bool lax_float64 lax_int64 lax_string bool_array float64_array int64_array string_array
+    lax_bool_array lax_float64_array lax_int64_array lax_string_array make_interval net.host net.ip_from_string net.ip_net_mask net.ip_to_string net.ip_trunc
+    net.ipv4_from_int64 net.ipv4_to_int64 net.public_suffix net.reg_domain net.safe_ip_from_string nullifzero zeroifnull parse_bignumeric parse_numeric
+    range range_contains range_end range_intersect range_is_end_unbounded range_is_start_unbounded range_overlaps range_start regexp_instr sha512 soundex
+    timestamp_from_unix_micros timestamp_from_unix_millis timestamp_from_unix_seconds typeof
+""".split()}
+FUNCTIONS |= {
+    "normalize": python("VARCHAR", "texts.normalize"), "normalize_and_casefold": python("VARCHAR", "texts.normalize_and_casefold"),
+    "to_base32": python("VARCHAR", "texts.to_base32"), "from_base32": python("BLOB", "texts.from_base32"),
+    "search": text_search, "text_analyze": text_analyze, "bag_of_words": BAG_OF_WORDS,
+    "hll_count.extract": python("BIGINT", "sketches.hll_extract"),
+    "kll_quantiles.extract_int64": python("BIGINT[]", "sketches.kll_extract"), "kll_quantiles.extract_float64": python("DOUBLE[]", "sketches.kll_extract"),
+    "kll_quantiles.extract_point_int64": python("BIGINT", "sketches.quantile"), "kll_quantiles.extract_point_float64": python("DOUBLE", "sketches.quantile"),
+}
+FRESH = ("new_keyset", "add_key_from_raw_bytes", "rotate_keyset", "aead.encrypt")
+FUNCTIONS |= {f"keys.{name}": python(result, f"keysets.{name}", name in FRESH) for name, result in (
+    ("new_keyset", "BLOB"), ("add_key_from_raw_bytes", "BLOB"), ("rotate_keyset", "BLOB"), ("keyset_length", "BIGINT"), ("keyset_to_json", "VARCHAR"), ("keyset_from_json", "BLOB"))}
+FUNCTIONS |= {name: python(result, f"keysets.{name.removeprefix('aead.')}", name in FRESH) for name, result in (
+    ("aead.encrypt", "BLOB"), ("aead.decrypt_bytes", "BLOB"), ("aead.decrypt_string", "VARCHAR"), ("deterministic_encrypt", "BLOB"),
+    ("deterministic_decrypt_bytes", "BLOB"), ("deterministic_decrypt_string", "VARCHAR"))}
+FUNCTIONS |= {name: needs_kms for name in "keys.keyset_chain keys.new_wrapped_keyset keys.rewrap_keyset keys.rotate_wrapped_keyset".split()}
 FUNCTIONS |= {name: python_functions.python(result, f"geography.{name}") for result, names in GEOGRAPHY.items() for name in names.split()}
 FUNCTIONS |= {"st_geogpoint": geography_point, "st_astext": values.GEOGRAPHY_TEXT.format(x="{0}"),
               "st_boundingbox": BOX % python_functions.call("DOUBLE[]", "geography.st_boundingbox", "{0}")}
@@ -436,8 +516,11 @@ def array_agg(call: Call) -> str:
 
 
 def string_agg(call: Call) -> str:
-    if call.kinds[0] != "STRING":
-        raise NoRule("STRING_AGG of BYTES")
+    if call.kinds[0] == "BYTES":
+        kept = call.filter or " FILTER (WHERE {0} IS NOT NULL)"
+        listed = f"list({{distinct}}{{0}}{{order}}){kept}{{over}}" + (f"[:{call.limit}]" if call.limit else "")
+        joined = "list_reduce(list_transform(%s, lambda b: hex(b)), lambda a, b: a || hex(%s) || b)" % (listed, call.args[1] if len(call.args) > 1 else "','::BLOB")
+        return f"unhex({joined})"
     separator = call.args[1] if len(call.args) > 1 else "','"
     if call.limit:
         kept = call.filter or " FILTER (WHERE {0} IS NOT NULL)"
@@ -455,11 +538,16 @@ def count(call: Call) -> str:
 
 
 def pair(name: str) -> str:
-    return f"{name}({{0}}, {{1}}){{over}}"
+    return f"{name}({{0}}::DOUBLE, {{1}}::DOUBLE){{over}}"
+
+
+def bits(name: str) -> dict:
+    """BIT_AND and its kin."""
+    return {"INTEGER": aggregate(name)}
 
 
 def variance(name: str):
-    return lambda call: aggregate(name) if call.kind == "FLOAT" else no(f"{call.name.upper()} of NUMERIC")
+    return f"{name}({{distinct}}{{0}}::DOUBLE{{order}}){{filter}}{{over}}"
 
 
 def approx_quantiles(call: Call) -> str:
@@ -477,19 +565,41 @@ def approx_top_count(call: Call) -> str:
     return f"list_transform(list_reverse_sort({counted})[:{{1}}], lambda e: {{'value': e.value, 'count': e.count}})"
 
 
+def approx_top_sum(call: Call) -> str:
+    """[{value, sum}] by sum; here exact."""
+    pairs = "list({'value': {0}, 'weight': {1}})"
+    kind = types.duckdb_type(call.protos[1])
+    by_value = f"list_distinct(list_transform({pairs}, lambda p: p.value))"
+    total = f"list_sum(list_transform(list_filter({pairs}, lambda p: p.value IS NOT DISTINCT FROM v), lambda p: p.weight))::{kind}"
+    summed = f"list_transform({by_value}, lambda v: {{'sum': coalesce({total}, 0::{kind}), 'value': v}})"
+    return f"list_transform(list_reverse_sort({summed})[:{{2}}], lambda e: {{'value': e.value, 'sum': e.sum}})"
+
+
 AGGREGATES: dict[str, object] = {
     "$count_star": "count(*){over}", "count": count, "countif": "count_if({distinct}{0}){over}::BIGINT",
     "sum": total, "avg": average, "min": {"FLOAT": f"CASE WHEN bool_or(isnan({{0}})){{filter}}{{over}} THEN 'nan'::DOUBLE ELSE {aggregate('min')} END", "*": aggregate("min")}, "max": aggregate("max"),
     "any_value": "any_value({0}){filter}{over}", "array_agg": array_agg, "string_agg": string_agg, "array_concat_agg": array_concat_agg,
     "approx_count_distinct": "count(DISTINCT {0}){over}", "approx_quantiles": approx_quantiles,
     "logical_and": aggregate("bool_and"), "logical_or": aggregate("bool_or"),
-    "bit_and": {"INTEGER": aggregate("bit_and")}, "bit_or": {"INTEGER": aggregate("bit_or")}, "bit_xor": {"INTEGER": aggregate("bit_xor")},
+    "bit_and": bits("bit_and"), "bit_or": bits("bit_or"), "bit_xor": bits("bit_xor"),
     "stddev": variance("stddev_samp"), "stddev_samp": variance("stddev_samp"), "stddev_pop": variance("stddev_pop"),
     "variance": variance("var_samp"), "var_samp": variance("var_samp"), "var_pop": variance("var_pop"),
-    "max_by": "arg_max({0}, {1}){over}", "min_by": "arg_min({0}, {1}){over}", "approx_top_count": approx_top_count,
+    "max_by": "arg_max({0}, {1}){over}", "min_by": "arg_min({0}, {1}){over}", "approx_top_count": approx_top_count, "approx_top_sum": approx_top_sum,
     "corr": pair("corr"), "covar_pop": pair("covar_pop"), "covar_samp": pair("covar_samp"),
     "percentile_cont": {"FLOAT": "quantile_cont({0}, {1}){over}"}, "percentile_disc": "quantile_disc({0}, {1}){over}",
 }
+SKETCHED = "list({0}){filter}{over}"
+AGGREGATES |= {
+    "hll_count.init": lambda call: python_functions.call("BLOB", "sketches.hll_init", "list(DISTINCT {0}){filter}{over}", "count({0}){filter}{over}", *["{1}"] * (len(call.args) > 1)),
+    "hll_count.merge": python_functions.call("BIGINT", "sketches.hll_merge", "coalesce(" + SKETCHED + ", [])"),
+    "hll_count.merge_partial": python_functions.call("BLOB", "sketches.hll_merge_partial", SKETCHED),
+    "kll_quantiles.merge_partial": python_functions.call("BLOB", "sketches.kll_merge_partial", SKETCHED),
+}
+for kind, result in (("int64", "BIGINT"), ("float64", "DOUBLE")):
+    AGGREGATES[f"kll_quantiles.init_{kind}"] = lambda call: python_functions.call(
+        "BLOB", "sketches.kll_init", SKETCHED, *(["{1}"] if len(call.args) > 1 else []), *(["list({2}){filter}{over}"] if len(call.args) > 2 else []))
+    AGGREGATES[f"kll_quantiles.merge_{kind}"] = python_functions.call(result + "[]", "sketches.kll_merge", SKETCHED, "{1}")
+    AGGREGATES[f"kll_quantiles.merge_point_{kind}"] = python_functions.call(result, "sketches.kll_merge_point", SKETCHED, "{1}")
 for name in ("st_union_agg", "st_centroid_agg"):
     AGGREGATES[name] = python_functions.call("VARCHAR", f"geography.{name}", aggregate("list"))
 AGGREGATES["st_extent"] = BOX % python_functions.call("DOUBLE[]", "geography.st_extent", aggregate("list"))

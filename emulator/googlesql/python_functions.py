@@ -35,9 +35,9 @@ def call(result: str, function: str, *args: str) -> str:
     return f"{name_of(result)}({', '.join((values.string(function),) + args)})"
 
 
-def python(result: str, function: str):
-    """A rule for the table of functions: the function of Python over all arguments."""
-    return lambda found: call(result, function, *("{%d}" % i for i in range(len(found.args))))
+def python(result: str, function: str, fresh: bool = False):
+    """A rule for the table of functions: the function of Python over all arguments; fresh: of another value at each call."""
+    return lambda found: call(result, function, *("{%d}" % i for i in range(len(found.args))), *["random()"] * fresh)
 
 
 def takes_nulls(function):
