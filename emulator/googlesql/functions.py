@@ -348,6 +348,15 @@ def searched(proto, x: str, scope: str) -> str:
     return "[]::VARCHAR[]"
 
 
+def domain_of_host(labels: int):
+    """NET.PUBLIC_SUFFIX and NET.REG_DOMAIN; the evaluator lacks the list of suffixes."""
+    def rule(call: Call) -> str:
+        from .reference import expression
+        host = expression(call.compiler.plan.sql, "NET.HOST(@p0)", ["{0}"], call.protos, call.type, NoRule("NET.HOST"))
+        return python_functions.call("VARCHAR", "texts.domain", host, str(labels))
+    return rule
+
+
 BAG_OF_WORDS = ("list_transform(list_sort(map_entries(list_histogram({0}))), lambda e: struct_pack(term := e.key, \"count\" := e.value::BIGINT))")
 
 
@@ -465,11 +474,12 @@ FUNCTIONS |= {name: evaluator for name in """
     generate_range_array iferror iserror nulliferror json_array json_array_append json_array_insert json_flatten json_keys json_object json_remove json_set
     json_strip_nulls justify_days justify_hours justify_interval lax_bool lax_float64 lax_int64 lax_string bool_array float64_array int64_array string_array
     lax_bool_array lax_float64_array lax_int64_array lax_string_array make_interval net.host net.ip_from_string net.ip_net_mask net.ip_to_string net.ip_trunc
-    net.ipv4_from_int64 net.ipv4_to_int64 net.public_suffix net.reg_domain net.safe_ip_from_string nullifzero zeroifnull parse_bignumeric parse_numeric
+    net.ipv4_from_int64 net.ipv4_to_int64  net.safe_ip_from_string nullifzero zeroifnull parse_bignumeric parse_numeric
     range range_contains range_end range_intersect range_is_end_unbounded range_is_start_unbounded range_overlaps range_start regexp_instr sha512 soundex
     timestamp_from_unix_micros timestamp_from_unix_millis timestamp_from_unix_seconds typeof
 """.split()}
 FUNCTIONS |= {
+    "net.public_suffix": domain_of_host(0), "net.reg_domain": domain_of_host(1),
     "normalize": python("VARCHAR", "texts.normalize"), "normalize_and_casefold": python("VARCHAR", "texts.normalize_and_casefold"),
     "to_base32": python("VARCHAR", "texts.to_base32"), "from_base32": python("BLOB", "texts.from_base32"),
     "search": text_search, "text_analyze": text_analyze, "bag_of_words": BAG_OF_WORDS,

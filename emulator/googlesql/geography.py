@@ -675,7 +675,7 @@ def st_hausdorffdistance(a: str, b: str, directed=False):
     if first.dimension < 0 or second.dimension < 0:
         return None
     query = s2.HausdorffDistanceQuery()
-    return metres(query.get_directed_distance(second.index, first.index) if directed else query.get_distance(first.index, second.index))
+    return metres(query.get_directed_distance(first.index, second.index) if directed else query.get_distance(first.index, second.index))
 
 
 def st_hausdorffdwithin(a: str, b: str, distance: float, directed=False) -> bool:

@@ -23,7 +23,7 @@ from ..errors import ApiError, unsupported
 from . import python_functions, types
 from .analyzer import Memo, Statement, Table, catalog_proto, find, query_error
 from .compiler import node_of
-from .engine import UNIMPLEMENTED, ServiceError
+from .engine import UNIMPLEMENTED, Crash, ServiceError
 from .expressions import Call, NoRule, fill
 from .runtime import runtime_error
 
@@ -165,6 +165,8 @@ class Expression:
             if error.code == UNIMPLEMENTED or any(words in error.message for words in MISSING):
                 raise unsupported(self.text) from None
             raise query_error(error) from None
+        except Crash:
+            raise ApiError("resourcesExceeded", f"Resources exceeded during query execution: {self.text}") from None
         made = plain(value, self.proto)
         return made if self.direct else json.dumps(made)
 

@@ -6,6 +6,7 @@ import binascii
 import json
 import re
 import unicodedata
+from functools import lru_cache
 
 from ..errors import ApiError
 from .python_functions import takes_nulls
@@ -34,6 +35,23 @@ def from_base32(text: str) -> bytes:
         return base64.b32decode(text + "=" * (-len(text) % 8))
     except binascii.Error:
         raise failed(f"Failed to decode invalid base32 string: {text}") from None
+
+
+def domain(host: str, labels: int) -> str | None:
+    """The public suffix of a host with so many labels before it; NULL for an address, or where there are none."""
+    name = host.strip(".")
+    if not name or name.startswith("[") or re.fullmatch(r"[\d.]+", name):
+        return None
+    suffix = suffixes().publicsuffix(name.lower())
+    parts = name.split(".")
+    count = len(suffix.split(".")) + labels if suffix else 0
+    return ".".join(parts[-count:]) if 0 < count <= len(parts) else None
+
+
+@lru_cache(None)
+def suffixes():
+    from publicsuffixlist import PublicSuffixList
+    return PublicSuffixList()
 
 
 # Text analysis ------------------------------------------------------------------------------------
