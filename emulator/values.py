@@ -54,7 +54,7 @@ TYPES: dict[str, Type] = {
     "FLOAT": Type("FLOAT64", "DOUBLE", text=FLOAT_TEXT),
     "BOOLEAN": Type("BOOL", "BOOLEAN", size="1"),
     "NUMERIC": Type("NUMERIC", "DECIMAL(38,9)", text=PLAIN, size="16"),
-    "BIGNUMERIC": Type("BIGNUMERIC", "DECIMAL(38,18)", text=PLAIN, size="32"),
+    "BIGNUMERIC": Type("BIGNUMERIC", "BLOB", text="py_varchar('bignumeric.text', {x})", parse="py_blob('bignumeric.parse', {x})", size="32"),
     "DATE": Type("DATE", "DATE"),
     "TIME": Type("TIME", "TIME", text=CLOCK),
     "DATETIME": Type("DATETIME", "TIMESTAMP", text=ISO),
@@ -268,6 +268,6 @@ def literal(field: dict, value) -> str:
     if name in ("RECORD", "RANGE"):
         inner = ", ".join(f"{identifier(part['name'])} := {literal(part, value.get(part['name']))}" for part in parts(field))
         return f"struct_pack({inner})::{kind}"
-    if name in ("BYTES", "JSON", "GEOGRAPHY"):
+    if name in ("BYTES", "JSON", "GEOGRAPHY", "BIGNUMERIC"):
         return TYPES[name].parse.format(x=string(value))
     return f"{string(str(value))}::{kind}"

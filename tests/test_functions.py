@@ -200,7 +200,7 @@ WINDOWS = {
     "percentile_cont": ["PERCENTILE_CONT(f, 0.5) OVER (PARTITION BY g)"], "percentile_disc": ["PERCENTILE_DISC(x, 0.5) OVER ()"],
 }
 # Compiled by their own rules, which no case can judge by the evaluator: random, approximate or of another meaning.
-ELSEWHERE = {"approx_top_sum", "approx_quantiles", "approx_count_distinct", "approx_top_count", "max_by", "min_by"}
+ELSEWHERE = {"tf_idf", "approx_top_sum", "approx_quantiles", "approx_count_distinct", "approx_top_count", "max_by", "min_by"}
 
 
 def same(a, b) -> bool:
@@ -287,6 +287,32 @@ CASTS = [
 def test_cast(world, expression):
     found, expected = judged(world, f"SELECT {expression} AS x")
     assert same(found, expected), (found, expected)
+
+
+MOST = "BIGNUMERIC '578960446186580977117854925043439539266.34992332820282019728792003956564819967'"
+
+
+@pytest.mark.parametrize("expression", [
+    f"CAST({MOST} AS STRING)", f"-{MOST}", "BIGNUMERIC '1' / 3", "BIGNUMERIC '-2' / 3", "BIGNUMERIC '1.5' * BIGNUMERIC '1e-38'", "BIGNUMERIC '2' - BIGNUMERIC '3.5'", "BIGNUMERIC '2' + 1",
+    f"CAST({MOST} AS FLOAT64)", "CAST(BIGNUMERIC '2.5' AS INT64)", "CAST(BIGNUMERIC '1.0000000005' AS NUMERIC)", "CAST(' 1e2 ' AS BIGNUMERIC)", "CAST(x AS BIGNUMERIC) FROM (SELECT 0.1 AS x)", "CAST(7 AS BIGNUMERIC)",
+    "ROUND(BIGNUMERIC '2.345', 2)", "ABS(BIGNUMERIC '-1')", "SIGN(BIGNUMERIC '-1')", "MOD(BIGNUMERIC '7.5', BIGNUMERIC '2')", "SQRT(BIGNUMERIC '2')", "GREATEST(BIGNUMERIC '-5', BIGNUMERIC '3')",
+    "BIGNUMERIC '-5' < BIGNUMERIC '3'", "TO_JSON_STRING(BIGNUMERIC '1.5')", "FORMAT('%t', BIGNUMERIC '1.5')", "SAFE_ADD(BIGNUMERIC '1', 2)", f"SAFE_MULTIPLY({MOST}, 10)", "SAFE_CAST('x' AS BIGNUMERIC)",
+    "SUM(x) FROM UNNEST([BIGNUMERIC '1e-38', BIGNUMERIC '2', NULL]) AS x", "AVG(x) FROM UNNEST([BIGNUMERIC '1', BIGNUMERIC '1', BIGNUMERIC '2', NULL]) AS x", "MAX(x) FROM UNNEST([BIGNUMERIC '-1', BIGNUMERIC '-2']) AS x",
+    "ARRAY_AGG(x ORDER BY x) FROM UNNEST([BIGNUMERIC '-1', BIGNUMERIC '-2', BIGNUMERIC '3']) AS x", "VAR_POP(x) FROM UNNEST([BIGNUMERIC '-1', BIGNUMERIC '-2', BIGNUMERIC '3']) AS x",
+])
+def test_bignumeric(world, expression):
+    found, expected = judged(world, f"SELECT {expression}")
+    assert same(found, expected), (found, expected)
+
+
+@pytest.mark.parametrize("expression,message", [
+    (f"{MOST} + x", "BIGNUMERIC overflow: 578960446186580977117854925043439539266.34992332820282019728792003956564819967 + 1"), ("BIGNUMERIC '1' / (x - 1)", "division by zero: 1 / 0"),
+    ("CAST(CONCAT('x', CAST(x AS STRING)) AS BIGNUMERIC)", "Invalid BIGNUMERIC value: x1"), ("CAST(1e40 * x AS BIGNUMERIC)", "BIGNUMERIC out of range: 1e+40"),
+])
+def test_bignumeric_error(world, expression, message):
+    with pytest.raises(ApiError) as failed:
+        world.rows(f"SELECT {expression} FROM (SELECT 1 AS x)")
+    assert (failed.value.reason, failed.value.message) == ("invalidQuery", message)
 
 
 @pytest.mark.parametrize("expression,message", [

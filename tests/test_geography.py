@@ -112,13 +112,13 @@ def test_start_does_not_load_the_library():
 
 def test_a_column_over_rest(client, dataset):
     from google.cloud import bigquery
-    table = bigquery.Table(f"{client.project}.{dataset}.places", [bigquery.SchemaField("name", "STRING"), bigquery.SchemaField("at", "GEOGRAPHY")])
+    table = bigquery.Table(f"{client.project}.{dataset}.places", [bigquery.SchemaField("name", "STRING"), bigquery.SchemaField("place", "GEOGRAPHY")])
     client.create_table(table)
-    client.insert_rows_json(table, [{"name": "a", "at": "POINT(1 2)"}])
+    client.insert_rows_json(table, [{"name": "a", "place": "POINT(1 2)"}])
     client.query(f"INSERT INTO `{dataset}.places` VALUES ('b', ST_CENTROID(ST_GEOGFROMTEXT('POLYGON((0 0, 4 0, 4 4, 0 4, 0 0))')))").result()
-    rows = list(client.query(f"SELECT name, at, ST_DISTANCE(at, ST_GEOGPOINT(1, 2)) AS d FROM `{dataset}.places` ORDER BY name").result())
-    assert [(row.name, row.at) for row in rows] == [("a", "POINT(1 2)"), ("b", "POINT(2.00000000000004 2.00040218892024)")]
+    rows = list(client.query(f"SELECT name, place, ST_DISTANCE(place, ST_GEOGPOINT(1, 2)) AS d FROM `{dataset}.places` ORDER BY name").result())
+    assert [(row.name, row.place) for row in rows] == [("a", "POINT(1 2)"), ("b", "POINT(2.00000000000004 2.00040218892024)")]
     assert rows[0].d == 0
-    assert [row.at for row in client.list_rows(client.get_table(table)) if row.name == "a"] == ["POINT(1 2)"]
+    assert [row.place for row in client.list_rows(client.get_table(table)) if row.name == "a"] == ["POINT(1 2)"]
     parameters = [bigquery.ScalarQueryParameter("g", "GEOGRAPHY", "POINT(1 2)")]
     assert next(iter(client.query("SELECT ST_X(@g)", job_config=bigquery.QueryJobConfig(query_parameters=parameters)).result()))[0] == 1

@@ -327,6 +327,7 @@ def add_functions(root: simple_catalog_pb2.SimpleCatalogProto) -> None:
     add_function(root, "search", scalar, [anything, {"type": text}], truth, ["json_scope", "analyzer", "analyzer_options"])
     add_function(root, "text_analyze", scalar, [{"type": text}], {"type": words}, ["analyzer", "analyzer_options"])
     add_function(root, "bag_of_words", scalar, [{"type": words}], {"type": counted})
+    add_function(root, "tf_idf", function_pb2.FunctionEnums.ANALYTIC, [{"type": words}], {"type": words})
     for name in ("max_by", "min_by"):
         any_1, any_2 = {"kind": function_pb2.ARG_TYPE_ANY_1}, {"kind": function_pb2.ARG_TYPE_ANY_2}
         add_function(root, name, function_pb2.FunctionEnums.AGGREGATE, [any_1, any_2], any_1)
@@ -338,7 +339,9 @@ def simple(kind: int) -> type_pb2.TypeProto:
 
 def add_function(root, name: str, mode: int, arguments: list[dict], result: dict, options: list[str] = ()) -> None:
     """A function with one signature; an argument is a type or the kind of a template. options: names of STRING arguments that may be left out."""
-    signature = root.custom_function.add(name_path=[name], group="BigQuery", mode=mode).signature.add()
+    function = root.custom_function.add(name_path=[name], group="BigQuery", mode=mode)
+    function.options.supports_over_clause = mode == function_pb2.FunctionEnums.ANALYTIC
+    signature = function.signature.add()
     for argument in arguments:
         signature.argument.add(**({"kind": function_pb2.ARG_TYPE_FIXED} | argument), num_occurrences=1)
     for option in options:

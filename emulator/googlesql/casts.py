@@ -40,10 +40,11 @@ def timed(pattern: str, value: str, *message: str) -> str:
     return tried(good, *message)
 
 
+BIGNUMERIC = "py_%s('bignumeric.%s', {0})"
 CASTS: dict[tuple[str, str], str] = {
     ("INTEGER", "FLOAT"): "{0}::DOUBLE",
     ("INTEGER", "NUMERIC"): "{0}::DECIMAL(38,9)",
-    ("INTEGER", "BIGNUMERIC"): "{0}::DECIMAL(38,18)",
+    ("INTEGER", "BIGNUMERIC"): BIGNUMERIC % ("blob", "from_int"),
     ("INTEGER", "BOOLEAN"): "({0} <> 0)",
     ("INTEGER", "STRING"): "{0}::VARCHAR",
     ("BOOLEAN", "INTEGER"): "{0}::BIGINT",
@@ -53,22 +54,22 @@ CASTS: dict[tuple[str, str], str] = {
         + raised("CASE WHEN isfinite({0}) THEN 'int64 out of range: ' ELSE 'Illegal conversion of non-finite floating point number to an integer: ' END",
                  FLOAT_TEXT) + " END",
     ("FLOAT", "NUMERIC"): "{0}::DECIMAL(38,9)",
-    ("FLOAT", "BIGNUMERIC"): "{0}::DECIMAL(38,18)",
+    ("FLOAT", "BIGNUMERIC"): BIGNUMERIC % ("blob", "from_double"),
     ("FLOAT", "STRING"): FLOAT_TEXT,
     ("NUMERIC", "INTEGER"): "round({0})::BIGINT",
     ("NUMERIC", "FLOAT"): "{0}::DOUBLE",
-    ("NUMERIC", "BIGNUMERIC"): "{0}::DECIMAL(38,18)",
+    ("NUMERIC", "BIGNUMERIC"): BIGNUMERIC % ("blob", "from_numeric"),
     ("NUMERIC", "STRING"): PLAIN_DECIMAL,
-    ("BIGNUMERIC", "INTEGER"): "round({0})::BIGINT",
-    ("BIGNUMERIC", "FLOAT"): "{0}::DOUBLE",
-    ("BIGNUMERIC", "NUMERIC"): "{0}::DECIMAL(38,9)",
-    ("BIGNUMERIC", "STRING"): PLAIN_DECIMAL,
+    ("BIGNUMERIC", "INTEGER"): BIGNUMERIC % ("bigint", "to_int"),
+    ("BIGNUMERIC", "FLOAT"): BIGNUMERIC % ("double", "to_double"),
+    ("BIGNUMERIC", "NUMERIC"): BIGNUMERIC % ("varchar", "to_numeric") + "::DECIMAL(38,9)",
+    ("BIGNUMERIC", "STRING"): BIGNUMERIC % ("varchar", "text"),
     ("STRING", "INTEGER"): parsed(r"\s*([-+]?\d+|[-+]?0[xX][0-9a-fA-F]+)\s*", "{0}::BIGINT", "'Bad int64 value: '", "{0}"),
     ("STRING", "FLOAT"): tried("TRY_CAST({0} AS DOUBLE)", "'Bad double value: '", "{0}"),
     ("STRING", "BOOLEAN"): "CASE lower({0}) WHEN 'true' THEN true WHEN 'false' THEN false ELSE CASE WHEN {0} IS NOT NULL THEN "
                            + raised("'Bad bool value: '", "{0}") + " END END",
     ("STRING", "NUMERIC"): tried("TRY_CAST({0} AS DECIMAL(38,9))", "'Invalid NUMERIC value: '", "{0}"),
-    ("STRING", "BIGNUMERIC"): tried("TRY_CAST({0} AS DECIMAL(38,18))", "'Invalid BIGNUMERIC value: '", "{0}"),
+    ("STRING", "BIGNUMERIC"): BIGNUMERIC % ("blob", "parse"),
     ("STRING", "BYTES"): "encode({0})",
     ("STRING", "DATE"): timed(DATE_PATTERN + r"\s*([ Tt]\s*" + TIME_PATTERN + ")?", "TRY_CAST(TRY_CAST({0} AS TIMESTAMP) AS DATE)",
                               "'Invalid date: '''", "{0}", "''''"),

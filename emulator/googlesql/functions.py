@@ -9,6 +9,7 @@ from __future__ import annotations
 from .. import values
 from ..errors import ApiError
 from . import dates, json_values, python_functions, strings, types
+from .casts import CASTS
 from .expressions import Call, NoRule, no
 from .json_values import json_array, json_query, json_scalar, json_value
 from .runtime import raised, raised_text
@@ -58,7 +59,7 @@ def divided(call: Call) -> str:
     if call.kind == "FLOAT":
         return f"CASE WHEN {{1}} = 0 THEN {zero} ELSE {{0}} / {{1}} END"
     if call.kind == "BIGNUMERIC":
-        raise NoRule("division of BIGNUMERIC")
+        return python("BLOB", "bignumeric.divide")(call)
     # In integers of 10^-9; one digit more than is kept tells how to round.
     whole = "replace({0}::VARCHAR, '.', '')::HUGEINT * 10000000000 // replace({1}::VARCHAR, '.', '')::HUGEINT"
     half = "CASE WHEN ({0} < 0) <> ({1} < 0) THEN -5 ELSE 5 END"
@@ -77,8 +78,10 @@ def added(sign: str):
             return f"({{0}} {sign} ({{1}})::INTEGER)"
         if second == "DATE" and first == "INTEGER":
             return f"({{1}} {sign} ({{0}})::INTEGER)"
-        if call.kind in ("NUMERIC", "BIGNUMERIC"):
-            return f"({{0}} {sign} {{1}})::{types.duckdb_type(call.type)}"
+        if call.kind == "NUMERIC":
+            return f"({{0}} {sign} {{1}})::DECIMAL(38,9)"
+        if call.kind == "BIGNUMERIC":
+            return python("BLOB", "bignumeric.add" if sign == "+" else "bignumeric.subtract")(call)
         return f"({{0}} {sign} {{1}})"
     return rule
 
@@ -87,7 +90,7 @@ def multiplied(call: Call) -> str:
     if call.kind == "NUMERIC":
         return "({0} * {1})::DECIMAL(38,9)"
     if call.kind == "BIGNUMERIC":
-        raise NoRule("multiplication of BIGNUMERIC")
+        return python("BLOB", "bignumeric.multiply")(call)
     return "({0} * {1})"
 
 
@@ -158,7 +161,7 @@ def rounded(name: str):
     """ROUND and TRUNC [to n digits]."""
     def rule(call: Call) -> str:
         kind = types.duckdb_type(call.type)
-        if len(call.args) > 2:
+        if len(call.args) > 2 or call.kind == "BIGNUMERIC":
             raise NoRule("ROUND with a mode")
         if len(call.args) == 1:
             return f"{name}({{0}})::{kind}"
@@ -367,7 +370,7 @@ def needs_kms(call: Call):
 FUNCTIONS: dict[str, object] = {
     # Operators
     "$add": added("+"), "$subtract": added("-"), "$multiply": multiplied, "$divide": divided,
-    "$unary_minus": "(-{0})", "$and": logical("AND"), "$or": logical("OR"), "$not": "(NOT {0})",
+    "$unary_minus": {"BIGNUMERIC": python("BLOB", "bignumeric.negate"), "*": "(-{0})"}, "$and": logical("AND"), "$or": logical("OR"), "$not": "(NOT {0})",
     "$equal": compare("="), "$not_equal": compare("<>"), "$less": compare("<"), "$less_or_equal": compare("<="),
     "$greater": compare(">"), "$greater_or_equal": compare(">="),
     "$between": "({0} BETWEEN {1} AND {2})", "$in": member,
@@ -500,6 +503,21 @@ FUNCTIONS |= {"st_geogpoint": geography_point, "st_astext": values.GEOGRAPHY_TEX
 FUNCTIONS |= {"power": FUNCTIONS["pow"], "ceiling": FUNCTIONS["ceil"], "current_user": FUNCTIONS["session_user"]}
 
 
+def no_bignumeric(entry):
+    """An entry whose SQL is for numbers of DuckDB: what has a BIGNUMERIC goes to the evaluator."""
+    def rule(call: Call):
+        if "BIGNUMERIC" in call.kinds:
+            return evaluator(call)
+        made = entry.get(call.kinds[0], entry.get("*")) if isinstance(entry, dict) else entry
+        return made(call) if callable(made) else made
+    return rule
+
+
+for name in ("abs sign round trunc ceil ceiling floor mod div pow power sqrt cbrt exp ln log log10 safe_divide safe_add safe_subtract safe_multiply safe_negate "
+             "ieee_divide format generate_array").split():
+    FUNCTIONS[name] = no_bignumeric(FUNCTIONS[name])
+
+
 # Aggregates ---------------------------------------------------------------------------------------
 
 MODIFIED = "({distinct}{0}{order}){filter}{over}"
@@ -511,12 +529,16 @@ def aggregate(name: str, cast: str = ""):
 
 def total(call: Call) -> str:
     """SUM: DuckDB sums integers in 128 bits, BigQuery in 64."""
+    if call.kind == "BIGNUMERIC":
+        return python_functions.call("BLOB", "bignumeric.total", aggregate("list"))
     return aggregate("sum", "" if call.kind == "INTERVAL" else f"::{types.duckdb_type(call.type)}")
 
 
 def average(call: Call) -> str:
     if call.kind == "FLOAT":
         return aggregate("avg")
+    if call.kind == "BIGNUMERIC":
+        return python_functions.call("BLOB", "bignumeric.average", "list({distinct}{0}{order}) FILTER (WHERE {0} IS NOT NULL){over}")
     return f"(sum{MODIFIED}::DOUBLE / nullif(count({{distinct}}{{0}}){{filter}}{{over}}, 0))::{types.duckdb_type(call.type)}"
 
 
@@ -547,8 +569,8 @@ def count(call: Call) -> str:
     return aggregate("count")
 
 
-def pair(name: str) -> str:
-    return f"{name}({{0}}::DOUBLE, {{1}}::DOUBLE){{over}}"
+def pair(name: str):
+    return lambda call: f"{name}({as_double(call, 0)}, {as_double(call, 1)}){{over}}"
 
 
 def bits(name: str) -> dict:
@@ -556,8 +578,12 @@ def bits(name: str) -> dict:
     return {"INTEGER": aggregate(name)}
 
 
+def as_double(call: Call, i: int) -> str:
+    return CASTS["BIGNUMERIC", "FLOAT"].replace("{0}", "{%d}" % i) if call.kinds[i] == "BIGNUMERIC" else "{%d}::DOUBLE" % i
+
+
 def variance(name: str):
-    return f"{name}({{distinct}}{{0}}::DOUBLE{{order}}){{filter}}{{over}}"
+    return lambda call: f"{name}({{distinct}}{as_double(call, 0)}{{order}}){{filter}}{{over}}"
 
 
 def approx_quantiles(call: Call) -> str:
@@ -596,7 +622,7 @@ AGGREGATES: dict[str, object] = {
     "variance": variance("var_samp"), "var_samp": variance("var_samp"), "var_pop": variance("var_pop"),
     "max_by": "arg_max({0}, {1}){over}", "min_by": "arg_min({0}, {1}){over}", "approx_top_count": approx_top_count, "approx_top_sum": approx_top_sum,
     "corr": pair("corr"), "covar_pop": pair("covar_pop"), "covar_samp": pair("covar_samp"),
-    "percentile_cont": {"FLOAT": "quantile_cont({0}, {1}){over}"}, "percentile_disc": "quantile_disc({0}, {1}){over}",
+    "percentile_cont": {"FLOAT": "quantile_cont({0}, {1}){over}", "NUMERIC": "quantile_cont({0}, {1}::DOUBLE){over}::DECIMAL(38,9)"}, "percentile_disc": "quantile_disc({0}, {1}){over}",
 }
 SKETCHED = "list({0}){filter}{over}"
 AGGREGATES |= {
@@ -631,5 +657,6 @@ WINDOWS: dict[str, object] = {
     "row_number": "row_number(){over}", "rank": "rank(){over}", "dense_rank": "dense_rank(){over}", "percent_rank": "percent_rank(){over}",
     "cume_dist": "cume_dist(){over}", "ntile": "ntile({0}){over}", "lead": neighbour("lead"), "lag": neighbour("lag"),
     "first_value": "first_value({0}{filter}){over}", "last_value": "last_value({0}{filter}){over}", "nth_value": "nth_value({0}, {1}{filter}){over}",
+    "tf_idf": lambda call: no("the function TF_IDF"),
     "st_clusterdbscan": "(" + python_functions.call("BIGINT[]", "geography.clusters", "list({0}){over}", "{1}", "{2}") + ")[row_number(){over}]",
 }

@@ -20,7 +20,7 @@ from zetasql.wasi._pb2.zetasql.resolved_ast import resolved_ast_pb2 as ast
 
 from .. import values
 from ..errors import ApiError, unsupported
-from . import python_functions, types
+from . import bignumeric, python_functions, types
 from .analyzer import Memo, Statement, Table, catalog_proto, find, query_error
 from .compiler import node_of
 from .engine import UNIMPLEMENTED, Crash, ServiceError
@@ -373,7 +373,10 @@ def encode_interval(result, value: list[int]) -> None:
 
 def decimal_bytes(value: Decimal, scale: int) -> bytes:
     sign, digits, exponent = value.as_tuple()
-    number = int("".join(map(str, digits))) * 10 ** (scale + exponent) * (-1 if sign else 1)
+    return integer_bytes(int("".join(map(str, digits))) * 10 ** (scale + exponent) * (-1 if sign else 1))
+
+
+def integer_bytes(number: int) -> bytes:
     return number.to_bytes((number.bit_length() + 8) // 8, "little", signed=True)
 
 
@@ -388,5 +391,5 @@ ENCODERS = {
     "BOOLEAN": setter("bool_value"), "DATE": setter("date_value", lambda day: (day - types.EPOCH).days), "JSON": setter("json_value"),
     "TIMESTAMP": encode_timestamp, "DATETIME": encode_datetime, "TIME": encode_time,
     "NUMERIC": setter("numeric_value", lambda value: decimal_bytes(value, 9)),
-    "BIGNUMERIC": setter("bignumeric_value", lambda value: decimal_bytes(value, 38)), "INTERVAL": encode_interval,
+    "BIGNUMERIC": setter("bignumeric_value", lambda value: integer_bytes(bignumeric.number(value))), "INTERVAL": encode_interval,
 }

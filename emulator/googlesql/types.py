@@ -12,6 +12,7 @@ from zetasql.wasi._pb2.zetasql.public import type_pb2
 
 from .. import values
 from ..errors import ApiError
+from . import bignumeric
 
 EPOCH = datetime.date(1970, 1, 1)
 # The key of values.TYPES -> the analyzer's kind.
@@ -236,7 +237,7 @@ LITERALS = {
     "FLOAT": lambda v: float_literal(v.double_value) if v.double_value >= 0 else f"({float_literal(v.double_value)})",
     "BOOLEAN": lambda v: "true" if v.bool_value else "false",
     "NUMERIC": lambda v: f"'{decimal_text(v.numeric_value, 9)}'::DECIMAL(38,9)",
-    "BIGNUMERIC": lambda v: f"'{decimal_text(v.bignumeric_value, 38)}'::DECIMAL(38,18)",
+    "BIGNUMERIC": lambda v: bignumeric.literal(decimal_text(v.bignumeric_value, 38)),
     "DATE": lambda v: f"'{date_text(v.date_value)}'::DATE",
     "TIME": lambda v: f"'{time_text(v.time_value)}'::TIME",
     "DATETIME": lambda v: f"'{datetime_text(v.datetime_value.bit_field_datetime_seconds, v.datetime_value.nanos)}'::TIMESTAMP",
