@@ -48,5 +48,5 @@ DOCUMENTED = {
     "utility": "GENERATE_UUID TYPEOF",
 }
 # Statements' own syntax, or compiled elsewhere than in the table of functions.
-ELSEWHERE = {"GROUPING", "COLLATE"}
+ELSEWHERE = {"GROUPING"}
 NAMES = {name.lower(): category for category, names in DOCUMENTED.items() for name in names.split()}

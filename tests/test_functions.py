@@ -140,6 +140,11 @@ CASES = {
 }
 # What the evaluator lacks or says otherwise: (expression, value).
 FIXED = {
+    "collate": [("COLLATE('a', 'und:ci') = 'A'", True), ("COLLATE('a', 'und:ci') IN ('b', 'A')", True), ("STRPOS(COLLATE('abc', 'und:ci'), 'B')", 2), ("COLLATE('a', '') = 'A'", False), ("COLLATE('a', 'de')", ApiError),
+                ("(SELECT COUNT(DISTINCT COLLATE(s, 'und:ci')) FROM UNNEST(['a', 'A', 'b']) AS s)", 2), ("(SELECT MAX(COLLATE(s, 'und:ci')) FROM UNNEST(['a', 'B']) AS s)", "B"),
+                ("ARRAY(SELECT n FROM (SELECT COLLATE(s, 'und:ci') AS k, COUNT(*) AS n FROM UNNEST(['a', 'A', 'b']) AS s GROUP BY k) ORDER BY n)", [1, 2]),
+                ("ARRAY(SELECT s FROM UNNEST(['b', 'C', 'a']) AS s ORDER BY s COLLATE 'und:ci')", ["a", "b", "C"]),
+                ("ARRAY(SELECT RANK() OVER (ORDER BY COLLATE(s, 'und:ci')) FROM UNNEST(['a', 'A']) AS s)", [1, 1]), ("REPLACE(COLLATE('a', 'und:ci'), 'A', 'x')", ApiError)],
     "net.public_suffix": [("NET.PUBLIC_SUFFIX('//user:password@a.b:80/path?query')", "b"), ("NET.PUBLIC_SUFFIX(' www.Example.Co.UK ')", "Co.UK"), ("NET.PUBLIC_SUFFIX('https://[::1]:80')", None)],
     "net.reg_domain": [("NET.REG_DOMAIN(' www.Example.Co.UK ')", "Example.Co.UK"), ("NET.REG_DOMAIN('co.uk')", None)],
     "normalize": [("NORMALIZE('\\u00ea', NFD)", "e\u0302"), ("NORMALIZE('\ufb01', NFKC)", "fi")], "normalize_and_casefold": [("NORMALIZE_AND_CASEFOLD('\u00c9SS')", "\u00e9ss")],

@@ -103,6 +103,7 @@ class GoogleSQL:
     def _language(self) -> options_pb2.LanguageOptionsProto:
         language = self.engine.call("GetLanguageOptions", service.LanguageOptionsRequest(maximum_features=True), options_pb2.LanguageOptionsProto)
         features = [f for f in language.enabled_language_features if not MISSING_FEATURES.search(public.LanguageFeature.Name(f))]
+        features += [public.FEATURE_COLLATION_SUPPORT, public.FEATURE_COLLATION_IN_EXPLICIT_CAST, public.FEATURE_COLLATION_IN_WITH_RECURSIVE]
         del language.enabled_language_features[:], language.supported_statement_kinds[:]
         language.enabled_language_features.extend(features)
         language.product_mode = public.PRODUCT_EXTERNAL

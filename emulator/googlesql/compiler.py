@@ -8,10 +8,10 @@ statement to the reference evaluator.
 from __future__ import annotations
 
 from .. import values
-from ..errors import ApiError
+from ..errors import ApiError, unsupported
 from . import types
 from .columns import columns_of
-from .expressions import Expressions, NoRule
+from .expressions import Expressions, NoRule, collated, folded
 
 SET_OPERATIONS = ("UNION ALL", "UNION", "INTERSECT ALL", "INTERSECT", "EXCEPT ALL", "EXCEPT")
 MEETS = 2  # a value of RangeSessionizeMode
@@ -162,12 +162,18 @@ class Compiler(Expressions):
     def scan_aggregate_scan(self, node) -> str:
         base = node.parent
         groups = self.computed(base.group_by_list)
+        shown = dict(groups)
+        for (number, expr), collation in zip(groups.items(), base.collation_list):
+            if collated([collation]):
+                groups[number], shown[number] = folded(expr, "STRING"), f"any_value({expr})"
+        if shown != groups and base.grouping_set_list:
+            raise unsupported("GROUPING SETS over a STRING with a collation")
         if base.grouping_set_list:
             return self.grouping_sets(base, groups)
         aggregates = self.computed(base.aggregate_list)
         source = self.source(base.input_scan)
-        items = [f"{expr} AS c{number}" for number, expr in (groups | aggregates).items()]
-        keys = ", ".join(str(i + 1) for i in range(len(groups)))
+        items = [f"{expr} AS c{number}" for number, expr in (shown | aggregates).items()]
+        keys = ", ".join(str(i + 1) if groups[number] == shown[number] else groups[number] for i, number in enumerate(groups))
         tail = f" GROUP BY {keys}" if keys else ""
         if not items:
             items = ["count(*) AS c0"]

@@ -12,7 +12,7 @@ from zetasql.wasi._pb2.zetasql.public import type_pb2
 from zetasql.wasi._pb2.zetasql.public.functions import datetime_pb2
 
 from .. import values
-from ..errors import ApiError
+from ..errors import ApiError, unsupported
 from . import types
 
 SHORT = 48  # an argument up to this length is repeated rather than bound
@@ -262,8 +262,12 @@ class Expressions:
         return Call(name, args, protos, nodes, base.parent.type, self)
 
     def expr_function_call(self, node) -> str:
-        from .functions import FUNCTIONS
+        from .functions import COLLATED, FUNCTIONS
         call = self.call_of(node.parent)
+        if collated(node.parent.collation_list):
+            if call.name not in COLLATED:
+                raise unsupported(f"{call.name.upper()} of a STRING with a collation")
+            call.args = [folded(arg, kind) for arg, kind in zip(call.args, call.kinds)]
         safe = node.parent.error_mode == SAFE_ERROR_MODE
         try:
             return fill(template_of(FUNCTIONS, call), call.args, safe)
@@ -284,11 +288,23 @@ class Expressions:
                 raise NoRule(f"{call.name.upper()} with HAVING MAX or MIN")
             return fill(template, [call.args[0], self.expr(node.having_modifier.having_expr)])
         call.distinct = "DISTINCT " if scalar.distinct else ""
+        self.collate_aggregate(call, scalar.parent.collation_list)
         call.order = self.order_by(node.order_by_item_list)
         call.limit = self.expr(node.limit) if node.HasField("limit") else ""
         call.filter = f" FILTER (WHERE {call.args[0]} IS NOT NULL)" if scalar.null_handling_modifier == IGNORE_NULLS else ""
         call.over = ""
         return fill_once(template_of(AGGREGATES, call), call)
+
+    def collate_aggregate(self, call: Call, collations) -> None:
+        """COUNT(DISTINCT), MIN and MAX of texts that differ in case alone."""
+        if not collated(collations):
+            return
+        if call.name == "count":
+            call.args = [folded(call.args[0], call.kinds[0])]
+        elif call.name in ("min", "max"):
+            call.name, call.args = f"{call.name}_by", [call.args[0], folded(call.args[0], call.kinds[0])]
+        else:
+            raise unsupported(f"{call.name.upper()} of a STRING with a collation")
 
     def analytic(self, expression, group) -> str:
         """An analytic function call with its window."""
@@ -299,6 +315,7 @@ class Expressions:
         call = self.call_of(scalar.parent)
         call.distinct = "DISTINCT " if scalar.distinct else ""
         call.order, call.limit = "", ""
+        self.collate_aggregate(call, scalar.parent.collation_list)
         ignore = scalar.null_handling_modifier == IGNORE_NULLS
         call.over = f" OVER ({self.window(group, node)})"
         if call.name in WINDOWS:
@@ -310,7 +327,9 @@ class Expressions:
     def window(self, group, node) -> str:
         words = []
         if group.HasField("partition_by"):
-            words.append("PARTITION BY " + ", ".join(self.expr_column_ref(c) for c in group.partition_by.partition_by_list))
+            keys, collations = group.partition_by.partition_by_list, group.partition_by.collation_list
+            words.append("PARTITION BY " + ", ".join(
+                folded(self.expr_column_ref(c), "STRING") if collated(collations[i:i + 1]) else self.expr_column_ref(c) for i, c in enumerate(keys)))
         if group.HasField("order_by"):
             words.append("ORDER BY " + ", ".join(self.order_item(item) for item in group.order_by.order_by_item_list))
         if node.HasField("window_frame"):
@@ -325,13 +344,22 @@ class Expressions:
         return " ORDER BY " + ", ".join(self.order_item(item) for item in items) if items else ""
 
     def order_item(self, item) -> str:
-        if item.HasField("collation_name"):
-            raise NoRule("ORDER BY with COLLATE")
         first = item.null_order == 1 or (item.null_order == 0 and not item.is_descending)
         key = self.expr_column_ref(item.column_ref)
         if item.column_ref.column.type.type_kind == type_pb2.TYPE_DOUBLE:
             key = f"CASE WHEN isnan({key}) THEN '-inf'::DOUBLE ELSE {key} END"  # the least of numbers, where DuckDB takes it for the largest
+        if collated([item.collation]):
+            key = folded(key, "STRING")
         return f"{key} {'DESC' if item.is_descending else 'ASC'} NULLS {'FIRST' if first else 'LAST'}"
+
+
+def collated(collations) -> bool:
+    """Whether case does not count; und:ci is the one collation besides the binary one."""
+    return any(collation.collation_name for collation in collations)
+
+
+def folded(arg: str, kind: str) -> str:
+    return f"lower(nfc_normalize({arg}))" if kind == "STRING" else arg
 
 
 CHECKED_PARAMETERS = {type_pb2.TYPE_INT64, type_pb2.TYPE_DOUBLE, type_pb2.TYPE_BOOL, type_pb2.TYPE_DATE, type_pb2.TYPE_DATETIME,

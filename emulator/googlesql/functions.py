@@ -360,6 +360,13 @@ def domain_of_host(labels: int):
     return rule
 
 
+def collate(call: Call) -> str:
+    name = call.text(1)
+    if name not in ("", "binary", "und:ci"):
+        raise ApiError("invalidQuery", f"COLLATE has invalid collation name '{name}'", "query")
+    return "{0}"
+
+
 BAG_OF_WORDS = ("list_transform(list_sort(map_entries(list_histogram({0}))), lambda e: struct_pack(term := e.key, \"count\" := e.value::BIGINT))")
 
 
@@ -482,7 +489,7 @@ FUNCTIONS |= {name: evaluator for name in """
     timestamp_from_unix_micros timestamp_from_unix_millis timestamp_from_unix_seconds typeof
 """.split()}
 FUNCTIONS |= {
-    "net.public_suffix": domain_of_host(0), "net.reg_domain": domain_of_host(1),
+    "collate": collate, "net.public_suffix": domain_of_host(0), "net.reg_domain": domain_of_host(1),
     "normalize": python("VARCHAR", "texts.normalize"), "normalize_and_casefold": python("VARCHAR", "texts.normalize_and_casefold"),
     "to_base32": python("VARCHAR", "texts.to_base32"), "from_base32": python("BLOB", "texts.from_base32"),
     "search": text_search, "text_analyze": text_analyze, "bag_of_words": BAG_OF_WORDS,
@@ -501,6 +508,11 @@ FUNCTIONS |= {name: python_functions.python(result, f"geography.{name}") for res
 FUNCTIONS |= {"st_geogpoint": geography_point, "st_astext": values.GEOGRAPHY_TEXT.format(x="{0}"),
               "st_boundingbox": BOX % python_functions.call("DOUBLE[]", "geography.st_boundingbox", "{0}")}
 FUNCTIONS |= {"power": FUNCTIONS["pow"], "ceiling": FUNCTIONS["ceil"], "current_user": FUNCTIONS["session_user"]}
+
+
+# What compares STRINGs, and so heeds their collation.
+COLLATED = set("$equal $not_equal $less $less_or_equal $greater $greater_or_equal $between $in $case_with_value $is_distinct_from $is_not_distinct_from "
+               "starts_with ends_with strpos instr".split())
 
 
 def no_bignumeric(entry):
