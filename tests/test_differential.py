@@ -42,7 +42,7 @@ CONSTANTS = {
     "time_part": "MICROSECOND MILLISECOND SECOND MINUTE HOUR".split(), "part": "MICROSECOND SECOND MINUTE HOUR DAY WEEK MONTH QUARTER YEAR".split(), "span": "MICROSECOND MILLISECOND SECOND MINUTE HOUR DAY".split(),
     "extract": "YEAR MONTH DAY QUARTER DAYOFWEEK DAYOFYEAR WEEK WEEK(MONDAY) WEEK(SATURDAY) ISOWEEK ISOYEAR".split(), "clock": "HOUR MINUTE SECOND MILLISECOND MICROSECOND".split(),
     "zone": ["'UTC'", "'America/New_York'", "'Asia/Kolkata'", "'+05:30'", "'-08'"], "date_format": [f"'{x}'" for x in ("%F", "%d/%m/%y", "%A %b %e", "%j %U %W %V %G %u %w", "%Q %C %y", "%x %D", "%B", "%E4Y")],
-    "stamp_format": [f"'{x}'" for x in ("%F %T", "%c", "%H:%M:%E3S", "%I:%M %p", "%s", "%Y-%m-%dT%H:%M:%E*S", "%R", "%k|%l|%P")], "regex": ["r'[a-c]+'", "r'(\\w)\\w*'", "r'x'", "r'^.'", "r'\\d+'", "r'(?i)B'"],
+    "stamp_format": [f"'{x}'" for x in ("%F %T", "%c", "%H:%M:%E3S", "%I:%M %p", "%s", "%Y-%m-%dT%H:%M:%E*S", "%R")], "regex": ["r'[a-c]+'", "r'(\\w)\\w*'", "r'x'", "r'^.'", "r'\\d+'", "r'(?i)B'"],
     "pattern": ["'a%'", "'%b%'", "'_'", "'%'", "'abc'", "r'\\%_'"], "path": ["'$'", "'$.a'", "'$.b[1]'", "'$.c.d'", "'$[0]'", "'$.zzz'"],
     "format_int": ["'%d'", "'%5d|'", "'%-5d|'", "'%05d'", "'%+d'", "\"%'d\"", "'%x'", "'%X'", "'%o'", "'%t'", "'%T'"], "format_float": ["'%f'", "'%.2f'", "'%e'", "'%g'", "'%10.3f|'", "'%t'", "'%T'"],
     "format_text": ["'%s'", "'%10s|'", "'%-10s|'", "'%t'", "'%T'", "'%.2s'"], "date_text": ["'2024-02-29'", "'2024-2-3'", "'0001-01-01'", "'2023-02-29'", "'x'"],
@@ -83,13 +83,13 @@ GRAMMAR = {
         {INT64} IS DISTINCT FROM {INT64};{FLOAT64} IS NOT DISTINCT FROM {FLOAT64};IS_NAN({FLOAT64});IS_INF({FLOAT64});EXISTS(SELECT 1 FROM UNNEST({ARRAY<INT64>}) AS e WHERE e > {INT64});SAFE_CAST({STRING} AS BOOL);SAFE.BOOL({JSON})
         CAST({INT64} AS BOOL);IF({BOOL}, {BOOL}, {BOOL});STRUCT({INT64} AS a, {STRING} AS b) = STRUCT({INT64} AS a, {STRING} AS b);{STRING} LIKE ANY ('a%', '%c')""",
     "DATE": """DATE_ADD({DATE}, INTERVAL {small} {add_part});DATE_SUB({DATE}, INTERVAL {small} {add_part});DATE_TRUNC({DATE}, {date_part});LAST_DAY({DATE});LAST_DAY({DATE}, WEEK);LAST_DAY({DATE}, QUARTER);DATE({DATETIME});DATE({TIMESTAMP}, {zone})
-        DATE(2024, {one}, {count});CAST({DATETIME} AS DATE);CAST({date_text} AS DATE);SAFE_CAST({STRING} AS DATE);DATE_FROM_UNIX_DATE({count});{DATE} + {small};{DATE} - {small};PARSE_DATE('%F', {date_text});EXTRACT(DATE FROM {TIMESTAMP} AT TIME ZONE {zone})
+        DATE(2024, {one}, {count});CAST({DATETIME} AS DATE);CAST({date_text} AS DATE);SAFE_CAST({STRING} AS DATE);DATE_FROM_UNIX_DATE({count});{DATE} + {small};{DATE} - {small};PARSE_DATE('%Y-%m-%d', {date_text});EXTRACT(DATE FROM {TIMESTAMP} AT TIME ZONE {zone})
         GREATEST({DATE}, {DATE});IF({BOOL}, {DATE}, {DATE});COALESCE({DATE}, {DATE})""",
     "DATETIME": """DATETIME_ADD({DATETIME}, INTERVAL {small} {part});DATETIME_SUB({DATETIME}, INTERVAL {small} {part});DATETIME_TRUNC({DATETIME}, {date_part});DATETIME_TRUNC({DATETIME}, {clock});DATETIME({TIMESTAMP}, {zone});DATETIME({DATE}, {TIME})
-        DATETIME({DATE});CAST({DATE} AS DATETIME);CAST({TIMESTAMP} AS DATETIME);SAFE_CAST({STRING} AS DATETIME);DATETIME(2024, {one}, {count}, 1, 2, 3);PARSE_DATETIME('%F %T', '2024-02-29 01:02:03')""",
+        DATETIME({DATE});CAST({DATE} AS DATETIME);CAST({TIMESTAMP} AS DATETIME);SAFE_CAST({STRING} AS DATETIME);DATETIME(2024, {one}, {count}, 1, 2, 3);PARSE_DATETIME('%Y-%m-%d %H:%M:%S', '2024-02-29 01:02:03')""",
     "TIMESTAMP": """TIMESTAMP_ADD({TIMESTAMP}, INTERVAL {small} {span});TIMESTAMP_SUB({TIMESTAMP}, INTERVAL {small} {span});TIMESTAMP_TRUNC({TIMESTAMP}, {clock});TIMESTAMP_TRUNC({TIMESTAMP}, {date_part}, {zone});TIMESTAMP({DATETIME}, {zone})
         TIMESTAMP({DATE});CAST({DATETIME} AS TIMESTAMP);TIMESTAMP_SECONDS({count});TIMESTAMP_MILLIS({small});TIMESTAMP_MICROS({small});SAFE_CAST({STRING} AS TIMESTAMP);TIMESTAMP('2024-02-29 01:02:03', {zone})
-        PARSE_TIMESTAMP('%F %H:%M', '2024-02-29 01:02', {zone})""",
+        PARSE_TIMESTAMP('%Y-%m-%d %H:%M', '2024-02-29 01:02', {zone})""",
     "TIME": """TIME_ADD({TIME}, INTERVAL {small} {time_part});TIME_SUB({TIME}, INTERVAL {small} {time_part});TIME_TRUNC({TIME}, {clock});TIME({DATETIME});TIME({TIMESTAMP}, {zone});TIME({one}, {count}, {count});CAST({DATETIME} AS TIME);SAFE_CAST({STRING} AS TIME)""",
     "ARRAY<INT64>": """ARRAY_CONCAT({ARRAY<INT64>}, {ARRAY<INT64>});ARRAY_REVERSE({ARRAY<INT64>});GENERATE_ARRAY({count}, {one});GENERATE_ARRAY({one}, {small}, -1);[{INT64}, {INT64}];ARRAY(SELECT e FROM UNNEST({ARRAY<INT64>}) AS e WHERE e > 1 ORDER BY e)
         TO_CODE_POINTS({STRING});IF({BOOL}, {ARRAY<INT64>}, {ARRAY<INT64>})""",

@@ -17,7 +17,13 @@ MICROS = {"DAY": 86_400_000_000, "HOUR": 3_600_000_000, "MINUTE": 60_000_000, "S
 # Days from the day a week begins with to Thursday, 1970-01-01.
 WEEK_SHIFT = {"WEEK": 4, "WEEK_MONDAY": 3, "ISOWEEK": 3, "WEEK_TUESDAY": 2, "WEEK_WEDNESDAY": 1, "WEEK_THURSDAY": 0, "WEEK_FRIDAY": 6, "WEEK_SATURDAY": 5}
 WEEK_START = {part: (4 - shift) % 7 for part, shift in WEEK_SHIFT.items()}  # 0 is Sunday
+EARLIER = {*WEEK_SHIFT, "ISOYEAR"}  # parts that may begin before the year 1
 EPOCH_DAYS = "({x}::DATE - DATE '1970-01-01')"
+
+
+def in_range(call: Call, made: str) -> str:
+    """A date or moment that may leave the years 1 to 9999, where the evaluator says what is wrong."""
+    return f"CASE WHEN year({made}) BETWEEN 1 AND 9999 THEN {made} WHEN {made} IS NOT NULL THEN {call.edge()} END"
 
 
 def zone(call: Call, i: int) -> str:
@@ -98,8 +104,10 @@ def truncate(call: Call) -> str:
         name = {"WEEK_MONDAY": "week", "ISOWEEK": "week"}.get(part, part.lower())
         result = f"date_trunc('{name}', {x})"
     if call.kind == "TIMESTAMP":
-        return f"timezone({zone(call, 2)}, {result}::TIMESTAMP)"
-    return f"{result}::{({'DATE': 'DATE', 'DATETIME': 'TIMESTAMP', 'TIME': 'TIME'})[call.kind]}"
+        made = f"timezone({zone(call, 2)}, {result}::TIMESTAMP)"
+        return made if zone(call, 2) == "'UTC'" and part not in EARLIER else in_range(call, made)
+    made = f"{result}::{({'DATE': 'DATE', 'DATETIME': 'TIMESTAMP', 'TIME': 'TIME'})[call.kind]}"
+    return in_range(call, made) if part in EARLIER else made
 
 
 EXTRACTS = {
@@ -126,7 +134,7 @@ def extract(call: Call) -> str:
         return f"((dayofyear({x}) + 6 - (dayofweek({x}) - {WEEK_START[part]} + 7) % 7) // 7)"
     if part not in EXTRACTS:
         raise NoRule(f"EXTRACT of {part}")
-    return EXTRACTS[part].replace("{x}", x)
+    return zoned(call, EXTRACTS[part].replace("{x}", x), zone_at) if part in ("DATE", "DATETIME") else EXTRACTS[part].replace("{x}", x)
 
 
 # Formats ------------------------------------------------------------------------------------------
@@ -176,6 +184,8 @@ def format_time(call: Call) -> str:
 
 
 def format_element(piece: str, call: Call) -> str:
+    if piece == "s" and call.kinds[1] == "TIMESTAMP":
+        return "=floor(epoch_us({1}) / 1000000)::BIGINT::VARCHAR"
     fraction = re.fullmatch(r"E(\d)S", piece)
     if fraction:
         digits = min(int(fraction[1]), 6)
@@ -225,7 +235,7 @@ def last_day(call: Call) -> str:
         return f"(date_trunc('{part.lower()}', {{0}}) + {interval('1', part)} - to_days(1))::DATE"
     if part in WEEK_SHIFT:
         days = EPOCH_DAYS.replace("{x}", "{0}")
-        return f"({{0}}::DATE - (({days} + {WEEK_SHIFT[part]}) % 7 + 7)::INTEGER % 7 + 6)"
+        return in_range(call, f"({{0}}::DATE - (({days} + {WEEK_SHIFT[part]}) % 7 + 7)::INTEGER % 7 + 6)")
     raise NoRule(f"LAST_DAY of {part}")
 
 
@@ -238,14 +248,20 @@ def timestamp(call: Call) -> str:
         if len(call.args) == 1:
             return CASTS["STRING", "TIMESTAMP"]
         return f"timezone({zone(call, 1)}, {{0}}::TIMESTAMP)"
-    return f"timezone({zone(call, 1)}, {{0}}::TIMESTAMP)"
+    made = f"timezone({zone(call, 1)}, {{0}}::TIMESTAMP)"
+    return made if zone(call, 1) == "'UTC'" else in_range(call, made)
 
 
 def date(call: Call) -> str:
     """DATE(year, month, day), DATE(datetime), DATE(timestamp [, zone])."""
     if call.kinds[0] == "INTEGER":
         return checked_date("{0}", "{1}", "{2}")
-    return f"({local(call, 0, 1)})::DATE"
+    return zoned(call, f"({local(call, 0, 1)})::DATE", 1)
+
+
+def zoned(call: Call, made: str, zone_at: int) -> str:
+    """The wall clock of a zone may be in the year 0 or 10000."""
+    return made if call.kinds[0] != "TIMESTAMP" or zone(call, zone_at) == "'UTC'" else in_range(call, made)
 
 
 def checked_date(year: str, month: str, day: str) -> str:
@@ -261,7 +277,7 @@ def datetime(call: Call) -> str:
     if call.kinds[0] == "DATE" and len(call.args) == 2:
         return "({0} + {1})"
     if call.kinds[0] == "TIMESTAMP":
-        return local(call, 0, 1)
+        return zoned(call, local(call, 0, 1), 1)
     if call.kinds[0] == "STRING":
         from .casts import CASTS
         return CASTS["STRING", "DATETIME"]

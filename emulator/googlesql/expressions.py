@@ -53,6 +53,7 @@ class Call:
         self.type = proto
         self.compiler = compiler
         self.signature = signature
+        self.safe = False  # a rule sets it where an error of the function itself is to be NULL
         self.kinds = [types.kind_name(p) for p in protos]
         self.kind = types.kind_name(proto)
 
@@ -75,6 +76,12 @@ class Call:
         if not isinstance(value, str):
             raise NoRule(f"{self.name.upper()} with an argument that is not constant")
         return value
+
+    def edge(self) -> str:
+        """SQL of this call by the reference evaluator, for values that a template leaves out; it is prepared when one occurs."""
+        from .reference import evaluate_call
+        places = ["{%d}" % i for i in range(len(self.args))]
+        return evaluate_call(self, self.node, False, NoRule(self.name.upper()), places)
 
     def part(self, i: int) -> str:
         """A date or time part, e.g. MONTH, WEEK_MONDAY."""
@@ -264,13 +271,15 @@ class Expressions:
     def expr_function_call(self, node) -> str:
         from .functions import COLLATED, FUNCTIONS
         call = self.call_of(node.parent)
+        call.node = node
         if collated(node.parent.collation_list):
             if call.name not in COLLATED:
                 raise unsupported(f"{call.name.upper()} of a STRING with a collation")
             call.args = [folded(arg, kind) for arg, kind in zip(call.args, call.kinds)]
         safe = node.parent.error_mode == SAFE_ERROR_MODE
         try:
-            return fill(template_of(FUNCTIONS, call), call.args, safe)
+            template = template_of(FUNCTIONS, call)
+            return fill(template, call.args, safe or call.safe)
         except NoRule as missing:
             from .reference import evaluate_call
             return evaluate_call(call, node, safe, missing)

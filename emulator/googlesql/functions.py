@@ -44,6 +44,9 @@ NAN_SIDE = {"=": 0, "<>": 0, ">": 0, ">=": 0, "<": 1, "<=": 1}
 
 def compare(operator: str):
     def rule(call: Call) -> str:
+        if call.kinds[0] == "RECORD" and operator in ("=", "<>"):
+            same = same_record(call.protos[0], "{0}", "{1}")
+            return same if operator == "=" else f"(NOT {same})"
         plain = f"({{0}} {operator} {{1}})"
         side = NAN_SIDE[operator]
         constant = call.literal(side) is not None or operator in ("=", "<>") and call.literal(1 - side) is not None
@@ -51,6 +54,15 @@ def compare(operator: str):
             return plain
         return f"({plain} OR isnan({{{side}}}))" if operator == "<>" else f"({plain} AND NOT isnan({{{side}}}))"
     return rule
+
+
+def same_record(proto, a: str, b: str) -> str:
+    """Equality of two structs, NULL where a field decides that is NULL; DuckDB takes NULLs in them for equal."""
+    pairs = []
+    for name, part in zip(types.struct_names(proto), proto.struct_type.field):
+        x, y = (f"struct_extract({value}, {values.string(name)})" for value in (a, b))
+        pairs.append(same_record(part.field_type, x, y) if types.kind_name(part.field_type) == "RECORD" else f"{x} = {y}")
+    return f"({' AND '.join(pairs) or f'{a} IS NOT NULL AND {b} IS NOT NULL'})"
 
 
 def divided(call: Call) -> str:
@@ -64,7 +76,7 @@ def divided(call: Call) -> str:
     whole = "replace({0}::VARCHAR, '.', '')::HUGEINT * 10000000000 // replace({1}::VARCHAR, '.', '')::HUGEINT"
     half = "CASE WHEN ({0} < 0) <> ({1} < 0) THEN -5 ELSE 5 END"
     exact = f"(({whole} + {half}) // 10)::DECIMAL(38,0) * 0.000000001::DECIMAL(10,9)"
-    return f"CASE WHEN {{1}} = 0 THEN {zero} WHEN abs({{0}}) < 1e19 THEN {exact} ELSE ({{0}}::DOUBLE / {{1}}::DOUBLE)::DECIMAL(38,9) END"
+    return f"CASE WHEN {{1}} = 0 THEN {zero} WHEN abs({{0}}) < 1e19 THEN {exact} ELSE {call.edge()} END"
 
 
 def added(sign: str):
@@ -74,10 +86,9 @@ def added(sign: str):
             return "to_days(({0} - {1})::INTEGER)"
         if sign == "-" and first == second and first in ("TIMESTAMP", "DATETIME"):
             return "to_microseconds(epoch_us({0}) - epoch_us({1}))"
-        if first == "DATE" and second == "INTEGER":
-            return f"({{0}} {sign} ({{1}})::INTEGER)"
-        if second == "DATE" and first == "INTEGER":
-            return f"({{1}} {sign} ({{0}})::INTEGER)"
+        if "DATE" in (first, second) and "INTEGER" in (first, second):
+            moved = f"({{0}} {sign} ({{1}})::INTEGER)" if first == "DATE" else f"({{1}} {sign} ({{0}})::INTEGER)"
+            return dates.in_range(call, moved)
         if call.kind == "NUMERIC":
             return f"({{0}} {sign} {{1}})::DECIMAL(38,9)"
         if call.kind == "BIGNUMERIC":
@@ -172,8 +183,8 @@ def rounded(name: str):
             raise NoRule(f"{call.name.upper()} of {call.kind} to such a number of digits")
         if name == "round":
             return f"round({{0}}, {digits})::{kind}"
-        almost_half = f"0.{'0' * digits}4{'9' * (8 - digits)}::DECIMAL(38,9)"
-        return f"round({{0}} - sign({{0}}) * {almost_half}, {digits})::{kind}"
+        unit = 10 ** (9 - digits)
+        return f"(replace({{0}}::VARCHAR, '.', '')::HUGEINT // {unit} * {unit})::DECIMAL(38,0) * 0.000000001::DECIMAL(10,9)"
     return rule
 
 
@@ -187,8 +198,8 @@ def float_digits(name: str) -> str:
 
 def safe_arithmetic(operator: str):
     def rule(call: Call) -> str:
-        inner = {"+": added("+"), "-": added("-"), "*": multiplied}[operator](call)
-        return f"TRY({inner})"
+        call.safe = True
+        return {"+": added("+"), "-": added("-"), "*": multiplied, "/": divided, "": lambda _: "(-{0})"}[operator](call)
     return rule
 
 
@@ -208,8 +219,7 @@ def logarithm(call: Call) -> str:
         raise NoRule("LOG of NUMERIC")
     if len(call.args) == 1:
         return FUNCTIONS["ln"](call)
-    return "CASE WHEN {0} > 0 AND {1} > 0 AND {1} <> 1 THEN ln({0}) / ln({1}) WHEN {0} + {1} IS NOT NULL THEN " \
-        + raised_text("Floating point error in function: LOG") + " END"
+    return f"CASE WHEN {{0}} > 0 AND {{1}} > 0 AND {{1}} <> 1 AND isfinite({{0}}) AND isfinite({{1}}) THEN ln({{0}}) / ln({{1}}) WHEN {{0}} + {{1}} IS NOT NULL THEN {call.edge()} END"
 
 
 def float_only(template: str):
@@ -220,7 +230,8 @@ def integer_division(call: Call) -> str:
     zero = raised("'division by zero: '", "{0}::VARCHAR", "' / '", "{1}::VARCHAR")
     if call.kind == "INTEGER":
         return f"CASE WHEN {{1}} = 0 THEN {zero} ELSE {{0}} // {{1}} END"
-    return f"CASE WHEN {{1}} = 0 THEN {raised_text('division by zero')} ELSE trunc({{0}}::DOUBLE / {{1}}::DOUBLE)::{types.duckdb_type(call.type)} END"
+    whole = "(replace({0}::VARCHAR, '.', '')::HUGEINT // replace({1}::VARCHAR, '.', '')::HUGEINT)::DECIMAL(38,0)::DECIMAL(38,9)"
+    return f"CASE WHEN {{1}} = 0 THEN {call.edge()} ELSE {whole} END"
 
 
 def modulo(call: Call) -> str:
@@ -237,17 +248,13 @@ def shifted(call: Call) -> str:
         if not isinstance(number, int) or not isinstance(by, int):
             raise NoRule("<< of what is not constant")
         return f"({wrapped(number << min(by, 64))})::BIGINT"
-    return "CASE WHEN {0} IS NULL OR {1} IS NULL THEN NULL WHEN {0} >= 0 THEN {0} >> least({1}, 63) ELSE " + no_negative_shift() + " END"
+    return f"CASE WHEN {{0}} >= 0 AND {{1}} >= 0 THEN {{0}} >> least({{1}}, 63) WHEN {{0}} + {{1}} IS NOT NULL THEN {call.edge()} END"
 
 
 def wrapped(number: int) -> int:
     """An integer in 64 bits, as two's complement."""
     number &= 2**64 - 1
     return number - 2**64 if number >= 2**63 else number
-
-
-def no_negative_shift() -> str:
-    return raised_text("A right shift of a negative number is not supported")
 
 
 # Arrays -------------------------------------------------------------------------------------------
@@ -394,7 +401,7 @@ FUNCTIONS: dict[str, object] = {
     "$extract": dates.extract, "$extract_date": dates.extract, "$extract_time": dates.extract, "$extract_datetime": dates.extract,
     "$interval": lambda call: dates.interval("{0}", call.part(1)),
     # Conditions
-    "if": "CASE WHEN {0} THEN {1} ELSE {2} END", "ifnull": "coalesce({0}, {1})", "nullif": "nullif({0}, {1})",
+    "if": "CASE WHEN {0} THEN {1} ELSE {2} END", "ifnull": "coalesce({0}, {1})", "nullif": {"FLOAT": "CASE WHEN {0} = {1} AND NOT isnan({0}) THEN NULL ELSE {0} END", "RECORD": lambda call: f"CASE WHEN {same_record(call.protos[0], '{0}', '{1}')} THEN NULL ELSE {{0}} END", "*": "nullif({0}, {1})"},
     "coalesce": lambda call: "coalesce(" + ", ".join("{%d}" % i for i in range(len(call.args))) + ")",
     "greatest": extreme("greatest"), "least": extreme("least"),
     "error": lambda call: raised("{0}"),
@@ -404,8 +411,8 @@ FUNCTIONS: dict[str, object] = {
     "round": rounded("round"), "trunc": rounded("trunc"),
     "ceil": lambda call: f"ceil({{0}})::{types.duckdb_type(call.type)}", "floor": lambda call: f"floor({{0}})::{types.duckdb_type(call.type)}",
     "mod": modulo, "div": integer_division,
-    "safe_divide": lambda call: "CASE WHEN {1} <> 0 THEN {0} / {1} END" if call.kind == "FLOAT" else f"TRY({divided(call)})",
-    "safe_add": safe_arithmetic("+"), "safe_subtract": safe_arithmetic("-"), "safe_multiply": safe_arithmetic("*"), "safe_negate": "TRY(-{0})",
+    "safe_divide": lambda call: "CASE WHEN {1} <> 0 THEN {0} / {1} END" if call.kind == "FLOAT" else evaluator(call),
+    "safe_add": safe_arithmetic("+"), "safe_subtract": safe_arithmetic("-"), "safe_multiply": safe_arithmetic("*"), "safe_negate": safe_arithmetic(""),
     "ieee_divide": "({0} / {1})",
     "pow": float_only(domain("isfinite(pow({0}, {1})) OR NOT isfinite({0}) OR NOT isfinite({1}) OR {1} IS NULL", "pow({0}, {1})", "Floating point error in function: POW")),
     "sqrt": float_only(domain("{0} >= 0 OR isnan({0})", "sqrt({0})", "Floating point error in function: SQRT")),
@@ -413,7 +420,7 @@ FUNCTIONS: dict[str, object] = {
     "exp": float_only(domain("{0} < 709.79 OR isinf({0}) OR isnan({0})", "exp({0})", "Floating point error in function: EXP")),
     "ln": float_only(domain("{0} > 0 OR isnan({0})", "ln({0})", "Floating point error in function: LN")),
     "log": logarithm, "log10": float_only(domain("{0} > 0 OR isnan({0})", "log10({0})", "Floating point error in function: LOG10")),
-    "sin": of_angle("sin({0})"), "cos": of_angle("cos({0})"), "tan": of_angle("tan({0})"), "cot": of_angle("cot({0})", "{0} <> 0", "COT"),
+    "sin": of_angle("sin({0})"), "cos": of_angle("cos({0})"), "tan": of_angle("tan({0})"), "cot": of_angle("(1 / tan({0}))", "{0} <> 0", "COT"),
     "csc": of_angle("(1 / sin({0}))", "{0} <> 0", "CSC"), "sec": of_angle("(1 / cos({0}))"),
     "asin": of_angle("asin({0})", "abs({0}) <= 1", "ASIN"), "acos": of_angle("acos({0})", "abs({0}) <= 1", "ACOS"), "atan": "atan({0})", "atan2": "atan2({0}, {1})",
     "sinh": domain("isfinite(sinh({0})) OR NOT isfinite({0})", "sinh({0})", "Floating point overflow in function: SINH"),
@@ -432,13 +439,13 @@ FUNCTIONS: dict[str, object] = {
     "length": {"STRING": "length({0})", "BYTES": "octet_length({0})"}, "char_length": "length({0})", "character_length": "length({0})",
     "byte_length": {"STRING": "strlen({0})", "BYTES": "octet_length({0})"}, "octet_length": {"STRING": "strlen({0})", "BYTES": "octet_length({0})"},
     "initcap": lambda call: strings.INITCAP if len(call.args) == 1 else no("INITCAP with delimiters"),
-    "ascii": "CASE WHEN {0} = '' THEN 0 ELSE ascii({0})::BIGINT END", "unicode": "CASE WHEN {0} = '' THEN 0 ELSE unicode({0})::BIGINT END",
-    "chr": "CASE WHEN {0} = 0 THEN '' ELSE chr(({0})::INTEGER) END",
+    "ascii": lambda call: f"CASE WHEN {{0}} = '' THEN 0 WHEN strlen({{0}}) = length({{0}}) THEN ascii({{0}})::BIGINT WHEN {{0}} IS NOT NULL THEN {call.edge()} END", "unicode": "CASE WHEN {0} = '' THEN 0 ELSE unicode({0})::BIGINT END",
+    "chr": "chr(({0})::INTEGER)",
     "to_code_points": {"STRING": "CASE WHEN {0} = '' THEN [] ELSE list_transform(string_split({0}, ''), lambda c: unicode(c)::BIGINT) END"},
     "code_points_to_string": "array_to_string(list_transform({0}, lambda c: chr(c::INTEGER)), '')",
     "translate": strings_only("translate({0}, {1}, {2})"),
     "format": strings.formatted, "to_hex": "lower(hex({0}))", "from_hex": "unhex({0})", "to_base64": "to_base64({0})", "from_base64": strings.FROM_BASE64,
-    "safe_convert_bytes_to_string": "coalesce(TRY(decode({0})), regexp_replace({0}::VARCHAR, '(\\\\x[0-9A-F][0-9A-F])+', chr(65533), 'g'))",
+    "safe_convert_bytes_to_string": "coalesce(TRY(decode({0})), " + python_functions.call("VARCHAR", "texts.decoded", "{0}") + ")",
     "contains_substr": lambda call: "contains(lower(nfc_normalize({0})), lower(nfc_normalize({1})))" if call.kinds[0] == "STRING" else no(f"CONTAINS_SUBSTR of {call.kinds[0]}"),
     "regexp_contains": strings_only("regexp_matches({0}, {1})"), "regexp_extract": strings.regexp_extract, "regexp_substr": strings.regexp_extract,
     "regexp_extract_all": strings.regexp_extract_all, "regexp_replace": strings_only("regexp_replace({0}, {1}, {2}, 'g')"),

@@ -137,12 +137,14 @@ DIRECT = {"STRING": "VARCHAR", "BYTES": "BLOB", "INTEGER": "BIGINT", "FLOAT": "D
 
 
 class Expression:
-    """GoogleSQL over parameters p0, p1 and so on of given types, prepared in the evaluator."""
+    """GoogleSQL over parameters p0, p1 and so on of given types, prepared in the evaluator: at once, or when it is first needed."""
 
-    def __init__(self, sql, text: str, protos: list, proto):
+    def __init__(self, sql, text: str, protos: list, proto, at_once: bool):
         self.sql, self.text, self.protos, self.proto = sql, text, protos, proto
         self.direct = types.kind_name(proto) in DIRECT
-        self.prepare()
+        self.generation = None
+        if at_once:
+            self.prepare()
 
     def prepare(self) -> None:
         fields = [types.rest_field(proto, f"p{i}") for i, proto in enumerate(self.protos)]
@@ -176,7 +178,7 @@ def evaluated(key: str, *args):
     return EXPRESSIONS[key].value(args)
 
 
-def expression(sql, text: str, args: list[str], protos: list, proto, missing: NoRule) -> str:
+def expression(sql, text: str, args: list[str], protos: list, proto, missing: NoRule, at_once: bool = True) -> str:
     """SQL of an expression's value. text: GoogleSQL over @p0, @p1 and so on, whose SQL and types args and protos are.
 
     Raises `missing` where the evaluator can't do it either.
@@ -185,7 +187,7 @@ def expression(sql, text: str, args: list[str], protos: list, proto, missing: No
     key = hashlib.sha1(repr(identity).encode()).hexdigest()
     try:
         with sql.engine.lock:
-            EXPRESSIONS.use(key, lambda: Expression(sql, text, protos, proto))
+            EXPRESSIONS.use(key, lambda: Expression(sql, text, protos, proto, at_once))
     except ServiceError:
         raise missing from None
     sent = [portable(arg, p) for arg, p in zip(args, protos)]
@@ -196,20 +198,21 @@ def expression(sql, text: str, args: list[str], protos: list, proto, missing: No
     return f"list_transform([{made}::JSON], lambda made: {values.from_json(types.rest_field(proto), 'made')})[1]"
 
 
-def evaluate_call(call: Call, node, safe: bool, missing: NoRule) -> str:
-    """SQL of a function's call that has no rule; node: the call in the tree."""
+def evaluate_call(call: Call, node, safe: bool, missing: NoRule, places: list[str] | None = None) -> str:
+    """SQL of a function's call that has no rule; node: the call in the tree; places: of the arguments in a template that has the call for an edge."""
+    args = places or call.args
     if "ENUM" in call.kinds:
         kept = [i for i, kind in enumerate(call.kinds) if kind != "ENUM"]
         names = iter(f"@p{n}" for n in range(len(kept)))
-        args = [enum_name(call, i) if kind == "ENUM" else next(names) for i, kind in enumerate(call.kinds)]
-        text = spelled(call.name, args)
+        words = [enum_name(call, i) if kind == "ENUM" else next(names) for i, kind in enumerate(call.kinds)]
+        text = spelled(call.name, words)
         text = f"SAFE.{text}" if safe else text
     else:
         kept = [i for i, arg in enumerate(call.nodes) if arg.WhichOneof("node") != "resolved_literal_node" and not call.args[i].startswith("lambda ")]
         tree = ast.AnyResolvedExprProto()
         tree.resolved_function_call_base_node.resolved_function_call_node.CopyFrom(node)
         text = built(call.compiler.plan.sql, tree)
-    return expression(call.compiler.plan.sql, text, [call.args[i] for i in kept], [call.protos[i] for i in kept], call.type, missing)
+    return expression(call.compiler.plan.sql, text, [args[i] for i in kept], [call.protos[i] for i in kept], call.type, missing, places is None)
 
 
 def evaluate_cast(compiler, node, missing: NoRule) -> str:
