@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 import re
-from decimal import Decimal
+from decimal import Context, Decimal
 
 from ..errors import ApiError
 
 SCALE = 10**38
 ZERO = 2**255
+EXACT = Context(prec=100)
 NUMBER = re.compile(r"\s*([-+]?)(\d*)(?:\.(\d*))?(?:[eE]([-+]?\d+))?\s*")
 
 
@@ -73,7 +74,7 @@ def from_int(value: int) -> bytes:
 
 
 def from_numeric(value: Decimal) -> bytes:
-    return pack(int(value.scaleb(9)) * 10**29)
+    return pack(int(EXACT.scaleb(value, 9)) * 10**29)
 
 
 def from_double(value: float) -> bytes:
@@ -98,7 +99,7 @@ def to_numeric(data: bytes) -> str:
     made = halved(number(data), 10**29)
     if abs(made) >= 10**38:
         raise failed(f"numeric out of range: {text(data)}")
-    return str(Decimal(made).scaleb(-9))
+    return str(EXACT.scaleb(Decimal(made), -9))
 
 
 # Arithmetic ---------------------------------------------------------------------------------------
@@ -132,3 +133,24 @@ def total(items: list) -> bytes:
 def average(items: list) -> bytes:
     found = [number(item) for item in items if item is not None]
     return pack(halved(sum(found), len(found)), "BIGNUMERIC overflow: AVG")
+
+
+# NUMERIC beyond what DuckDB's decimals hold on the way ----------------------------------------------
+
+def numeric(made: int, *message: str) -> str:
+    """A NUMERIC's text from a number of 10^-9."""
+    if abs(made) >= 10**38:
+        raise failed("".join(message))
+    return f"{EXACT.scaleb(Decimal(made), -9):f}"
+
+
+def plain(value: Decimal) -> str:
+    return f"{value.normalize(EXACT):f}"
+
+
+def numeric_product(a: Decimal, b: Decimal) -> str:
+    return numeric(halved(int(EXACT.scaleb(a, 9)) * int(EXACT.scaleb(b, 9)), 10**9), "numeric overflow: ", plain(a), " * ", plain(b))
+
+
+def numeric_quotient(a: Decimal, b: Decimal) -> str:
+    return numeric(halved(int(EXACT.scaleb(a, 9)) * 10**9, int(EXACT.scaleb(b, 9))), "numeric overflow: ", plain(a), " / ", plain(b))

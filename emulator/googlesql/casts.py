@@ -61,7 +61,7 @@ CASTS: dict[tuple[str, str], str] = {
     ("NUMERIC", "BIGNUMERIC"): BIGNUMERIC % ("blob", "from_numeric"),
     ("NUMERIC", "STRING"): PLAIN_DECIMAL,
     ("BIGNUMERIC", "INTEGER"): BIGNUMERIC % ("bigint", "to_int"),
-    ("BIGNUMERIC", "FLOAT"): BIGNUMERIC % ("double", "to_double"),
+    ("BIGNUMERIC", "FLOAT"): BIGNUMERIC % ("double", "to_double") + "::DOUBLE",
     ("BIGNUMERIC", "NUMERIC"): BIGNUMERIC % ("varchar", "to_numeric") + "::DECIMAL(38,9)",
     ("BIGNUMERIC", "STRING"): BIGNUMERIC % ("varchar", "text"),
     ("STRING", "INTEGER"): parsed(r"\s*([-+]?\d+|[-+]?0[xX][0-9a-fA-F]+)\s*", "{0}::BIGINT", "'Bad int64 value: '", "{0}"),

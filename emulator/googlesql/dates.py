@@ -21,9 +21,14 @@ EARLIER = {*WEEK_SHIFT, "ISOYEAR"}  # parts that may begin before the year 1
 EPOCH_DAYS = "({x}::DATE - DATE '1970-01-01')"
 
 
+def inside(kind: str, x: str) -> str:
+    """Whether a date or moment is in the years 1 to 9999; the year of a TIMESTAMPTZ before Christ is positive in DuckDB."""
+    return f"epoch_us({x}) BETWEEN -62135596800000000 AND 253402300799999999" if kind == "TIMESTAMP" else f"year({x}) BETWEEN 1 AND 9999"
+
+
 def in_range(call: Call, made: str) -> str:
-    """A date or moment that may leave the years 1 to 9999, where the evaluator says what is wrong."""
-    return f"CASE WHEN year({made}) BETWEEN 1 AND 9999 THEN {made} WHEN {made} IS NOT NULL THEN {call.edge()} END"
+    """A date or moment that may be outside, where the evaluator says what is wrong."""
+    return f"CASE WHEN {inside(call.kind, made)} THEN {made} WHEN {made} IS NOT NULL THEN {call.edge()} END"
 
 
 def zone(call: Call, i: int) -> str:
@@ -67,7 +72,7 @@ def shift(sign: str):
             moved = f"({{0}} {sign} {by})" + ("::DATE" if call.kind == "DATE" else "")
         amount = "{1}::VARCHAR" if sign == "+" or not part else "(-{1})::VARCHAR"
         failed = raised("'Adding '", amount, f"' {part} to {call.kind.lower()} '", "{0}::VARCHAR", "' causes overflow'")
-        return f"CASE WHEN year({moved}) NOT BETWEEN 1 AND 9999 THEN {failed} ELSE {moved} END"
+        return f"CASE WHEN {inside(call.kind, moved)} THEN {moved} WHEN {moved} IS NOT NULL THEN {failed} END"
     return rule
 
 
@@ -153,6 +158,9 @@ ELEMENTS = {
 }
 
 
+YEARS = {"Y", "F", "c", "G"}
+
+
 def elements(pattern: str) -> list[str]:
     """A format in pieces: an element's letters, or '\"' and a text as it is."""
     pieces = []
@@ -180,7 +188,9 @@ def format_time(call: Call) -> str:
         return f"CASE WHEN {x} IS NOT NULL THEN '' END"
     if plain:
         parts.append(f"strftime({x}, {values.string(plain)})")
-    return "(" + " || ".join(parts) + ")"
+    text = "(" + " || ".join(parts) + ")"
+    # DuckDB fills a year up with zeros.
+    return f"CASE WHEN year({x}) >= 1000 THEN {text} ELSE {call.edge()} END" if YEARS.intersection(elements(call.text(0))) else text
 
 
 def format_element(piece: str, call: Call) -> str:

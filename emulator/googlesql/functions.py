@@ -56,6 +56,12 @@ def compare(operator: str):
     return rule
 
 
+def between(call: Call) -> str:
+    """NaN, in DuckDB the largest number, is between none."""
+    unsure = [i for i in (0, 2) if call.kinds[0] == "FLOAT" and call.literal(i) is None]
+    return "({0} BETWEEN {1} AND {2}" + "".join(" AND NOT isnan({%d})" % i for i in unsure) + ")"
+
+
 def same_record(proto, a: str, b: str) -> str:
     """Equality of two structs, NULL where a field decides that is NULL; DuckDB takes NULLs in them for equal."""
     pairs = []
@@ -75,8 +81,9 @@ def divided(call: Call) -> str:
     # In integers of 10^-9; one digit more than is kept tells how to round.
     whole = "replace({0}::VARCHAR, '.', '')::HUGEINT * 10000000000 // replace({1}::VARCHAR, '.', '')::HUGEINT"
     half = "CASE WHEN ({0} < 0) <> ({1} < 0) THEN -5 ELSE 5 END"
+    large = python_functions.call("VARCHAR", "bignumeric.numeric_quotient", "{0}", "{1}") + "::DECIMAL(38,9)"
     exact = f"(({whole} + {half}) // 10)::DECIMAL(38,0) * 0.000000001::DECIMAL(10,9)"
-    return f"CASE WHEN {{1}} = 0 THEN {zero} WHEN abs({{0}}) < 1e19 THEN {exact} ELSE {call.edge()} END"
+    return f"CASE WHEN {{1}} = 0 THEN {zero} WHEN abs({{0}}) < 1e19 THEN {exact} ELSE {large} END"
 
 
 def added(sign: str):
@@ -99,7 +106,9 @@ def added(sign: str):
 
 def multiplied(call: Call) -> str:
     if call.kind == "NUMERIC":
-        return "({0} * {1})::DECIMAL(38,9)"
+        # The product of two has eighteen places in DuckDB, and so twenty before the point.
+        large = python_functions.call("VARCHAR", "bignumeric.numeric_product", "{0}", "{1}") + "::DECIMAL(38,9)"
+        return f"coalesce(TRY(({{0}} * {{1}})::DECIMAL(38,9)), {large})"
     if call.kind == "BIGNUMERIC":
         return python("BLOB", "bignumeric.multiply")(call)
     return "({0} * {1})"
@@ -236,7 +245,8 @@ def integer_division(call: Call) -> str:
 
 def modulo(call: Call) -> str:
     zero = raised("'division by zero: MOD('", "{0}::VARCHAR", "', '", "{1}::VARCHAR", "')'")
-    return f"CASE WHEN {{1}} = 0 THEN {zero} ELSE {{0}} % {{1}} END"
+    least = " WHEN {1} = -1 THEN {0} - {0}" if call.kind == "INTEGER" else ""  # the least integer by -1 is too much for DuckDB
+    return f"CASE WHEN {{1}} = 0 THEN {zero}{least} ELSE {{0}} % {{1}} END"
 
 
 def shifted(call: Call) -> str:
@@ -387,7 +397,7 @@ FUNCTIONS: dict[str, object] = {
     "$unary_minus": {"BIGNUMERIC": python("BLOB", "bignumeric.negate"), "*": "(-{0})"}, "$and": logical("AND"), "$or": logical("OR"), "$not": "(NOT {0})",
     "$equal": compare("="), "$not_equal": compare("<>"), "$less": compare("<"), "$less_or_equal": compare("<="),
     "$greater": compare(">"), "$greater_or_equal": compare(">="),
-    "$between": "({0} BETWEEN {1} AND {2})", "$in": member,
+    "$between": between, "$in": member,
     "$in_array": "CASE WHEN coalesce(len({1}), 0) = 0 THEN false WHEN {0} IS NULL THEN NULL WHEN list_contains({1}, {0}) THEN true "
                  "WHEN list_count({1}) < len({1}) THEN NULL ELSE false END",
     "$like": like, "$is_null": "({0} IS NULL)", "$is_true": "({0} IS TRUE)", "$is_false": "({0} IS FALSE)",
@@ -425,7 +435,7 @@ FUNCTIONS: dict[str, object] = {
     "asin": of_angle("asin({0})", "abs({0}) <= 1", "ASIN"), "acos": of_angle("acos({0})", "abs({0}) <= 1", "ACOS"), "atan": "atan({0})", "atan2": "atan2({0}, {1})",
     "sinh": domain("isfinite(sinh({0})) OR NOT isfinite({0})", "sinh({0})", "Floating point overflow in function: SINH"),
     "cosh": domain("isfinite(cosh({0})) OR NOT isfinite({0})", "cosh({0})", "Floating point overflow in function: COSH"), "tanh": "tanh({0})",
-    "asinh": "asinh({0})", "acosh": domain("{0} >= 1", "acosh({0})", "Floating point error in function: ACOSH"), "atanh": of_angle("atanh({0})", "abs({0}) < 1", "ATANH"),
+    "asinh": "asinh({0})", "acosh": domain("{0} >= 1 OR {0} = '-inf'::DOUBLE", "CASE WHEN {0} < 1 OR isnan({0}) THEN 'nan'::DOUBLE ELSE acosh({0}) END", "Floating point error in function: ACOSH"), "atanh": of_angle("atanh({0})", "abs({0}) < 1", "ATANH"),
     "rand": "random()", "range_bucket": range_bucket,
     "bit_count": {"INTEGER": "bit_count({0})::BIGINT"},
     # Strings

@@ -23,7 +23,9 @@ def register(connection) -> None:
     if importlib.util.find_spec("pandas") is None:
         sys.modules.setdefault("pandas", None)  # DuckDB looks for it at each call, which costs ten times the call itself
     for result in RESULTS:
-        connection.create_function(name_of(result), dispatch, None, result, null_handling="special")
+        # DuckDB takes a NaN from Python for NULL, so a double comes as text.
+        function, kind = (dispatch_double, "VARCHAR") if result == "DOUBLE" else (dispatch, result)
+        connection.create_function(name_of(result), function, None, kind, null_handling="special")
 
 
 def name_of(result: str) -> str:
@@ -32,7 +34,7 @@ def name_of(result: str) -> str:
 
 def call(result: str, function: str, *args: str) -> str:
     """SQL of a call. result: one of RESULTS; function: 'module.name'; args: SQL."""
-    return f"{name_of(result)}({', '.join((values.string(function),) + args)})"
+    return f"{name_of(result)}({', '.join((values.string(function),) + args)})" + ("::DOUBLE" if result == "DOUBLE" else "")
 
 
 def python(result: str, function: str, fresh: bool = False):
@@ -54,6 +56,11 @@ def dispatch(name: str, *args):
         return function(*args)
     except ApiError as error:
         raise PythonFailed(f"{error.reason} {error.message}") from None
+
+
+def dispatch_double(name: str, *args) -> str | None:
+    found = dispatch(name, *args)
+    return None if found is None else repr(found)
 
 
 @lru_cache(None)
