@@ -8,7 +8,7 @@ from .runtime import raised
 # Fifteen digits where they are enough to tell the number, else seventeen.
 FLOAT_DIGITS = "CASE WHEN printf('%.15g', {0})::DOUBLE = {0} THEN printf('%.15g', {0}) ELSE printf('%.17g', {0}) END"
 FLOAT_TEXT = ("CASE WHEN isnan({0}) THEN 'nan' WHEN isinf({0}) THEN CASE WHEN {0} > 0 THEN 'inf' ELSE '-inf' END "
-              f"ELSE {FLOAT_DIGITS} END")
+              f"WHEN {{0}} = 0 THEN '0' ELSE {FLOAT_DIGITS} END")
 PLAIN_DECIMAL = "CASE WHEN contains({0}::VARCHAR, '.') THEN rtrim(rtrim({0}::VARCHAR, '0'), '.') ELSE {0}::VARCHAR END"
 FRACTION = ("CASE WHEN microsecond({0}) % 1000000 = 0 THEN '' WHEN microsecond({0}) % 1000 = 0 THEN strftime({x}, '.%g') "
             "ELSE strftime({x}, '.%f') END")
@@ -53,7 +53,10 @@ CASTS: dict[tuple[str, str], str] = {
         "CASE WHEN isfinite({0}) AND abs(round({0})) < 9223372036854775808e0 THEN round({0})::BIGINT WHEN {0} IS NOT NULL THEN "
         + raised("CASE WHEN isfinite({0}) THEN 'int64 out of range: ' ELSE 'Illegal conversion of non-finite floating point number to an integer: ' END",
                  FLOAT_TEXT) + " END",
-    ("FLOAT", "NUMERIC"): "{0}::DECIMAL(38,9)",
+    ("FLOAT", "NUMERIC"):
+        "CASE WHEN isfinite({0}) AND abs({0}) < 1e29 THEN ({0})::DECIMAL(38,9) WHEN {0} IS NOT NULL THEN "
+        + raised("CASE WHEN isfinite({0}) THEN 'numeric out of range: ' ELSE 'Illegal conversion of non-finite floating point number to numeric: ' END",
+                 "printf('%g', {0})") + " END",
     ("FLOAT", "BIGNUMERIC"): BIGNUMERIC % ("blob", "from_double"),
     ("FLOAT", "STRING"): FLOAT_TEXT,
     ("NUMERIC", "INTEGER"): "round({0})::BIGINT",
@@ -71,7 +74,7 @@ CASTS: dict[tuple[str, str], str] = {
     ("STRING", "NUMERIC"): tried("TRY_CAST({0} AS DECIMAL(38,9))", "'Invalid NUMERIC value: '", "{0}"),
     ("STRING", "BIGNUMERIC"): BIGNUMERIC % ("blob", "parse"),
     ("STRING", "BYTES"): "encode({0})",
-    ("STRING", "DATE"): timed(DATE_PATTERN + r"\s*([ Tt]\s*" + TIME_PATTERN + ")?", "TRY_CAST(TRY_CAST({0} AS TIMESTAMP) AS DATE)",
+    ("STRING", "DATE"): timed(DATE_PATTERN + r"\s*", "TRY_CAST(TRY_CAST({0} AS TIMESTAMP) AS DATE)",
                               "'Invalid date: '''", "{0}", "''''"),
     ("STRING", "DATETIME"): timed(DATE_PATTERN + r"([ Tt]\s*" + TIME_PATTERN + ")?", "TRY_CAST({0} AS TIMESTAMP)",
                                   "'Invalid datetime string \"'", "{0}", "'\"'"),

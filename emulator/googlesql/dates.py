@@ -81,7 +81,7 @@ def week_number(x: str, part: str) -> str:
 
 
 def difference(call: Call) -> str:
-    """DATE_DIFF and DATETIME_DIFF count boundaries; TIMESTAMP_DIFF and TIME_DIFF whole units."""
+    """DATE_DIFF, DATETIME_DIFF and TIME_DIFF count boundaries; TIMESTAMP_DIFF whole units."""
     part = call.part(2)
     if call.kinds[0] == "TIMESTAMP":
         if part not in MICROS:
@@ -93,8 +93,6 @@ def difference(call: Call) -> str:
         return "(isoyear({0}) - isoyear({1}))"
     if call.kinds[0] == "DATE" and part == "DAY":
         return "({0} - {1})"
-    if call.kinds[0] == "TIME" and part in MICROS:
-        return f"date_sub('{part.lower()}', {{1}}, {{0}})"
     return f"date_diff('{part.lower()}', {{1}}, {{0}})"
 
 

@@ -42,6 +42,10 @@ def logical(word: str):
 NAN_SIDE = {"=": 0, "<>": 0, ">": 0, ">=": 0, "<": 1, "<=": 1}
 
 
+def is_number(literal) -> bool:
+    return literal is not None and literal == literal
+
+
 def compare(operator: str):
     def rule(call: Call) -> str:
         if call.kinds[0] == "RECORD" and operator in ("=", "<>"):
@@ -49,7 +53,7 @@ def compare(operator: str):
             return same if operator == "=" else f"(NOT {same})"
         plain = f"({{0}} {operator} {{1}})"
         side = NAN_SIDE[operator]
-        constant = call.literal(side) is not None or operator in ("=", "<>") and call.literal(1 - side) is not None
+        constant = is_number(call.literal(side)) or operator in ("=", "<>") and is_number(call.literal(1 - side))
         if call.kinds[side] != "FLOAT" or constant:
             return plain
         return f"({plain} OR isnan({{{side}}}))" if operator == "<>" else f"({plain} AND NOT isnan({{{side}}}))"
@@ -58,7 +62,7 @@ def compare(operator: str):
 
 def between(call: Call) -> str:
     """NaN, in DuckDB the largest number, is between none."""
-    unsure = [i for i in (0, 2) if call.kinds[0] == "FLOAT" and call.literal(i) is None]
+    unsure = [i for i in (0, 2) if call.kinds[0] == "FLOAT" and not is_number(call.literal(i))]
     return "({0} BETWEEN {1} AND {2}" + "".join(" AND NOT isnan({%d})" % i for i in unsure) + ")"
 
 
@@ -428,8 +432,8 @@ FUNCTIONS: dict[str, object] = {
     "sqrt": float_only(domain("{0} >= 0 OR isnan({0})", "sqrt({0})", "Floating point error in function: SQRT")),
     "cbrt": float_only("cbrt({0})"),
     "exp": float_only(domain("{0} < 709.79 OR isinf({0}) OR isnan({0})", "exp({0})", "Floating point error in function: EXP")),
-    "ln": float_only(domain("{0} > 0 OR isnan({0})", "ln({0})", "Floating point error in function: LN")),
-    "log": logarithm, "log10": float_only(domain("{0} > 0 OR isnan({0})", "log10({0})", "Floating point error in function: LOG10")),
+    "ln": float_only(domain("{0} > 0 OR isnan({0}) OR {0} = '-inf'::DOUBLE", "CASE WHEN {0} < 0 THEN 'nan'::DOUBLE ELSE ln({0}) END", "Floating point error in function: LN")),
+    "log": logarithm, "log10": float_only(domain("{0} > 0 OR isnan({0}) OR {0} = '-inf'::DOUBLE", "CASE WHEN {0} < 0 THEN 'nan'::DOUBLE ELSE log10({0}) END", "Floating point error in function: LOG10")),
     "sin": of_angle("sin({0})"), "cos": of_angle("cos({0})"), "tan": of_angle("tan({0})"), "cot": of_angle("(1 / tan({0}))", "{0} <> 0", "COT"),
     "csc": of_angle("(1 / sin({0}))", "{0} <> 0", "CSC"), "sec": of_angle("(1 / cos({0}))"),
     "asin": of_angle("asin({0})", "abs({0}) <= 1", "ASIN"), "acos": of_angle("acos({0})", "abs({0}) <= 1", "ACOS"), "atan": "atan({0})", "atan2": "atan2({0}, {1})",
@@ -455,7 +459,7 @@ FUNCTIONS: dict[str, object] = {
     "code_points_to_string": "array_to_string(list_transform({0}, lambda c: chr(c::INTEGER)), '')",
     "translate": strings_only("translate({0}, {1}, {2})"),
     "format": strings.formatted, "to_hex": "lower(hex({0}))", "from_hex": "unhex({0})", "to_base64": "to_base64({0})", "from_base64": strings.FROM_BASE64,
-    "safe_convert_bytes_to_string": "coalesce(TRY(decode({0})), " + python_functions.call("VARCHAR", "texts.decoded", "{0}") + ")",
+    "safe_convert_bytes_to_string": lambda call: f"coalesce(TRY(decode({{0}})), {call.edge()})",
     "contains_substr": lambda call: "contains(lower(nfc_normalize({0})), lower(nfc_normalize({1})))" if call.kinds[0] == "STRING" else no(f"CONTAINS_SUBSTR of {call.kinds[0]}"),
     "regexp_contains": strings_only("regexp_matches({0}, {1})"), "regexp_extract": strings.regexp_extract, "regexp_substr": strings.regexp_extract,
     "regexp_extract_all": strings.regexp_extract_all, "regexp_replace": strings_only("regexp_replace({0}, {1}, {2}, 'g')"),

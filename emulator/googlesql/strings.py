@@ -154,7 +154,7 @@ def format_element(call: Call, i: int, found: re.Match) -> str:
     if letter in "fFeEgG" and kind in ("FLOAT", "NUMERIC", "BIGNUMERIC"):
         spec = f"'%{flags}{width}.{precision or 6}{letter}'"
         large = python_functions.call("VARCHAR", "texts.formatted_float", spec, f"{x}::DOUBLE")  # DuckDB fills up with zeros
-        return f"CASE WHEN abs({x}) < 1e15 THEN printf({spec}, {x}::DOUBLE) ELSE {large} END"
+        return f"CASE WHEN abs({x}) < 1e15 THEN printf({spec}, {x}::DOUBLE + 0e0) ELSE {large} END"  # -0.0 is printed as 0
     if letter == "s" and kind == "STRING" or letter in "tT":
         text = literal_text(call, i) if letter == "T" else ("{%d}" % i if kind == "STRING" else plain_text(call, i))
         text = f"coalesce({text}, 'NULL')" if letter in "tT" else text
@@ -182,7 +182,9 @@ TEXT_LITERAL = ("CASE WHEN contains({0}, '\"') AND NOT contains({0}, chr(39)) TH
 def literal_text(call: Call, i: int) -> str:
     """%T: a value as GoogleSQL writes it."""
     kind, x = call.kinds[i], "{%d}" % i
-    if kind in ("INTEGER", "BOOLEAN", "FLOAT"):
+    if kind == "FLOAT":
+        return f"CASE WHEN isfinite({x}) THEN {plain_text(call, i)} WHEN {x} IS NOT NULL THEN 'CAST(\"' || {x}::VARCHAR || '\" AS FLOAT64)' END"
+    if kind in ("INTEGER", "BOOLEAN"):
         return plain_text(call, i)
     if kind == "STRING":
         return TEXT_LITERAL.replace("{0}", x)

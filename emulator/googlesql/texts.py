@@ -26,11 +26,6 @@ def normalize_and_casefold(text: str, mode: int = 0) -> str:
     return unicodedata.normalize(FORMS[mode], unicodedata.normalize(FORMS[mode], text).casefold())
 
 
-def decoded(data: bytes) -> str:
-    """Bytes as UTF-8, what is none replaced."""
-    return data.decode("utf-8", "replace")
-
-
 def formatted_float(pattern: str, number: float) -> str:
     return pattern % number
 
