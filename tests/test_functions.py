@@ -320,6 +320,18 @@ def test_bignumeric_error(world, expression, message):
     assert (failed.value.reason, failed.value.message) == ("invalidQuery", message)
 
 
+@pytest.mark.parametrize("query,expected", [
+    ("SELECT CAST(SUM(i) AS STRING), CAST(AVG(i) AS STRING) FROM UNNEST([INTERVAL 1 DAY, INTERVAL 30 HOUR, INTERVAL '1-2' YEAR TO MONTH]) AS i", [("1-2 1 30:0:0", "0-4 20 18:0:0")]),
+    ("SELECT APPROX_QUANTILES(DISTINCT x, 2), APPROX_QUANTILES(x, 2 RESPECT NULLS) FROM UNNEST([1, 2, 2, 2, 3, NULL]) AS x", [([1, 2, 3], [None, 2, 3])]),
+    ("SELECT PERCENTILE_DISC(x, 0.5 RESPECT NULLS) OVER () FROM UNNEST([1, NULL, NULL]) AS x LIMIT 1", [(None,)]),
+    ("SELECT STRING_AGG(b, b'-' ORDER BY b DESC) FROM UNNEST([b'a', b'b', NULL]) AS b", [(b"b-a",)]),
+    ("SELECT FORMAT('%.2s|%5.1s|', 'abc', 'xyz'), NULLIF(STRUCT(1, 'a'), STRUCT(1, 'a')), -5 >> 1", [("ab|    x|", None, 9223372036854775805)]),
+    ("SELECT INT64(JSON '1.0'), NUMERIC '1e25' * 3, SAFE_ADD(9223372036854775807, 1)", [(1, 3 * 10**25, None)]),
+])
+def test_forms_of_functions(world, query, expected):
+    assert world.rows(query) == expected
+
+
 @pytest.mark.parametrize("expression,message", [
     ("1 / 0", "division by zero: 1 / 0"), ("DIV(3, 0)", "division by zero: 3 / 0"), ("9223372036854775807 + 1", "Integer Overflow"),
     ("CAST('abc' AS INT64)", "Bad int64 value: abc"), ("CAST('abc' AS FLOAT64)", "Bad double value: abc"), ("CAST('x' AS BOOL)", "Bad bool value: x"),

@@ -148,6 +148,11 @@ def plain(value: Decimal) -> str:
     return f"{value.normalize(EXACT):f}"
 
 
+def numeric_of_double(value: float) -> str:
+    above, below = value.as_integer_ratio()
+    return numeric(halved(above * 10**9, below), f"numeric out of range: {value:.6g}")
+
+
 def numeric_product(a: Decimal, b: Decimal) -> str:
     return numeric(halved(int(EXACT.scaleb(a, 9)) * int(EXACT.scaleb(b, 9)), 10**9), "numeric overflow: ", plain(a), " * ", plain(b))
 

@@ -54,7 +54,7 @@ CASTS: dict[tuple[str, str], str] = {
         + raised("CASE WHEN isfinite({0}) THEN 'int64 out of range: ' ELSE 'Illegal conversion of non-finite floating point number to an integer: ' END",
                  FLOAT_TEXT) + " END",
     ("FLOAT", "NUMERIC"):
-        "CASE WHEN isfinite({0}) AND abs({0}) < 1e29 THEN ({0})::DECIMAL(38,9) WHEN {0} IS NOT NULL THEN "
+        "CASE WHEN abs({0}) < 1e6 THEN ({0})::DECIMAL(38,9) WHEN abs({0}) < 1e29 THEN py_varchar('bignumeric.numeric_of_double', {0})::DECIMAL(38,9) WHEN {0} IS NOT NULL THEN "
         + raised("CASE WHEN isfinite({0}) THEN 'numeric out of range: ' ELSE 'Illegal conversion of non-finite floating point number to numeric: ' END",
                  "printf('%g', {0})") + " END",
     ("FLOAT", "BIGNUMERIC"): BIGNUMERIC % ("blob", "from_double"),

@@ -53,6 +53,7 @@ class Call:
         self.type = proto
         self.compiler = compiler
         self.signature = signature
+        self.respect_nulls = False
         self.safe = False  # a rule sets it where an error of the function itself is to be NULL
         self.kinds = [types.kind_name(p) for p in protos]
         self.kind = types.kind_name(proto)
@@ -297,6 +298,7 @@ class Expressions:
                 raise NoRule(f"{call.name.upper()} with HAVING MAX or MIN")
             return fill(template, [call.args[0], self.expr(node.having_modifier.having_expr)])
         call.distinct = "DISTINCT " if scalar.distinct else ""
+        call.respect_nulls = scalar.null_handling_modifier == RESPECT_NULLS
         self.collate_aggregate(call, scalar.parent.collation_list)
         call.order = self.order_by(node.order_by_item_list)
         call.limit = self.expr(node.limit) if node.HasField("limit") else ""
@@ -324,6 +326,7 @@ class Expressions:
         call = self.call_of(scalar.parent)
         call.distinct = "DISTINCT " if scalar.distinct else ""
         call.order, call.limit = "", ""
+        call.respect_nulls = scalar.null_handling_modifier == RESPECT_NULLS
         self.collate_aggregate(call, scalar.parent.collation_list)
         ignore = scalar.null_handling_modifier == IGNORE_NULLS
         call.over = f" OVER ({self.window(group, node)})"

@@ -496,7 +496,7 @@ FUNCTIONS: dict[str, object] = {
     "WHEN 'BOOLEAN' THEN 'boolean' WHEN 'NULL' THEN 'null' WHEN NULL THEN NULL ELSE CASE WHEN {0} IS NOT NULL THEN 'number' END END",
     "parse_json": "CASE WHEN json_valid({0}) THEN json({0}) WHEN {0} IS NOT NULL THEN " + raised("'Invalid input to PARSE_JSON: '", "{0}") + " END",
     "to_json_string": json_values.to_json_string, "to_json": json_values.to_json_value,
-    "int64": json_scalar("BIGINT", "({0})::BIGINT"), "double": json_scalar("DOUBLE", "({0})::DOUBLE"), "float64": json_scalar("DOUBLE", "({0})::DOUBLE"),
+    "int64": lambda call: f"CASE WHEN json_type({{0}}) IN ('BIGINT', 'UBIGINT') THEN ({{0}})::BIGINT WHEN {{0}} IS NOT NULL THEN {call.edge()} END", "double": json_scalar("DOUBLE", "({0})::DOUBLE"), "float64": json_scalar("DOUBLE", "({0})::DOUBLE"),
     "bool": json_scalar("BOOLEAN", "({0})::BOOLEAN"),
 }
 FUNCTIONS |= {name: evaluator for name in """
@@ -564,12 +564,26 @@ def total(call: Call) -> str:
     """SUM: DuckDB sums integers in 128 bits, BigQuery in 64."""
     if call.kind == "BIGNUMERIC":
         return python_functions.call("BLOB", "bignumeric.total", aggregate("list"))
-    return aggregate("sum", "" if call.kind == "INTERVAL" else f"::{types.duckdb_type(call.type)}")
+    if call.kind == "INTERVAL":
+        return interval_sum()
+    return aggregate("sum", f"::{types.duckdb_type(call.type)}")
+
+
+def interval_sum() -> str:
+    """The sums of months, of days and of microseconds; DuckDB has no sum of intervals."""
+    months, days = "(datepart('year', {0}) * 12 + datepart('month', {0}))", "datepart('day', {0})"
+    micros = f"epoch_us({{0}} - to_months({months}::INTEGER) - to_days({days}::INTEGER))"
+    sums = [f"sum({part}){{filter}}{{over}}::BIGINT" for part in (months, days, micros)]
+    return f"(to_months(({sums[0]})::INTEGER) + to_days(({sums[1]})::INTEGER) + to_microseconds({sums[2]}))"
 
 
 def average(call: Call) -> str:
     if call.kind == "FLOAT":
         return aggregate("avg")
+    if call.kind == "INTERVAL":
+        from .reference import expression
+        return expression(call.compiler.plan.sql, "@p0 / NULLIF(@p1, 0)", [interval_sum(), "count({0}){filter}{over}"],
+                          [call.type, types.type_proto({"type": "INTEGER"})], call.type, NoRule("AVG of INTERVAL"))
     if call.kind == "BIGNUMERIC":
         return python_functions.call("BLOB", "bignumeric.average", "list({distinct}{0}{order}) FILTER (WHERE {0} IS NOT NULL){over}")
     return f"(sum{MODIFIED}::DOUBLE / nullif(count({{distinct}}{{0}}){{filter}}{{over}}, 0))::{types.duckdb_type(call.type)}"
@@ -620,13 +634,28 @@ def variance(name: str):
 
 
 def approx_quantiles(call: Call) -> str:
-    if call.distinct:
-        raise NoRule("APPROX_QUANTILES of DISTINCT values")
     number = call.literal(1)
     if not isinstance(number, int):
         raise NoRule("APPROX_QUANTILES of a number that is not constant")
     points = ", ".join(str(i / number) for i in range(number + 1))
+    if call.respect_nulls or call.distinct:
+        kept = "" if call.respect_nulls else " FILTER (WHERE {0} IS NOT NULL)"
+        ranked = f"list_sort(list({{distinct}}{{0}}){kept}{{over}}, 'ASC', 'NULLS FIRST')"
+        return f"list_transform([{ranked}], lambda s: list_transform([{points}], lambda p: s[greatest(1, ceil(len(s) * p))::BIGINT]))[1]"
     return f"quantile_disc({{0}}, [{points}]){{over}}"
+
+
+def percentile_disc(call: Call) -> str:
+    if not call.respect_nulls:
+        return "quantile_disc({0}, {1}){over}"
+    ranked = "list_sort(list({0}){over}, 'ASC', 'NULLS FIRST')"
+    return f"list_transform([{ranked}], lambda s: s[greatest(1, ceil(len(s) * {{1}}))::BIGINT])[1]"
+
+
+def percentile_cont(call: Call) -> str:
+    if call.respect_nulls or call.kind not in ("FLOAT", "NUMERIC"):
+        raise NoRule("PERCENTILE_CONT with RESPECT NULLS" if call.respect_nulls else f"PERCENTILE_CONT of {call.kind}")
+    return "quantile_cont({0}, {1}::DOUBLE){over}" + ("::DECIMAL(38,9)" if call.kind == "NUMERIC" else "")
 
 
 def approx_top_count(call: Call) -> str:
@@ -655,7 +684,7 @@ AGGREGATES: dict[str, object] = {
     "variance": variance("var_samp"), "var_samp": variance("var_samp"), "var_pop": variance("var_pop"),
     "max_by": "arg_max({0}, {1}){over}", "min_by": "arg_min({0}, {1}){over}", "approx_top_count": approx_top_count, "approx_top_sum": approx_top_sum,
     "corr": pair("corr"), "covar_pop": pair("covar_pop"), "covar_samp": pair("covar_samp"),
-    "percentile_cont": {"FLOAT": "quantile_cont({0}, {1}){over}", "NUMERIC": "quantile_cont({0}, {1}::DOUBLE){over}::DECIMAL(38,9)"}, "percentile_disc": "quantile_disc({0}, {1}){over}",
+    "percentile_cont": percentile_cont, "percentile_disc": percentile_disc,
 }
 SKETCHED = "list({0}){filter}{over}"
 AGGREGATES |= {

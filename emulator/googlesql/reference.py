@@ -24,13 +24,13 @@ from . import bignumeric, python_functions, types
 from .analyzer import Memo, Statement, Table, catalog_proto, find, query_error
 from .compiler import node_of
 from .engine import UNIMPLEMENTED, Crash, ServiceError
-from .expressions import Call, NoRule, fill
+from .expressions import Call, NoRule
 from .runtime import runtime_error
 
 FULL_NODE = 1  # a value of ParseLocationRecordType
 LIMIT = 1000  # rows of all tables of a statement together
 # What the evaluator says of a function that it lacks as well.
-MISSING = ("Unsupported built-in function", "is not implemented", "unimplemented", "not supported")
+MISSING = ("Unsupported built-in function", "functions are unsupported", "is not implemented", "unimplemented", "not supported")
 
 
 def evaluate(statement: Statement, cursor, construct: str) -> str:
@@ -133,6 +133,7 @@ def rows_as_sql(statement: Statement, data) -> str:
 # Expressions --------------------------------------------------------------------------------------
 
 EXPRESSIONS = Memo(8192)  # key -> Expression; its SQL holds the key
+TEXTS = Memo(8192)  # expression of the tree, serialized -> its GoogleSQL
 DIRECT = {"STRING": "VARCHAR", "BYTES": "BLOB", "INTEGER": "BIGINT", "FLOAT": "DOUBLE", "BOOLEAN": "BOOLEAN"}
 
 
@@ -231,9 +232,10 @@ def built(sql, tree) -> str:
         argument.Clear()
         argument.resolved_parameter_node.name = f"p{number}"
         argument.resolved_parameter_node.parent.type.CopyFrom(proto)
-    request = service.BuildSqlRequest(registered_catalog_id=sql.builtin_catalog(), resolved_expression=tree)
     try:
-        return sql._call("BuildSql", request, service.BuildSqlResponse).sql
+        with sql.engine.lock:
+            return TEXTS.use(tree.SerializeToString(deterministic=True), lambda: sql._call(
+                "BuildSql", service.BuildSqlRequest(registered_catalog_id=sql.builtin_catalog(), resolved_expression=tree), service.BuildSqlResponse).sql)
     except ServiceError as error:
         raise NoRule(error.message) from None
 
@@ -288,7 +290,7 @@ INTERVAL_PARTS = "CASE WHEN {x} IS NOT NULL THEN [datepart('year', {x}) * 12 + d
 
 def portable(x: str, proto) -> str:
     """SQL of a value in a form that encode() reads: Python's timedelta knows no months."""
-    return fill(INTERVAL_PARTS.replace("{x}", "{0}"), [x]) if proto.type_kind == type_pb2.TYPE_INTERVAL else x
+    return f"list_transform([{x}], lambda span: {INTERVAL_PARTS.replace('{x}', 'span')})[1]" if proto.type_kind == type_pb2.TYPE_INTERVAL else x
 
 
 def plain(value, proto):
