@@ -175,7 +175,7 @@ def plain_text(call: Call, i: int) -> str:
 
 
 # In single quotes where that spares the escapes.
-TEXT_LITERAL = ("CASE WHEN contains({0}, '\"') AND NOT contains({0}, chr(39)) THEN chr(39) || replace((to_json({0})::VARCHAR)[2:-2], '\\\"', '\"') || chr(39) "
+TEXT_LITERAL = ("CASE WHEN regexp_matches({0}, '[[:cntrl:]]') THEN " + python_functions.call("VARCHAR", "texts.quoted", "{0}") + " WHEN contains({0}, '\"') AND NOT contains({0}, chr(39)) THEN chr(39) || replace((to_json({0})::VARCHAR)[2:-2], '\\\"', '\"') || chr(39) "
                 "ELSE to_json({0})::VARCHAR END")
 
 

@@ -30,6 +30,15 @@ def formatted_float(pattern: str, number: float) -> str:
     return pattern % number
 
 
+ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\"}
+
+
+def quoted(text: str) -> str:
+    """A text with control characters as a literal of GoogleSQL."""
+    quote = "'" if '"' in text and "'" not in text else '"'
+    return quote + "".join(ESCAPES.get(c) or ("\\" + c if c == quote else f"\\x{ord(c):02x}" if ord(c) < 32 or ord(c) == 127 else c) for c in text) + quote
+
+
 def to_base32(data: bytes) -> str:
     return base64.b32encode(data).decode()
 
