@@ -37,7 +37,7 @@ CLOCK = "CASE WHEN microsecond({x}) % 1000000 = 0 THEN {x}::VARCHAR ELSE rpad({x
 PLAIN = "CASE WHEN contains({x}::VARCHAR, '.') THEN rtrim(rtrim({x}::VARCHAR, '0'), '.') ELSE {x}::VARCHAR END"
 FLOAT_TEXT = "CASE WHEN isnan({x}) THEN 'NaN' WHEN isinf({x}) THEN CASE WHEN {x} > 0 THEN 'Infinity' ELSE '-Infinity' END ELSE {x}::VARCHAR END"
 # Held exactly, printed with fifteen digits.
-GEOGRAPHY_TEXT = "CASE WHEN regexp_matches({x}, '" + "[0-9.]" * 16 + "') THEN py_varchar('geography.st_astext', {x}) ELSE {x} END"
+GEOGRAPHY_TEXT = "CASE WHEN regexp_matches({x}, '" + "[0-9.]" * 16 + "') THEN py_varchar('geography_formats.st_astext', {x}) ELSE {x} END"
 INTERVAL_TEXT = (
     "CASE WHEN {x} IS NULL THEN NULL ELSE concat(CASE WHEN datepart('year', {x}) < 0 OR datepart('month', {x}) < 0 THEN '-' ELSE '' END, "
     "abs(datepart('year', {x})), '-', abs(datepart('month', {x})), ' ', datepart('day', {x}), ' ', "
@@ -60,7 +60,7 @@ TYPES: dict[str, Type] = {
     "DATETIME": Type("DATETIME", "TIMESTAMP", text=ISO),
     "TIMESTAMP": Type("TIMESTAMP", "TIMESTAMPTZ", text="epoch_us({x})::VARCHAR", parse=SECONDS),
     "JSON": Type("JSON", "JSON", text="{x}::VARCHAR", parse="json({x})", size="strlen({x}::VARCHAR)"),
-    "GEOGRAPHY": Type("GEOGRAPHY", "VARCHAR", text=GEOGRAPHY_TEXT, parse="py_varchar('geography.st_geogfromtext', {x})", size="16 + 24 * (1 + length({x}) - length(replace({x}, ',', '')))"),
+    "GEOGRAPHY": Type("GEOGRAPHY", "VARCHAR", text=GEOGRAPHY_TEXT, parse="py_varchar('geography_formats.st_geogfromtext', {x})", size="16 + 24 * (1 + length({x}) - length(replace({x}, ',', '')))"),
     "INTERVAL": Type("INTERVAL", "INTERVAL", text=INTERVAL_TEXT, size="16"),
     "RANGE": Type("RANGE", "STRUCT", size="16"),
     "RECORD": Type("STRUCT", "STRUCT"),

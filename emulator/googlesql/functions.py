@@ -310,7 +310,7 @@ def range_bucket(call: Call) -> str:
 
 # Geography ----------------------------------------------------------------------------------------
 
-# The type that DuckDB gets -> functions of geography.py.
+# The type that DuckDB gets -> functions of geography.py and geography_formats.py.
 GEOGRAPHY = {
     "VARCHAR": "st_asgeojson st_boundary st_buffer st_bufferwithtolerance st_centroid st_closestpoint st_convexhull st_difference st_endpoint st_exteriorring "
                "st_geogfrom st_geogfromgeojson st_geogfromtext st_geogfromwkb st_geogpointfromgeohash st_geohash st_geometrytype st_intersection "
@@ -323,6 +323,7 @@ GEOGRAPHY = {
     "VARCHAR[]": "st_dump st_dumppoints st_interiorrings",
     "BIGINT[]": "s2_coveringcellids",
 }
+FORMATS = set("st_asgeojson st_asbinary st_geogfrom st_geogfromgeojson st_geogfromtext st_geogfromwkb st_geogpointfromgeohash st_geohash".split())
 BOX = "list_transform([%s], lambda b: CASE WHEN b IS NOT NULL THEN struct_pack(xmin := b[1], ymin := b[2], xmax := b[3], ymax := b[4]) END)[1]"
 
 
@@ -330,7 +331,7 @@ def geography_point(call: Call) -> str:
     """ST_GEOGPOINT: said in SQL, as tables of points are long."""
     lng, lat = (f"regexp_replace(({{{i}}} + 0e0)::VARCHAR, '[.]0$', '')" for i in (0, 1))
     return (f"CASE WHEN {{0}} BETWEEN -180 AND 180 AND {{1}} BETWEEN -90 AND 90 THEN 'POINT(' || {lng} || ' ' || {lat} || ')' "
-            f"ELSE {python_functions.call('VARCHAR', 'geography.st_geogpoint', '{0}', '{1}')} END")
+            f"ELSE {python_functions.call('VARCHAR', 'geography_formats.st_geogpoint', '{0}', '{1}')} END")
 
 
 # Text analysis, encryption ------------------------------------------------------------------------
@@ -525,7 +526,7 @@ FUNCTIONS |= {name: python(result, f"keysets.{name.removeprefix('aead.')}", name
     ("aead.encrypt", "BLOB"), ("aead.decrypt_bytes", "BLOB"), ("aead.decrypt_string", "VARCHAR"), ("deterministic_encrypt", "BLOB"),
     ("deterministic_decrypt_bytes", "BLOB"), ("deterministic_decrypt_string", "VARCHAR"))}
 FUNCTIONS |= {name: needs_kms for name in "keys.keyset_chain keys.new_wrapped_keyset keys.rewrap_keyset keys.rotate_wrapped_keyset".split()}
-FUNCTIONS |= {name: python_functions.python(result, f"geography.{name}") for result, names in GEOGRAPHY.items() for name in names.split()}
+FUNCTIONS |= {name: python(result, f"{'geography_formats' if name in FORMATS else 'geography'}.{name}") for result, names in GEOGRAPHY.items() for name in names.split()}
 FUNCTIONS |= {"st_geogpoint": geography_point, "st_astext": values.GEOGRAPHY_TEXT.format(x="{0}"),
               "st_boundingbox": BOX % python_functions.call("DOUBLE[]", "geography.st_boundingbox", "{0}")}
 FUNCTIONS |= {"power": FUNCTIONS["pow"], "ceiling": FUNCTIONS["ceil"], "current_user": FUNCTIONS["session_user"]}
@@ -608,7 +609,7 @@ def string_agg(call: Call) -> str:
 
 
 def array_concat_agg(call: Call) -> str:
-    kept = f"list({{0}}{{order}}) FILTER (WHERE {{0}} IS NOT NULL){{over}}"
+    kept = "list({0}{order}) FILTER (WHERE {0} IS NOT NULL){over}"
     return f"flatten(({kept}){f'[:{call.limit}]' if call.limit else ''})"
 
 
