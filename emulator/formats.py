@@ -665,8 +665,11 @@ def rows(name: str, fields: list[dict]) -> str:
 
 
 def parquet_value(field: dict, x: str) -> str:
-    text = values.type_name(field) in ("INTERVAL", "JSON", "RANGE") and not values.repeated(field)
-    return values.file_text(field, x) if text else x
+    name = values.type_name(field)
+    if name == "BIGNUMERIC":  # in as many digits as DuckDB's decimals have
+        text = values.TYPES[name].text
+        return f"list_transform({x}, lambda e: {text.format(x='e')}::DECIMAL(38,18))" if values.repeated(field) else f"{text.format(x=x)}::DECIMAL(38,18)"
+    return values.file_text(field, x) if name in ("INTERVAL", "JSON", "RANGE") and not values.repeated(field) else x
 
 
 def copy_options(name: str, compression: str, config: dict) -> str:
