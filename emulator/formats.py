@@ -357,7 +357,7 @@ class Csv(Reader):
             return f"CASE WHEN regexp_full_match({x}, ' *[-+]?[0-9]+ *') THEN CAST({x} AS BIGINT) ELSE {values.misfit(field, x)} END"
         if kind == "DATE":
             return f"CASE WHEN regexp_full_match({x}, ' *[0-9]{{4}}-[0-9]{{1,2}}-[0-9]{{1,2}} *') THEN CAST({x} AS DATE) ELSE {values.misfit(field, x)} END"
-        if kind in ("FLOAT", "NUMERIC", "BIGNUMERIC"):
+        if kind in ("FLOAT", "NUMERIC"):
             # DuckDB would take 1_000 for a number.
             return f"CASE WHEN contains({x}, '_') THEN {values.misfit(field, x)} ELSE CAST({x} AS {values.TYPES[kind].duckdb}) END"
         parse = values.TYPES[kind].parse
@@ -622,7 +622,11 @@ class Parquet(Reader):
             physical = cursor.execute(f"SELECT type FROM parquet_schema({file.sql}) WHERE name = ?", [own["name"]]).fetchone()
             raise failed(f"Parquet column '{own['name']}' has type {(physical or ['?'])[0]} which does not match the target cpp_type "
                          f"{values.TYPES[values.type_name(field)].sql}.", file)
-        x = f"CAST({values.identifier(own['name'])} AS {kind})"
+        x = values.identifier(own["name"])
+        if values.type_name(field) == "BIGNUMERIC":
+            parse = values.TYPES["BIGNUMERIC"].parse
+            x = f"list_transform({x}, lambda e: {parse.format(x='e::VARCHAR')})" if values.repeated(field) else parse.format(x=f"{x}::VARCHAR")
+        x = f"CAST({x} AS {kind})"
         return f"coalesce({x}, [])" if values.repeated(field) else x
 
 
@@ -661,8 +665,11 @@ def rows(name: str, fields: list[dict]) -> str:
 
 
 def parquet_value(field: dict, x: str) -> str:
-    text = values.type_name(field) in ("INTERVAL", "JSON", "RANGE") and not values.repeated(field)
-    return values.file_text(field, x) if text else x
+    name = values.type_name(field)
+    if name == "BIGNUMERIC":  # in as many digits as DuckDB's decimals have
+        text = values.TYPES[name].text
+        return f"list_transform({x}, lambda e: {text.format(x='e')}::DECIMAL(38,18))" if values.repeated(field) else f"{text.format(x=x)}::DECIMAL(38,18)"
+    return values.file_text(field, x) if name in ("INTERVAL", "JSON", "RANGE") and not values.repeated(field) else x
 
 
 def copy_options(name: str, compression: str, config: dict) -> str:

@@ -36,6 +36,8 @@ CLOCK = "CASE WHEN microsecond({x}) % 1000000 = 0 THEN {x}::VARCHAR ELSE rpad({x
 # DuckDB prints all nine digits of a DECIMAL(38,9), BigQuery only those that count.
 PLAIN = "CASE WHEN contains({x}::VARCHAR, '.') THEN rtrim(rtrim({x}::VARCHAR, '0'), '.') ELSE {x}::VARCHAR END"
 FLOAT_TEXT = "CASE WHEN isnan({x}) THEN 'NaN' WHEN isinf({x}) THEN CASE WHEN {x} > 0 THEN 'Infinity' ELSE '-Infinity' END ELSE {x}::VARCHAR END"
+# Held exactly, printed with fifteen digits.
+GEOGRAPHY_TEXT = "CASE WHEN regexp_matches({x}, '" + "[0-9.]" * 16 + "') THEN py_varchar('geography_formats.st_astext', {x}) ELSE {x} END"
 INTERVAL_TEXT = (
     "CASE WHEN {x} IS NULL THEN NULL ELSE concat(CASE WHEN datepart('year', {x}) < 0 OR datepart('month', {x}) < 0 THEN '-' ELSE '' END, "
     "abs(datepart('year', {x})), '-', abs(datepart('month', {x})), ' ', datepart('day', {x}), ' ', "
@@ -52,13 +54,13 @@ TYPES: dict[str, Type] = {
     "FLOAT": Type("FLOAT64", "DOUBLE", text=FLOAT_TEXT),
     "BOOLEAN": Type("BOOL", "BOOLEAN", size="1"),
     "NUMERIC": Type("NUMERIC", "DECIMAL(38,9)", text=PLAIN, size="16"),
-    "BIGNUMERIC": Type("BIGNUMERIC", "DECIMAL(38,18)", text=PLAIN, size="32"),
+    "BIGNUMERIC": Type("BIGNUMERIC", "BLOB", text="py_varchar('bignumeric.text', {x})", parse="py_blob('bignumeric.parse', {x})", size="32"),
     "DATE": Type("DATE", "DATE"),
     "TIME": Type("TIME", "TIME", text=CLOCK),
     "DATETIME": Type("DATETIME", "TIMESTAMP", text=ISO),
     "TIMESTAMP": Type("TIMESTAMP", "TIMESTAMPTZ", text="epoch_us({x})::VARCHAR", parse=SECONDS),
     "JSON": Type("JSON", "JSON", text="{x}::VARCHAR", parse="json({x})", size="strlen({x}::VARCHAR)"),
-    "GEOGRAPHY": Type("GEOGRAPHY", "VARCHAR", text="{x}", size="16 + 24 * (1 + length({x}) - length(replace({x}, ',', '')))"),
+    "GEOGRAPHY": Type("GEOGRAPHY", "VARCHAR", text=GEOGRAPHY_TEXT, parse="py_varchar('geography_formats.st_geogfromtext', {x})", size="16 + 24 * (1 + length({x}) - length(replace({x}, ',', '')))"),
     "INTERVAL": Type("INTERVAL", "INTERVAL", text=INTERVAL_TEXT, size="16"),
     "RANGE": Type("RANGE", "STRUCT", size="16"),
     "RECORD": Type("STRUCT", "STRUCT"),
@@ -266,6 +268,6 @@ def literal(field: dict, value) -> str:
     if name in ("RECORD", "RANGE"):
         inner = ", ".join(f"{identifier(part['name'])} := {literal(part, value.get(part['name']))}" for part in parts(field))
         return f"struct_pack({inner})::{kind}"
-    if name in ("BYTES", "JSON"):
+    if name in ("BYTES", "JSON", "GEOGRAPHY", "BIGNUMERIC"):
         return TYPES[name].parse.format(x=string(value))
     return f"{string(str(value))}::{kind}"

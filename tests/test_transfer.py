@@ -295,11 +295,10 @@ def test_wildcards(client, bucket, name):
 
 
 def test_more_than_a_gigabyte(client, bucket, name):
-    # A geography counts 24 bytes for each vertex, here each comma: 1.2 GB of logical data in 50 MB of text.
-    line = json.dumps({"g": "," * 12_500_000}) + "\n"
-    packed = io.BytesIO(gzip.compress(line.encode() * 4, 1))
-    config = bigquery.LoadJobConfig(schema=[bigquery.SchemaField("g", "GEOGRAPHY")], source_format="NEWLINE_DELIMITED_JSON")
-    client.load_table_from_file(packed, name, job_config=config).result()
+    # A NUMERIC counts 16 bytes, its text here one: 1.1 GB of logical data in 140 MB of text.
+    columns = ", ".join(f"x AS c{i}" for i in range(40))
+    some = "UNNEST(GENERATE_ARRAY(1, 1325))"
+    client.query(f"SELECT {columns} FROM (SELECT NUMERIC '0' AS x FROM {some}, {some})", bigquery.QueryJobConfig(destination=name)).result(page_size=1)
     assert client.get_table(name).num_bytes > 1 << 30
     with pytest.raises(BadRequest, match=r"too large to be exported to a single file. Specify a uri including a \* to shard export."):
         extract(client, name, f"gs://{bucket.name}/x.csv")

@@ -5,6 +5,7 @@ import duckdb
 import pytest
 
 from emulator import values
+from emulator.googlesql import register
 from emulator.errors import ApiError
 
 # type -> (a value as insertAll may send it, as an answer prints it, its logical bytes)
@@ -15,7 +16,7 @@ CASES = {
     "FLOAT": (1.5, "1.5", 8),
     "BOOLEAN": (True, "true", 1),
     "NUMERIC": ("1.250", "1.25", 16),
-    "BIGNUMERIC": ("0.000000000001", "0.000000000001", 32),
+    "BIGNUMERIC": ("578960446186580977117854925043439539266.34992332820282019728792003956564819967", "578960446186580977117854925043439539266.34992332820282019728792003956564819967", 32),
     "DATE": ("0001-01-02", "0001-01-02", 8),
     "TIME": ("12:30:00.5", "12:30:00.500000", 8),
     "DATETIME": ("2020-01-02 03:04:05", "2020-01-02T03:04:05", 8),
@@ -31,7 +32,7 @@ CASES = {
 @pytest.fixture(scope="module")
 def duck():
     connection = duckdb.connect()
-    connection.execute("SET TimeZone = 'UTC'")
+    register(connection)
     return connection
 
 

@@ -13,6 +13,7 @@ from typing import Callable, Hashable, Protocol
 from zetasql.wasi._pb2.zetasql.local_service import local_service_pb2 as service
 from zetasql.wasi._pb2.zetasql.proto import options_pb2, simple_catalog_pb2
 from zetasql.wasi._pb2.zetasql.public import function_pb2, options_pb2 as public, type_pb2, value_pb2
+from zetasql.wasi._pb2.zetasql.public.functions import range_sessionize_mode_pb2
 
 from ..errors import ApiError, unsupported
 from . import types
@@ -34,6 +35,7 @@ REWRITES = ("FLATTEN", "UNPIVOT", "PIVOT", "ARRAY_INCLUDES", "TYPEOF_FUNCTION", 
 EMPTY: dict[str, dict] = {}
 CATALOGS = 32  # registered in the instance at a time
 MEMO = 512  # analyzed statements kept
+SESSIONIZE = re.compile(r"\bRANGE_SESSIONIZE\b", re.I)
 POSITION = re.compile(r" \[at (\d+:\d+)\]$")
 NAME_OF_STATEMENT = re.compile(r"^resolved_|_(stmt|statement)?_?node$|_stmt$")
 
@@ -96,10 +98,12 @@ class GoogleSQL:
         self.catalogs = Memo(CATALOGS, self._drop_catalog)
         self.names = Memo(MEMO)
         self.analyzed = Memo(MEMO)
+        self.builtin: int | None = None
 
     def _language(self) -> options_pb2.LanguageOptionsProto:
         language = self.engine.call("GetLanguageOptions", service.LanguageOptionsRequest(maximum_features=True), options_pb2.LanguageOptionsProto)
         features = [f for f in language.enabled_language_features if not MISSING_FEATURES.search(public.LanguageFeature.Name(f))]
+        features += [public.FEATURE_COLLATION_SUPPORT, public.FEATURE_COLLATION_IN_EXPLICIT_CAST, public.FEATURE_COLLATION_IN_WITH_RECURSIVE]
         del language.enabled_language_features[:], language.supported_statement_kinds[:]
         language.enabled_language_features.extend(features)
         language.product_mode = public.PRODUCT_EXTERNAL
@@ -161,14 +165,30 @@ class GoogleSQL:
     def _analyze(self, text: str, tables: dict[tuple, Table], mode: str | None, parameters: list[dict], variables: dict[str, dict]):
         options = self.options(mode, parameters, variables)
         try:
-            tree = self.tree(text, tables, options, variables)
+            tree = self.sessionized(text, tables, options, variables) if SESSIONIZE.search(text) else self.tree(text, tables, options, variables)
         except ServiceError as error:
             tree = self._with_split_paths(text, tables, options, variables, error)
         return tree, needed_columns(tree)
 
-    def tree(self, text: str, tables: dict[tuple, Table], options, variables: dict[str, dict] = EMPTY):
-        request = service.AnalyzeRequest(options=options, sql_statement=text, registered_catalog_id=self.catalog(tables, variables))
+    def tree(self, text: str, tables: dict[tuple, Table], options, variables: dict[str, dict] = EMPTY, session: str | None = None):
+        request = service.AnalyzeRequest(options=options, sql_statement=text, registered_catalog_id=self.catalog(tables, variables, session))
+        if session:
+            request.descriptor_pool_list.definitions.add().builtin.SetInParent()
         return self._call("Analyze", request, service.AnalyzeResponse).resolved_statement
+
+    def sessionized(self, text: str, tables: dict[tuple, Table], options, variables: dict[str, dict]):
+        """The tree of a statement with RANGE_SESSIONIZE, the type of whose new column follows from a column that a text names."""
+        options.enabled_rewrites.remove(public.ResolvedASTRewrite.REWRITE_INLINE_SQL_TVFS)
+        first = None
+        for session in ("DATE", "DATETIME", "TIMESTAMP"):
+            try:
+                tree = self.tree(text, tables, options, variables, session)
+            except ServiceError as error:
+                first = first or error
+                continue
+            if all(types.KINDS[session] == session_kind(scan) for scan in find(tree, "ResolvedTVFScanProto")):
+                return tree
+        raise first or ServiceError(0, "RANGE_SESSIONIZE needs a column of type RANGE")
 
     def _with_split_paths(self, text: str, tables: dict[tuple, Table], options, variables: dict[str, dict], error: ServiceError):
         """The tree where `p.d.t` in one pair of backticks is read as three names, so that t stands for its columns.
@@ -210,13 +230,27 @@ class GoogleSQL:
         options.enabled_rewrites.extend(public.ResolvedASTRewrite.Value("REWRITE_" + name) for name in REWRITES)
         return options
 
-    def catalog(self, tables: dict[tuple, Table], variables: dict[str, dict] = EMPTY) -> int:
-        """The id of a registered catalog that has these tables under these paths, and a script's variables."""
-        key = tuple((path, table.key) for path, table in tables.items()), repr(variables)
-        return self.catalogs.use(key, lambda: self._register(catalog_proto(self.language, tables, variables)))
+    def catalog(self, tables: dict[tuple, Table], variables: dict[str, dict] = EMPTY, session: str | None = None) -> int:
+        """The id of a registered catalog that has these tables under these paths, and a script's variables.
+
+        session: the type of RANGE_SESSIONIZE's ranges, where a statement has this function.
+        """
+        key = tuple((path, table.key) for path, table in tables.items()), repr(variables), session
+        return self.catalogs.use(key, lambda: self._register(catalog_proto(self.language, tables, variables, session)))
+
+    def builtin_catalog(self) -> int:
+        """The id of a catalog of functions alone, which stays."""
+        with self.engine.lock:
+            if self.generation != self.engine.generation:
+                self._forget()
+            if self.builtin is None:
+                self.builtin = self._register(catalog_proto(self.language, {}))
+            return self.builtin
 
     def _register(self, proto: simple_catalog_pb2.SimpleCatalogProto) -> int:
-        return self._call("RegisterCatalog", service.RegisterCatalogRequest(simple_catalog=proto), service.RegisterResponse).registered_id
+        request = service.RegisterCatalogRequest(simple_catalog=proto)
+        request.descriptor_pool_list.definitions.add().builtin.SetInParent()
+        return self._call("RegisterCatalog", request, service.RegisterResponse).registered_id
 
     def _drop_catalog(self, number: int) -> None:
         self._call("UnregisterCatalog", service.UnregisterRequest(registered_id=number))
@@ -258,7 +292,7 @@ def normal_path(path: tuple[str, ...], default_project: str | None, default_data
     return tuple(parts)
 
 
-def catalog_proto(language, tables: dict[tuple, Table], variables: dict[str, dict] = EMPTY) -> simple_catalog_pb2.SimpleCatalogProto:
+def catalog_proto(language, tables: dict[tuple, Table], variables: dict[str, dict] = EMPTY, session: str | None = None) -> simple_catalog_pb2.SimpleCatalogProto:
     """A catalog with the built-in functions and the tables; a table's serialization_id is its place in `tables`."""
     root = simple_catalog_pb2.SimpleCatalogProto(name="catalog")
     root.builtin_function_options.language_options.CopyFrom(language)
@@ -276,30 +310,76 @@ def catalog_proto(language, tables: dict[tuple, Table], variables: dict[str, dic
         if not name.startswith("@@"):  # to the analyzer a constant: its type counts here, the compiler knows its value
             root.constant.add(name_path=[name], type=types.type_proto(field), value=value_pb2.ValueProto())
     add_functions(root)
+    if session:
+        add_sessionize(root, session)
     return root
 
 
 def add_functions(root: simple_catalog_pb2.SimpleCatalogProto) -> None:
     """BigQuery's functions that the analyzer lacks."""
-    text = type_pb2.TypeProto(type_kind=type_pb2.TYPE_STRING)
-    signature = add_function(root, "contains_substr", function_pb2.FunctionEnums.SCALAR, [{"kind": function_pb2.ARG_TYPE_ARBITRARY}, {"type": text}],
-                             {"type": type_pb2.TypeProto(type_kind=type_pb2.TYPE_BOOL)})
-    scope = signature.argument.add(kind=function_pb2.ARG_TYPE_FIXED, type=text)
-    scope.options.cardinality = function_pb2.FunctionEnums.OPTIONAL
-    scope.options.argument_name = "json_scope"
-    scope.options.named_argument_kind = function_pb2.FunctionEnums.NAMED_ONLY
+    text, words = simple(type_pb2.TYPE_STRING), simple(type_pb2.TYPE_ARRAY)
+    words.array_type.element_type.CopyFrom(text)
+    counted = simple(type_pb2.TYPE_ARRAY)
+    for name, kind in (("term", type_pb2.TYPE_STRING), ("count", type_pb2.TYPE_INT64)):
+        counted.array_type.element_type.type_kind = type_pb2.TYPE_STRUCT
+        counted.array_type.element_type.struct_type.field.add(field_name=name).field_type.type_kind = kind
+    scalar, anything, truth = function_pb2.FunctionEnums.SCALAR, {"kind": function_pb2.ARG_TYPE_ARBITRARY}, {"type": simple(type_pb2.TYPE_BOOL)}
+    add_function(root, "contains_substr", scalar, [anything, {"type": text}], truth, ["json_scope"])
+    add_function(root, "search", scalar, [anything, {"type": text}], truth, ["json_scope", "analyzer", "analyzer_options"])
+    add_function(root, "text_analyze", scalar, [{"type": text}], {"type": words}, ["analyzer", "analyzer_options"])
+    add_function(root, "bag_of_words", scalar, [{"type": words}], {"type": counted})
+    add_function(root, "tf_idf", function_pb2.FunctionEnums.ANALYTIC, [{"type": words}], {"type": words})
     for name in ("max_by", "min_by"):
         any_1, any_2 = {"kind": function_pb2.ARG_TYPE_ANY_1}, {"kind": function_pb2.ARG_TYPE_ANY_2}
         add_function(root, name, function_pb2.FunctionEnums.AGGREGATE, [any_1, any_2], any_1)
 
 
-def add_function(root, name: str, mode: int, arguments: list[dict], result: dict):
-    """A function with one signature, which is returned; an argument is a type or the kind of a template."""
-    signature = root.custom_function.add(name_path=[name], group="BigQuery", mode=mode).signature.add()
+def simple(kind: int) -> type_pb2.TypeProto:
+    return type_pb2.TypeProto(type_kind=kind)
+
+
+def add_function(root, name: str, mode: int, arguments: list[dict], result: dict, options: list[str] = ()) -> None:
+    """A function with one signature; an argument is a type or the kind of a template. options: names of STRING arguments that may be left out."""
+    function = root.custom_function.add(name_path=[name], group="BigQuery", mode=mode)
+    function.options.supports_over_clause = mode == function_pb2.FunctionEnums.ANALYTIC
+    signature = function.signature.add()
     for argument in arguments:
         signature.argument.add(**({"kind": function_pb2.ARG_TYPE_FIXED} | argument), num_occurrences=1)
+    for option in options:
+        argument = signature.argument.add(kind=function_pb2.ARG_TYPE_FIXED, type=simple(type_pb2.TYPE_STRING))
+        argument.options.cardinality = function_pb2.FunctionEnums.OPTIONAL
+        argument.options.argument_name = option
+        argument.options.named_argument_kind = function_pb2.FunctionEnums.NAMED_ONLY
     signature.return_type.MergeFrom(type(signature.return_type)(**({"kind": function_pb2.ARG_TYPE_FIXED} | result), num_occurrences=1))
-    return signature
+
+
+def add_sessionize(root: simple_catalog_pb2.SimpleCatalogProto, element: str) -> None:
+    """RANGE_SESSIONIZE(TABLE t, column, keys [, mode]) over ranges of a type."""
+    text, mode = type_pb2.TypeProto(type_kind=type_pb2.TYPE_STRING), type_pb2.TypeProto(type_kind=type_pb2.TYPE_ENUM)
+    mode.enum_type.enum_name = "zetasql.functions.RangeSessionizeEnums.RangeSessionizeMode"
+    mode.enum_type.enum_file_name = "zetasql/public/functions/range_sessionize_mode.proto"
+    mode.enum_type.is_opaque = True
+    texts = type_pb2.TypeProto(type_kind=type_pb2.TYPE_ARRAY)
+    texts.array_type.element_type.CopyFrom(text)
+    function = root.custom_tvf.add(name_path=["range_sessionize"], type=function_pb2.FunctionEnums.TEMPLATED_SQL_TVF,
+                                   argument_name=["input", "range_column", "partitioning_columns", "mode"])
+    # The body tells the analyzer the columns; the compiler says what it does.
+    function.parse_resume_location.input = f"SELECT *, CAST(NULL AS RANGE<{element}>) AS session_range FROM input"
+    signature = function.signature
+    signature.argument.add(kind=function_pb2.ARG_TYPE_RELATION, num_occurrences=1)
+    signature.argument.add(kind=function_pb2.ARG_TYPE_FIXED, type=text, num_occurrences=1).options.must_be_constant = True
+    signature.argument.add(kind=function_pb2.ARG_TYPE_FIXED, type=texts, num_occurrences=1).options.must_be_constant = True
+    last = signature.argument.add(kind=function_pb2.ARG_TYPE_FIXED, type=mode, num_occurrences=1).options
+    last.cardinality = function_pb2.FunctionEnums.OPTIONAL
+    last.default_value.enum_value = range_sessionize_mode_pb2.RangeSessionizeEnums.MEETS
+    signature.return_type.kind = function_pb2.ARG_TYPE_RELATION
+    signature.return_type.num_occurrences = 1
+
+
+def session_kind(scan) -> int | None:
+    """The kind of the elements of the ranges that a call of RANGE_SESSIONIZE works on."""
+    column, rows = scan.signature.argument[1].scalar_argument.value.string_value, scan.signature.argument[0].relation_argument
+    return next((c.type.range_type.element_type.type_kind for c in rows.column if c.name.lower() == column.lower()), None)
 
 
 # Statements ---------------------------------------------------------------------------------------

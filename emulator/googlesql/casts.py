@@ -8,7 +8,7 @@ from .runtime import raised
 # Fifteen digits where they are enough to tell the number, else seventeen.
 FLOAT_DIGITS = "CASE WHEN printf('%.15g', {0})::DOUBLE = {0} THEN printf('%.15g', {0}) ELSE printf('%.17g', {0}) END"
 FLOAT_TEXT = ("CASE WHEN isnan({0}) THEN 'nan' WHEN isinf({0}) THEN CASE WHEN {0} > 0 THEN 'inf' ELSE '-inf' END "
-              f"ELSE {FLOAT_DIGITS} END")
+              f"WHEN {{0}} = 0 THEN '0' ELSE {FLOAT_DIGITS} END")
 PLAIN_DECIMAL = "CASE WHEN contains({0}::VARCHAR, '.') THEN rtrim(rtrim({0}::VARCHAR, '0'), '.') ELSE {0}::VARCHAR END"
 FRACTION = ("CASE WHEN microsecond({0}) % 1000000 = 0 THEN '' WHEN microsecond({0}) % 1000 = 0 THEN strftime({x}, '.%g') "
             "ELSE strftime({x}, '.%f') END")
@@ -40,10 +40,11 @@ def timed(pattern: str, value: str, *message: str) -> str:
     return tried(good, *message)
 
 
+BIGNUMERIC = "py_%s('bignumeric.%s', {0})"
 CASTS: dict[tuple[str, str], str] = {
     ("INTEGER", "FLOAT"): "{0}::DOUBLE",
     ("INTEGER", "NUMERIC"): "{0}::DECIMAL(38,9)",
-    ("INTEGER", "BIGNUMERIC"): "{0}::DECIMAL(38,18)",
+    ("INTEGER", "BIGNUMERIC"): BIGNUMERIC % ("blob", "from_int"),
     ("INTEGER", "BOOLEAN"): "({0} <> 0)",
     ("INTEGER", "STRING"): "{0}::VARCHAR",
     ("BOOLEAN", "INTEGER"): "{0}::BIGINT",
@@ -52,25 +53,28 @@ CASTS: dict[tuple[str, str], str] = {
         "CASE WHEN isfinite({0}) AND abs(round({0})) < 9223372036854775808e0 THEN round({0})::BIGINT WHEN {0} IS NOT NULL THEN "
         + raised("CASE WHEN isfinite({0}) THEN 'int64 out of range: ' ELSE 'Illegal conversion of non-finite floating point number to an integer: ' END",
                  FLOAT_TEXT) + " END",
-    ("FLOAT", "NUMERIC"): "{0}::DECIMAL(38,9)",
-    ("FLOAT", "BIGNUMERIC"): "{0}::DECIMAL(38,18)",
+    ("FLOAT", "NUMERIC"):
+        "CASE WHEN abs({0}) < 1e6 THEN ({0})::DECIMAL(38,9) WHEN abs({0}) < 1e29 THEN py_varchar('bignumeric.numeric_of_double', {0})::DECIMAL(38,9) WHEN {0} IS NOT NULL THEN "
+        + raised("CASE WHEN isfinite({0}) THEN 'numeric out of range: ' ELSE 'Illegal conversion of non-finite floating point number to numeric: ' END",
+                 "printf('%g', {0})") + " END",
+    ("FLOAT", "BIGNUMERIC"): BIGNUMERIC % ("blob", "from_double"),
     ("FLOAT", "STRING"): FLOAT_TEXT,
     ("NUMERIC", "INTEGER"): "round({0})::BIGINT",
     ("NUMERIC", "FLOAT"): "{0}::DOUBLE",
-    ("NUMERIC", "BIGNUMERIC"): "{0}::DECIMAL(38,18)",
+    ("NUMERIC", "BIGNUMERIC"): BIGNUMERIC % ("blob", "from_numeric"),
     ("NUMERIC", "STRING"): PLAIN_DECIMAL,
-    ("BIGNUMERIC", "INTEGER"): "round({0})::BIGINT",
-    ("BIGNUMERIC", "FLOAT"): "{0}::DOUBLE",
-    ("BIGNUMERIC", "NUMERIC"): "{0}::DECIMAL(38,9)",
-    ("BIGNUMERIC", "STRING"): PLAIN_DECIMAL,
+    ("BIGNUMERIC", "INTEGER"): BIGNUMERIC % ("bigint", "to_int"),
+    ("BIGNUMERIC", "FLOAT"): BIGNUMERIC % ("double", "to_double") + "::DOUBLE",
+    ("BIGNUMERIC", "NUMERIC"): BIGNUMERIC % ("varchar", "to_numeric") + "::DECIMAL(38,9)",
+    ("BIGNUMERIC", "STRING"): BIGNUMERIC % ("varchar", "text"),
     ("STRING", "INTEGER"): parsed(r"\s*([-+]?\d+|[-+]?0[xX][0-9a-fA-F]+)\s*", "{0}::BIGINT", "'Bad int64 value: '", "{0}"),
     ("STRING", "FLOAT"): tried("TRY_CAST({0} AS DOUBLE)", "'Bad double value: '", "{0}"),
     ("STRING", "BOOLEAN"): "CASE lower({0}) WHEN 'true' THEN true WHEN 'false' THEN false ELSE CASE WHEN {0} IS NOT NULL THEN "
                            + raised("'Bad bool value: '", "{0}") + " END END",
     ("STRING", "NUMERIC"): tried("TRY_CAST({0} AS DECIMAL(38,9))", "'Invalid NUMERIC value: '", "{0}"),
-    ("STRING", "BIGNUMERIC"): tried("TRY_CAST({0} AS DECIMAL(38,18))", "'Invalid BIGNUMERIC value: '", "{0}"),
+    ("STRING", "BIGNUMERIC"): BIGNUMERIC % ("blob", "parse"),
     ("STRING", "BYTES"): "encode({0})",
-    ("STRING", "DATE"): timed(DATE_PATTERN + r"\s*([ Tt]\s*" + TIME_PATTERN + ")?", "TRY_CAST(TRY_CAST({0} AS TIMESTAMP) AS DATE)",
+    ("STRING", "DATE"): timed(DATE_PATTERN + r"\s*", "TRY_CAST(TRY_CAST({0} AS TIMESTAMP) AS DATE)",
                               "'Invalid date: '''", "{0}", "''''"),
     ("STRING", "DATETIME"): timed(DATE_PATTERN + r"([ Tt]\s*" + TIME_PATTERN + ")?", "TRY_CAST({0} AS TIMESTAMP)",
                                   "'Invalid datetime string \"'", "{0}", "'\"'"),

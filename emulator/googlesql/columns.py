@@ -93,6 +93,10 @@ class Needs:
             sink.update(ids(term.output_column_list))
             self.walk(term.scan, sink)
 
+    def walk_ResolvedFunctionArgumentProto(self, node, sink) -> None:
+        sink.update(ids(node.argument_column_list))  # a table-valued function reads whole rows
+        self.walk_fields(node, sink)
+
     def walk_ResolvedWithEntryProto(self, node, sink) -> None:
         self.named[node.with_query_name] = ids(columns_of(node.with_subquery))
         self.walk(node.with_subquery, sink)

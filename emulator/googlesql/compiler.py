@@ -8,12 +8,13 @@ statement to the reference evaluator.
 from __future__ import annotations
 
 from .. import values
-from ..errors import ApiError
+from ..errors import ApiError, unsupported
 from . import types
 from .columns import columns_of
-from .expressions import Expressions, NoRule
+from .expressions import Expressions, NoRule, collated, folded
 
 SET_OPERATIONS = ("UNION ALL", "UNION", "INTERSECT ALL", "INTERSECT", "EXCEPT ALL", "EXCEPT")
+MEETS = 2  # a value of RangeSessionizeMode
 JOINS = ("JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN")
 
 
@@ -161,12 +162,18 @@ class Compiler(Expressions):
     def scan_aggregate_scan(self, node) -> str:
         base = node.parent
         groups = self.computed(base.group_by_list)
+        shown = dict(groups)
+        for (number, expr), collation in zip(groups.items(), base.collation_list):
+            if collated([collation]):
+                groups[number], shown[number] = folded(expr, "STRING"), f"any_value({expr})"
+        if shown != groups and base.grouping_set_list:
+            raise unsupported("GROUPING SETS over a STRING with a collation")
         if base.grouping_set_list:
             return self.grouping_sets(base, groups)
         aggregates = self.computed(base.aggregate_list)
         source = self.source(base.input_scan)
-        items = [f"{expr} AS c{number}" for number, expr in (groups | aggregates).items()]
-        keys = ", ".join(str(i + 1) for i in range(len(groups)))
+        items = [f"{expr} AS c{number}" for number, expr in (shown | aggregates).items()]
+        keys = ", ".join(str(i + 1) if groups[number] == shown[number] else groups[number] for i, number in enumerate(groups))
         tail = f" GROUP BY {keys}" if keys else ""
         if not items:
             items = ["count(*) AS c0"]
@@ -263,8 +270,37 @@ class Compiler(Expressions):
         seed = f", {int(self.constant(node.repeatable_argument))}" if node.HasField("repeatable_argument") else ""
         return f"SELECT * FROM ({self.scan(node.input_scan)}) USING SAMPLE {float(size) if unit == 'PERCENT' else int(size)} {unit} ({method}{seed})"
 
+    def scan_tvfscan(self, node) -> str:
+        if node.tvf.name.lower() != "range_sessionize":
+            raise NoRule(f"the table function {node.tvf.name}")
+        rows, column, keys, mode = node.argument_list
+        names = {c.name.lower(): self.column(made) for c, made in zip(node.signature.argument[0].relation_argument.column, rows.argument_column_list)}
+        span = names[self.constant(column.expr).lower()]
+        missing = [key for key in self.constant(keys.expr) if key.lower() not in names]
+        if missing:
+            raise ApiError("invalidQuery", f"RANGE_SESSIONIZE: partitioning column not found: {missing[0]}", "query")
+        sessions = range_sessions(self.scan(rows.scan), span, [names[key.lower()] for key in self.constant(keys.expr)], self.constant(mode.expr) == MEETS)
+        items = {self.column(c): names.get(c.name.lower(), "session_range") for c in node.parent.column_list}
+        return f"SELECT {', '.join(f'{source} AS {name}' for name, source in items.items()) or '1 AS c0'} FROM ({sessions})"
+
     def scan_barrier_scan(self, node) -> str:
         return self.scan(node.input_scan)
+
+
+def range_sessions(rows: str, span: str, keys: list[str], meeting: bool) -> str:
+    """Rows with a session_range: that of all ranges which overlap, or meet, one after the other. A NULL range reaches over all."""
+    same = f"PARTITION BY {', '.join(keys)}" if keys else ""
+    order = f"ORDER BY {span}.\"start\" NULLS FIRST, {span}.\"end\" NULLS LAST"
+    ends = f"CASE WHEN {span}.\"end\" IS NULL THEN 1 ELSE 0 END"
+    before = "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
+    apart = f"{span}.\"start\" {'>' if meeting else '>='} max({span}.\"end\") OVER before AND max({ends}) OVER before = 0"
+    marked = f"SELECT *, CASE WHEN {apart} THEN 1 ELSE 0 END AS is_first FROM ({rows}) WINDOW before AS ({same} {order} {before})"
+    numbered = f"SELECT *, sum(is_first) OVER ({same} {order} ROWS UNBOUNDED PRECEDING) AS session FROM ({marked})"
+    first, last = (f"CASE WHEN NOT bool_or({span} IS NOT NULL AND {span}.\"{end}\" IS NULL) OVER whole THEN {pick}({span}.\"{end}\") OVER whole END"
+                   for end, pick in (("start", "min"), ("end", "max")))
+    made = f"CASE WHEN {span} IS NOT NULL THEN struct_pack(\"start\" := {first}, \"end\" := {last}) END"
+    whole = f"PARTITION BY {', '.join(keys + ['session'])}"
+    return f"SELECT *, {made} AS session_range FROM ({numbered}) WINDOW whole AS ({whole})"
 
 
 def unnest(array: str, element: str, offset: str | None, source: str, outer: bool, keep: bool = False) -> str:

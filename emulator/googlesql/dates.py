@@ -17,7 +17,18 @@ MICROS = {"DAY": 86_400_000_000, "HOUR": 3_600_000_000, "MINUTE": 60_000_000, "S
 # Days from the day a week begins with to Thursday, 1970-01-01.
 WEEK_SHIFT = {"WEEK": 4, "WEEK_MONDAY": 3, "ISOWEEK": 3, "WEEK_TUESDAY": 2, "WEEK_WEDNESDAY": 1, "WEEK_THURSDAY": 0, "WEEK_FRIDAY": 6, "WEEK_SATURDAY": 5}
 WEEK_START = {part: (4 - shift) % 7 for part, shift in WEEK_SHIFT.items()}  # 0 is Sunday
+EARLIER = {*WEEK_SHIFT, "ISOYEAR"}  # parts that may begin before the year 1
 EPOCH_DAYS = "({x}::DATE - DATE '1970-01-01')"
+
+
+def inside(kind: str, x: str) -> str:
+    """Whether a date or moment is in the years 1 to 9999; the year of a TIMESTAMPTZ before Christ is positive in DuckDB."""
+    return f"epoch_us({x}) BETWEEN -62135596800000000 AND 253402300799999999" if kind == "TIMESTAMP" else f"year({x}) BETWEEN 1 AND 9999"
+
+
+def in_range(call: Call, made: str) -> str:
+    """A date or moment that may be outside, where the evaluator says what is wrong."""
+    return f"CASE WHEN {inside(call.kind, made)} THEN {made} WHEN {made} IS NOT NULL THEN {call.edge()} END"
 
 
 def zone(call: Call, i: int) -> str:
@@ -61,7 +72,7 @@ def shift(sign: str):
             moved = f"({{0}} {sign} {by})" + ("::DATE" if call.kind == "DATE" else "")
         amount = "{1}::VARCHAR" if sign == "+" or not part else "(-{1})::VARCHAR"
         failed = raised("'Adding '", amount, f"' {part} to {call.kind.lower()} '", "{0}::VARCHAR", "' causes overflow'")
-        return f"CASE WHEN year({moved}) NOT BETWEEN 1 AND 9999 THEN {failed} ELSE {moved} END"
+        return f"CASE WHEN {inside(call.kind, moved)} THEN {moved} WHEN {moved} IS NOT NULL THEN {failed} END"
     return rule
 
 
@@ -70,7 +81,7 @@ def week_number(x: str, part: str) -> str:
 
 
 def difference(call: Call) -> str:
-    """DATE_DIFF and DATETIME_DIFF count boundaries; TIMESTAMP_DIFF and TIME_DIFF whole units."""
+    """DATE_DIFF, DATETIME_DIFF and TIME_DIFF count boundaries; TIMESTAMP_DIFF whole units."""
     part = call.part(2)
     if call.kinds[0] == "TIMESTAMP":
         if part not in MICROS:
@@ -82,8 +93,6 @@ def difference(call: Call) -> str:
         return "(isoyear({0}) - isoyear({1}))"
     if call.kinds[0] == "DATE" and part == "DAY":
         return "({0} - {1})"
-    if call.kinds[0] == "TIME" and part in MICROS:
-        return f"date_sub('{part.lower()}', {{1}}, {{0}})"
     return f"date_diff('{part.lower()}', {{1}}, {{0}})"
 
 
@@ -98,8 +107,10 @@ def truncate(call: Call) -> str:
         name = {"WEEK_MONDAY": "week", "ISOWEEK": "week"}.get(part, part.lower())
         result = f"date_trunc('{name}', {x})"
     if call.kind == "TIMESTAMP":
-        return f"timezone({zone(call, 2)}, {result}::TIMESTAMP)"
-    return f"{result}::{({'DATE': 'DATE', 'DATETIME': 'TIMESTAMP', 'TIME': 'TIME'})[call.kind]}"
+        made = f"timezone({zone(call, 2)}, {result}::TIMESTAMP)"
+        return made if zone(call, 2) == "'UTC'" and part not in EARLIER else in_range(call, made)
+    made = f"{result}::{({'DATE': 'DATE', 'DATETIME': 'TIMESTAMP', 'TIME': 'TIME'})[call.kind]}"
+    return in_range(call, made) if part in EARLIER else made
 
 
 EXTRACTS = {
@@ -126,7 +137,7 @@ def extract(call: Call) -> str:
         return f"((dayofyear({x}) + 6 - (dayofweek({x}) - {WEEK_START[part]} + 7) % 7) // 7)"
     if part not in EXTRACTS:
         raise NoRule(f"EXTRACT of {part}")
-    return EXTRACTS[part].replace("{x}", x)
+    return zoned(call, EXTRACTS[part].replace("{x}", x), zone_at) if part in ("DATE", "DATETIME") else EXTRACTS[part].replace("{x}", x)
 
 
 # Formats ------------------------------------------------------------------------------------------
@@ -143,6 +154,9 @@ ELEMENTS = {
     "g": "=lpad((isoyear({x}) % 100)::VARCHAR, 2, '0')", "E4Y": "%Y",
     "E*S": "=CASE WHEN microsecond({x}) % 1000000 = 0 THEN strftime({x}, '%S') ELSE rtrim(strftime({x}, '%S.%f'), '0') END",
 }
+
+
+YEARS = {"Y", "F", "c", "G"}
 
 
 def elements(pattern: str) -> list[str]:
@@ -172,10 +186,14 @@ def format_time(call: Call) -> str:
         return f"CASE WHEN {x} IS NOT NULL THEN '' END"
     if plain:
         parts.append(f"strftime({x}, {values.string(plain)})")
-    return "(" + " || ".join(parts) + ")"
+    text = "(" + " || ".join(parts) + ")"
+    # DuckDB fills a year up with zeros.
+    return f"CASE WHEN year({x}) >= 1000 THEN {text} ELSE {call.edge()} END" if YEARS.intersection(elements(call.text(0))) else text
 
 
 def format_element(piece: str, call: Call) -> str:
+    if piece == "s" and call.kinds[1] == "TIMESTAMP":
+        return "=floor(epoch_us({1}) / 1000000)::BIGINT::VARCHAR"
     fraction = re.fullmatch(r"E(\d)S", piece)
     if fraction:
         digits = min(int(fraction[1]), 6)
@@ -225,7 +243,7 @@ def last_day(call: Call) -> str:
         return f"(date_trunc('{part.lower()}', {{0}}) + {interval('1', part)} - to_days(1))::DATE"
     if part in WEEK_SHIFT:
         days = EPOCH_DAYS.replace("{x}", "{0}")
-        return f"({{0}}::DATE - (({days} + {WEEK_SHIFT[part]}) % 7 + 7)::INTEGER % 7 + 6)"
+        return in_range(call, f"({{0}}::DATE - (({days} + {WEEK_SHIFT[part]}) % 7 + 7)::INTEGER % 7 + 6)")
     raise NoRule(f"LAST_DAY of {part}")
 
 
@@ -238,14 +256,20 @@ def timestamp(call: Call) -> str:
         if len(call.args) == 1:
             return CASTS["STRING", "TIMESTAMP"]
         return f"timezone({zone(call, 1)}, {{0}}::TIMESTAMP)"
-    return f"timezone({zone(call, 1)}, {{0}}::TIMESTAMP)"
+    made = f"timezone({zone(call, 1)}, {{0}}::TIMESTAMP)"
+    return made if zone(call, 1) == "'UTC'" else in_range(call, made)
 
 
 def date(call: Call) -> str:
     """DATE(year, month, day), DATE(datetime), DATE(timestamp [, zone])."""
     if call.kinds[0] == "INTEGER":
         return checked_date("{0}", "{1}", "{2}")
-    return f"({local(call, 0, 1)})::DATE"
+    return zoned(call, f"({local(call, 0, 1)})::DATE", 1)
+
+
+def zoned(call: Call, made: str, zone_at: int) -> str:
+    """The wall clock of a zone may be in the year 0 or 10000."""
+    return made if call.kinds[0] != "TIMESTAMP" or zone(call, zone_at) == "'UTC'" else in_range(call, made)
 
 
 def checked_date(year: str, month: str, day: str) -> str:
@@ -261,7 +285,7 @@ def datetime(call: Call) -> str:
     if call.kinds[0] == "DATE" and len(call.args) == 2:
         return "({0} + {1})"
     if call.kinds[0] == "TIMESTAMP":
-        return local(call, 0, 1)
+        return zoned(call, local(call, 0, 1), 1)
     if call.kinds[0] == "STRING":
         from .casts import CASTS
         return CASTS["STRING", "DATETIME"]

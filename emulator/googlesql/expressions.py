@@ -12,7 +12,7 @@ from zetasql.wasi._pb2.zetasql.public import type_pb2
 from zetasql.wasi._pb2.zetasql.public.functions import datetime_pb2
 
 from .. import values
-from ..errors import ApiError
+from ..errors import ApiError, unsupported
 from . import types
 
 SHORT = 48  # an argument up to this length is repeated rather than bound
@@ -42,16 +42,19 @@ class Call:
     """One call of a function, as its entry in the table of functions sees it.
 
     args: SQL of the arguments; kinds: keys of values.TYPES (or ARRAY, ENUM); protos: their types;
-    type, kind: of the result; nodes: the arguments in the tree.
+    type, kind: of the result; nodes: the arguments in the tree; signature: the arguments as the function declares them.
     """
 
-    def __init__(self, name: str, args: list[str], protos: list, nodes: list, proto, compiler):
+    def __init__(self, name: str, args: list[str], protos: list, nodes: list, proto, compiler, signature=()):
         self.name = name
         self.args = args
         self.protos = protos
         self.nodes = nodes
         self.type = proto
         self.compiler = compiler
+        self.signature = signature
+        self.respect_nulls = False
+        self.safe = False  # a rule sets it where an error of the function itself is to be NULL
         self.kinds = [types.kind_name(p) for p in protos]
         self.kind = types.kind_name(proto)
 
@@ -74,6 +77,12 @@ class Call:
         if not isinstance(value, str):
             raise NoRule(f"{self.name.upper()} with an argument that is not constant")
         return value
+
+    def edge(self) -> str:
+        """SQL of this call by the reference evaluator, for values that a template leaves out; it is prepared when one occurs."""
+        from .reference import evaluate_call
+        places = ["{%d}" % i for i in range(len(self.args))]
+        return evaluate_call(self, self.node, False, NoRule(self.name.upper()), places)
 
     def part(self, i: int) -> str:
         """A date or time part, e.g. MONTH, WEEK_MONDAY."""
@@ -200,11 +209,14 @@ class Expressions:
     # Casts ----------------------------------------------------------------------------------------
 
     def expr_cast(self, node) -> str:
-        if node.HasField("time_zone") or node.HasField("extended_cast"):
-            raise NoRule("CAST with a time zone")
-        if node.HasField("format"):
-            raise NoRule("CAST with a format")
-        return self.cast(self.expr(node.expr), self.type_of(node.expr), node.parent.type, node.return_null_on_error)
+        from .reference import evaluate_cast
+        if node.HasField("time_zone") or node.HasField("format"):
+            return evaluate_cast(self, node, NoRule("CAST with a format or a time zone"))
+        arg, source = self.expr(node.expr), self.type_of(node.expr)
+        try:
+            return self.cast(arg, source, node.parent.type, node.return_null_on_error)
+        except NoRule as missing:
+            return evaluate_cast(self, node, missing)
 
     def cast(self, arg: str, source, target, safe: bool) -> str:
         return fill(self.cast_template(source, target), [arg], safe)
@@ -238,7 +250,7 @@ class Expressions:
         nodes = list(base.argument_list)
         if not nodes and base.generic_argument_list:
             return self.generic_call(name, base)
-        return Call(name, [self.expr(n) for n in nodes], [self.type_of(n) for n in nodes], nodes, base.parent.type, self)
+        return Call(name, [self.expr(n) for n in nodes], [self.type_of(n) for n in nodes], nodes, base.parent.type, self, base.signature.argument)
 
     def generic_call(self, name: str, base) -> Call:
         """A call that has a lambda among its arguments."""
@@ -258,16 +270,20 @@ class Expressions:
         return Call(name, args, protos, nodes, base.parent.type, self)
 
     def expr_function_call(self, node) -> str:
-        from .functions import FUNCTIONS
+        from .functions import COLLATED, FUNCTIONS
         call = self.call_of(node.parent)
+        call.node = node
+        if collated(node.parent.collation_list):
+            if call.name not in COLLATED:
+                raise unsupported(f"{call.name.upper()} of a STRING with a collation")
+            call.args = [folded(arg, kind) for arg, kind in zip(call.args, call.kinds)]
         safe = node.parent.error_mode == SAFE_ERROR_MODE
         try:
-            return fill(template_of(FUNCTIONS, call), call.args, safe)
-        except NoRule:
-            if call.name.startswith("$") or not call.args or not is_constant(node):
-                raise
-        from .reference import evaluate_call
-        return evaluate_call(call, safe)
+            template = template_of(FUNCTIONS, call)
+            return fill(template, call.args, safe or call.safe)
+        except NoRule as missing:
+            from .reference import evaluate_call
+            return evaluate_call(call, node, safe, missing)
 
     def expr_aggregate_function_call(self, node) -> str:
         """An aggregate with all its modifiers."""
@@ -282,11 +298,24 @@ class Expressions:
                 raise NoRule(f"{call.name.upper()} with HAVING MAX or MIN")
             return fill(template, [call.args[0], self.expr(node.having_modifier.having_expr)])
         call.distinct = "DISTINCT " if scalar.distinct else ""
+        call.respect_nulls = scalar.null_handling_modifier == RESPECT_NULLS
+        self.collate_aggregate(call, scalar.parent.collation_list)
         call.order = self.order_by(node.order_by_item_list)
         call.limit = self.expr(node.limit) if node.HasField("limit") else ""
         call.filter = f" FILTER (WHERE {call.args[0]} IS NOT NULL)" if scalar.null_handling_modifier == IGNORE_NULLS else ""
         call.over = ""
         return fill_once(template_of(AGGREGATES, call), call)
+
+    def collate_aggregate(self, call: Call, collations) -> None:
+        """COUNT(DISTINCT), MIN and MAX of texts that differ in case alone."""
+        if not collated(collations):
+            return
+        if call.name == "count":
+            call.args = [folded(call.args[0], call.kinds[0])]
+        elif call.name in ("min", "max"):
+            call.name, call.args = f"{call.name}_by", [call.args[0], folded(call.args[0], call.kinds[0])]
+        else:
+            raise unsupported(f"{call.name.upper()} of a STRING with a collation")
 
     def analytic(self, expression, group) -> str:
         """An analytic function call with its window."""
@@ -297,6 +326,8 @@ class Expressions:
         call = self.call_of(scalar.parent)
         call.distinct = "DISTINCT " if scalar.distinct else ""
         call.order, call.limit = "", ""
+        call.respect_nulls = scalar.null_handling_modifier == RESPECT_NULLS
+        self.collate_aggregate(call, scalar.parent.collation_list)
         ignore = scalar.null_handling_modifier == IGNORE_NULLS
         call.over = f" OVER ({self.window(group, node)})"
         if call.name in WINDOWS:
@@ -308,7 +339,9 @@ class Expressions:
     def window(self, group, node) -> str:
         words = []
         if group.HasField("partition_by"):
-            words.append("PARTITION BY " + ", ".join(self.expr_column_ref(c) for c in group.partition_by.partition_by_list))
+            keys, collations = group.partition_by.partition_by_list, group.partition_by.collation_list
+            words.append("PARTITION BY " + ", ".join(
+                folded(self.expr_column_ref(c), "STRING") if collated(collations[i:i + 1]) else self.expr_column_ref(c) for i, c in enumerate(keys)))
         if group.HasField("order_by"):
             words.append("ORDER BY " + ", ".join(self.order_item(item) for item in group.order_by.order_by_item_list))
         if node.HasField("window_frame"):
@@ -323,23 +356,26 @@ class Expressions:
         return " ORDER BY " + ", ".join(self.order_item(item) for item in items) if items else ""
 
     def order_item(self, item) -> str:
-        if item.HasField("collation_name"):
-            raise NoRule("ORDER BY with COLLATE")
         first = item.null_order == 1 or (item.null_order == 0 and not item.is_descending)
         key = self.expr_column_ref(item.column_ref)
         if item.column_ref.column.type.type_kind == type_pb2.TYPE_DOUBLE:
             key = f"CASE WHEN isnan({key}) THEN '-inf'::DOUBLE ELSE {key} END"  # the least of numbers, where DuckDB takes it for the largest
+        if collated([item.collation]):
+            key = folded(key, "STRING")
         return f"{key} {'DESC' if item.is_descending else 'ASC'} NULLS {'FIRST' if first else 'LAST'}"
+
+
+def collated(collations) -> bool:
+    """Whether case does not count; und:ci is the one collation besides the binary one."""
+    return any(collation.collation_name for collation in collations)
+
+
+def folded(arg: str, kind: str) -> str:
+    return f"lower(nfc_normalize({arg}))" if kind == "STRING" else arg
 
 
 CHECKED_PARAMETERS = {type_pb2.TYPE_INT64, type_pb2.TYPE_DOUBLE, type_pb2.TYPE_BOOL, type_pb2.TYPE_DATE, type_pb2.TYPE_DATETIME,
                       type_pb2.TYPE_TIME, type_pb2.TYPE_TIMESTAMP, type_pb2.TYPE_NUMERIC, type_pb2.TYPE_INTERVAL}
-
-
-def is_constant(node) -> bool:
-    """Whether an expression has neither columns nor subqueries."""
-    from .analyzer import find
-    return not any(any(find(node, kind)) for kind in ("ResolvedColumnRefProto", "ResolvedSubqueryExprProto"))
 
 
 def template_of(table: dict, call: Call) -> str:

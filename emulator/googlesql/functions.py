@@ -1,12 +1,15 @@
 """The table of SQL functions: how DuckDB says each of BigQuery's.
 
 FUNCTIONS, AGGREGATES, WINDOWS: name -> a template over its arguments ({0}, {1}), or a dict from the
-first argument's type to one, or a function from the Call to one. An operator's name begins with $. A function without an entry goes to the reference evaluator.
+first argument's type to one, or a function from the Call to one: python() of a function of Python,
+evaluator for Google's own. An operator's name begins with $.
 """
 from __future__ import annotations
 
 from .. import values
-from . import dates, json_values, strings, types
+from ..errors import ApiError
+from . import dates, json_values, python_functions, strings, types
+from .casts import CASTS
 from .expressions import Call, NoRule, no
 from .json_values import json_array, json_query, json_scalar, json_value
 from .runtime import raised, raised_text
@@ -14,8 +17,17 @@ from .strings import concatenated, strings_only
 
 
 def register(connection) -> None:
-    """Make a connection fit for compiled SQL: UTC, so that a TIMESTAMP's text and parts are BigQuery's."""
+    """Make a connection fit for compiled SQL: UTC, so that a TIMESTAMP's text and parts are BigQuery's; functions of Python."""
     connection.execute("SET TimeZone='UTC'")
+    python_functions.register(connection)
+
+
+python = python_functions.python
+
+
+def evaluator(call: Call):
+    """The entry of a function that the reference evaluator computes; others come here for the types and forms without a template."""
+    raise NoRule(f"the function {call.name.upper()}")
 
 
 # Operators ----------------------------------------------------------------------------------------
@@ -30,15 +42,37 @@ def logical(word: str):
 NAN_SIDE = {"=": 0, "<>": 0, ">": 0, ">=": 0, "<": 1, "<=": 1}
 
 
+def is_number(literal) -> bool:
+    return literal is not None and literal == literal
+
+
 def compare(operator: str):
     def rule(call: Call) -> str:
+        if call.kinds[0] == "RECORD" and operator in ("=", "<>"):
+            same = same_record(call.protos[0], "{0}", "{1}")
+            return same if operator == "=" else f"(NOT {same})"
         plain = f"({{0}} {operator} {{1}})"
         side = NAN_SIDE[operator]
-        constant = call.literal(side) is not None or operator in ("=", "<>") and call.literal(1 - side) is not None
+        constant = is_number(call.literal(side)) or operator in ("=", "<>") and is_number(call.literal(1 - side))
         if call.kinds[side] != "FLOAT" or constant:
             return plain
         return f"({plain} OR isnan({{{side}}}))" if operator == "<>" else f"({plain} AND NOT isnan({{{side}}}))"
     return rule
+
+
+def between(call: Call) -> str:
+    """NaN, in DuckDB the largest number, is between none."""
+    unsure = [i for i in (0, 2) if call.kinds[0] == "FLOAT" and not is_number(call.literal(i))]
+    return "({0} BETWEEN {1} AND {2}" + "".join(" AND NOT isnan({%d})" % i for i in unsure) + ")"
+
+
+def same_record(proto, a: str, b: str) -> str:
+    """Equality of two structs, NULL where a field decides that is NULL; DuckDB takes NULLs in them for equal."""
+    pairs = []
+    for name, part in zip(types.struct_names(proto), proto.struct_type.field):
+        x, y = (f"struct_extract({value}, {values.string(name)})" for value in (a, b))
+        pairs.append(same_record(part.field_type, x, y) if types.kind_name(part.field_type) == "RECORD" else f"{x} = {y}")
+    return f"({' AND '.join(pairs) or f'{a} IS NOT NULL AND {b} IS NOT NULL'})"
 
 
 def divided(call: Call) -> str:
@@ -47,12 +81,13 @@ def divided(call: Call) -> str:
     if call.kind == "FLOAT":
         return f"CASE WHEN {{1}} = 0 THEN {zero} ELSE {{0}} / {{1}} END"
     if call.kind == "BIGNUMERIC":
-        raise NoRule("division of BIGNUMERIC")
+        return python("BLOB", "bignumeric.divide")(call)
     # In integers of 10^-9; one digit more than is kept tells how to round.
     whole = "replace({0}::VARCHAR, '.', '')::HUGEINT * 10000000000 // replace({1}::VARCHAR, '.', '')::HUGEINT"
     half = "CASE WHEN ({0} < 0) <> ({1} < 0) THEN -5 ELSE 5 END"
+    large = python_functions.call("VARCHAR", "bignumeric.numeric_quotient", "{0}", "{1}") + "::DECIMAL(38,9)"
     exact = f"(({whole} + {half}) // 10)::DECIMAL(38,0) * 0.000000001::DECIMAL(10,9)"
-    return f"CASE WHEN {{1}} = 0 THEN {zero} WHEN abs({{0}}) < 1e19 THEN {exact} ELSE ({{0}}::DOUBLE / {{1}}::DOUBLE)::DECIMAL(38,9) END"
+    return f"CASE WHEN {{1}} = 0 THEN {zero} WHEN abs({{0}}) < 1e19 THEN {exact} ELSE {large} END"
 
 
 def added(sign: str):
@@ -62,21 +97,24 @@ def added(sign: str):
             return "to_days(({0} - {1})::INTEGER)"
         if sign == "-" and first == second and first in ("TIMESTAMP", "DATETIME"):
             return "to_microseconds(epoch_us({0}) - epoch_us({1}))"
-        if first == "DATE" and second == "INTEGER":
-            return f"({{0}} {sign} ({{1}})::INTEGER)"
-        if second == "DATE" and first == "INTEGER":
-            return f"({{1}} {sign} ({{0}})::INTEGER)"
-        if call.kind in ("NUMERIC", "BIGNUMERIC"):
-            return f"({{0}} {sign} {{1}})::{types.duckdb_type(call.type)}"
+        if "DATE" in (first, second) and "INTEGER" in (first, second):
+            moved = f"({{0}} {sign} ({{1}})::INTEGER)" if first == "DATE" else f"({{1}} {sign} ({{0}})::INTEGER)"
+            return dates.in_range(call, moved)
+        if call.kind == "NUMERIC":
+            return f"({{0}} {sign} {{1}})::DECIMAL(38,9)"
+        if call.kind == "BIGNUMERIC":
+            return python("BLOB", "bignumeric.add" if sign == "+" else "bignumeric.subtract")(call)
         return f"({{0}} {sign} {{1}})"
     return rule
 
 
 def multiplied(call: Call) -> str:
     if call.kind == "NUMERIC":
-        return "({0} * {1})::DECIMAL(38,9)"
+        # The product of two has eighteen places in DuckDB, and so twenty before the point.
+        large = python_functions.call("VARCHAR", "bignumeric.numeric_product", "{0}", "{1}") + "::DECIMAL(38,9)"
+        return f"coalesce(TRY(({{0}} * {{1}})::DECIMAL(38,9)), {large})"
     if call.kind == "BIGNUMERIC":
-        raise NoRule("multiplication of BIGNUMERIC")
+        return python("BLOB", "bignumeric.multiply")(call)
     return "({0} * {1})"
 
 
@@ -147,7 +185,7 @@ def rounded(name: str):
     """ROUND and TRUNC [to n digits]."""
     def rule(call: Call) -> str:
         kind = types.duckdb_type(call.type)
-        if len(call.args) > 2:
+        if len(call.args) > 2 or call.kind == "BIGNUMERIC":
             raise NoRule("ROUND with a mode")
         if len(call.args) == 1:
             return f"{name}({{0}})::{kind}"
@@ -158,8 +196,8 @@ def rounded(name: str):
             raise NoRule(f"{call.name.upper()} of {call.kind} to such a number of digits")
         if name == "round":
             return f"round({{0}}, {digits})::{kind}"
-        almost_half = f"0.{'0' * digits}4{'9' * (8 - digits)}::DECIMAL(38,9)"
-        return f"round({{0}} - sign({{0}}) * {almost_half}, {digits})::{kind}"
+        unit = 10 ** (9 - digits)
+        return f"(replace({{0}}::VARCHAR, '.', '')::HUGEINT // {unit} * {unit})::DECIMAL(38,0) * 0.000000001::DECIMAL(10,9)"
     return rule
 
 
@@ -173,8 +211,8 @@ def float_digits(name: str) -> str:
 
 def safe_arithmetic(operator: str):
     def rule(call: Call) -> str:
-        inner = {"+": added("+"), "-": added("-"), "*": multiplied}[operator](call)
-        return f"TRY({inner})"
+        call.safe = True
+        return {"+": added("+"), "-": added("-"), "*": multiplied, "/": divided, "": lambda _: "(-{0})"}[operator](call)
     return rule
 
 
@@ -194,8 +232,7 @@ def logarithm(call: Call) -> str:
         raise NoRule("LOG of NUMERIC")
     if len(call.args) == 1:
         return FUNCTIONS["ln"](call)
-    return "CASE WHEN {0} > 0 AND {1} > 0 AND {1} <> 1 THEN ln({0}) / ln({1}) WHEN {0} + {1} IS NOT NULL THEN " \
-        + raised_text("Floating point error in function: LOG") + " END"
+    return f"CASE WHEN {{0}} > 0 AND {{1}} > 0 AND {{1}} <> 1 AND isfinite({{0}}) AND isfinite({{1}}) THEN ln({{0}}) / ln({{1}}) WHEN {{0}} + {{1}} IS NOT NULL THEN {call.edge()} END"
 
 
 def float_only(template: str):
@@ -206,12 +243,14 @@ def integer_division(call: Call) -> str:
     zero = raised("'division by zero: '", "{0}::VARCHAR", "' / '", "{1}::VARCHAR")
     if call.kind == "INTEGER":
         return f"CASE WHEN {{1}} = 0 THEN {zero} ELSE {{0}} // {{1}} END"
-    return f"CASE WHEN {{1}} = 0 THEN {raised_text('division by zero')} ELSE trunc({{0}}::DOUBLE / {{1}}::DOUBLE)::{types.duckdb_type(call.type)} END"
+    whole = "(replace({0}::VARCHAR, '.', '')::HUGEINT // replace({1}::VARCHAR, '.', '')::HUGEINT)::DECIMAL(38,0)::DECIMAL(38,9)"
+    return f"CASE WHEN {{1}} = 0 THEN {call.edge()} ELSE {whole} END"
 
 
 def modulo(call: Call) -> str:
     zero = raised("'division by zero: MOD('", "{0}::VARCHAR", "', '", "{1}::VARCHAR", "')'")
-    return f"CASE WHEN {{1}} = 0 THEN {zero} ELSE {{0}} % {{1}} END"
+    least = " WHEN {1} = -1 THEN {0} - {0}" if call.kind == "INTEGER" else ""  # the least integer by -1 is too much for DuckDB
+    return f"CASE WHEN {{1}} = 0 THEN {zero}{least} ELSE {{0}} % {{1}} END"
 
 
 def shifted(call: Call) -> str:
@@ -223,17 +262,13 @@ def shifted(call: Call) -> str:
         if not isinstance(number, int) or not isinstance(by, int):
             raise NoRule("<< of what is not constant")
         return f"({wrapped(number << min(by, 64))})::BIGINT"
-    return "CASE WHEN {0} IS NULL OR {1} IS NULL THEN NULL WHEN {0} >= 0 THEN {0} >> least({1}, 63) ELSE " + no_negative_shift() + " END"
+    return f"CASE WHEN {{0}} >= 0 AND {{1}} >= 0 THEN {{0}} >> least({{1}}, 63) WHEN {{0}} + {{1}} IS NOT NULL THEN {call.edge()} END"
 
 
 def wrapped(number: int) -> int:
     """An integer in 64 bits, as two's complement."""
     number &= 2**64 - 1
     return number - 2**64 if number >= 2**63 else number
-
-
-def no_negative_shift() -> str:
-    return raised_text("A right shift of a negative number is not supported")
 
 
 # Arrays -------------------------------------------------------------------------------------------
@@ -273,13 +308,101 @@ def range_bucket(call: Call) -> str:
     return "CASE WHEN {0} IS NOT NULL THEN len(list_filter({1}, lambda b: b <= {0})) END"
 
 
+# Geography ----------------------------------------------------------------------------------------
+
+# The type that DuckDB gets -> functions of geography.py and geography_formats.py.
+GEOGRAPHY = {
+    "VARCHAR": "st_asgeojson st_boundary st_buffer st_bufferwithtolerance st_centroid st_closestpoint st_convexhull st_difference st_endpoint st_exteriorring "
+               "st_geogfrom st_geogfromgeojson st_geogfromtext st_geogfromwkb st_geogpointfromgeohash st_geohash st_geometrytype st_intersection "
+               "st_lineinterpolatepoint st_linesubstring st_makeline st_makepolygon st_makepolygonoriented st_pointn st_simplify st_snaptogrid st_startpoint st_union",
+    "BLOB": "st_asbinary",
+    "BIGINT": "s2_cellidfrompoint st_dimension st_numgeometries st_numpoints",
+    "DOUBLE": "st_angle st_area st_azimuth st_distance st_hausdorffdistance st_length st_linelocatepoint st_maxdistance st_perimeter st_x st_y",
+    "BOOLEAN": "st_contains st_coveredby st_covers st_disjoint st_dwithin st_equals st_hausdorffdwithin st_intersects st_intersectsbox st_isclosed st_iscollection "
+               "st_isempty st_isring st_touches st_within",
+    "VARCHAR[]": "st_dump st_dumppoints st_interiorrings",
+    "BIGINT[]": "s2_coveringcellids",
+}
+FORMATS = set("st_asgeojson st_asbinary st_geogfrom st_geogfromgeojson st_geogfromtext st_geogfromwkb st_geogpointfromgeohash st_geohash".split())
+BOX = "list_transform([%s], lambda b: CASE WHEN b IS NOT NULL THEN struct_pack(xmin := b[1], ymin := b[2], xmax := b[3], ymax := b[4]) END)[1]"
+
+
+def geography_point(call: Call) -> str:
+    """ST_GEOGPOINT: said in SQL, as tables of points are long."""
+    lng, lat = (f"regexp_replace(({{{i}}} + 0e0)::VARCHAR, '[.]0$', '')" for i in (0, 1))
+    return (f"CASE WHEN {{0}} BETWEEN -180 AND 180 AND {{1}} BETWEEN -90 AND 90 THEN 'POINT(' || {lng} || ' ' || {lat} || ')' "
+            f"ELSE {python_functions.call('VARCHAR', 'geography_formats.st_geogpoint', '{0}', '{1}')} END")
+
+
+# Text analysis, encryption ------------------------------------------------------------------------
+
+def text_analyze(call: Call) -> str:
+    return python_functions.call("VARCHAR[]", "texts.analyzed", *named_arguments(call, ("", "analyzer", "analyzer_options")))
+
+
+def text_search(call: Call) -> str:
+    """SEARCH over a STRING, an array of them, JSON, or all STRINGs of a STRUCT."""
+    _, query, scope, analyzer, options = named_arguments(call, ("", "", "json_scope", "analyzer", "analyzer_options"))
+    return python_functions.call("BOOLEAN", "texts.search", searched(call.protos[0], "{0}", scope), query, analyzer, options)
+
+
+def named_arguments(call: Call, names: tuple[str, ...]) -> list[str]:
+    """The places of a call's arguments in the order of names, NULL for one that is left out."""
+    given = iter(range(len(call.args)))
+    present = [argument.options.argument_name if argument.options.argument_name else "" for argument in call.signature if argument.num_occurrences]
+    found = dict(zip([name or f"#{i}" for i, name in enumerate(present)], given))
+    return ["{%d}" % found[key] if (key := name or f"#{i}") in found else "NULL" for i, name in enumerate(names)]
+
+
+def searched(proto, x: str, scope: str) -> str:
+    """SQL of the texts in a value."""
+    kind = types.kind_name(proto)
+    if kind == "STRING":
+        return f"[{x}]"
+    if kind == "JSON":
+        wanted = f"coalesce({scope}, 'JSON_VALUES')"
+        values_in = f"list_filter(list_transform(json_extract({x}, '$..*'), lambda j: CASE WHEN json_type(j) = 'VARCHAR' THEN json_extract_string(j, '$') END), lambda t: t IS NOT NULL)"
+        keys = f"list_transform(regexp_extract_all({x}::VARCHAR, '\"((?:[^\"\\\\]|\\\\.)*)\":', 1), lambda k: k)"
+        return f"CASE {wanted} WHEN 'JSON_KEYS' THEN {keys} WHEN 'JSON_KEYS_AND_VALUES' THEN list_concat({keys}, {values_in}) ELSE {values_in} END"
+    if kind == "ARRAY":
+        element = proto.array_type.element_type
+        return x if types.kind_name(element) == "STRING" else f"flatten(list_transform({x}, lambda e: {searched(element, 'e', scope)}))"
+    if kind == "RECORD":
+        parts = [searched(part.field_type, f"struct_extract({x}, {values.string(name)})", scope) for name, part in zip(types.struct_names(proto), proto.struct_type.field)]
+        return f"flatten([{', '.join(parts)}])"
+    return "[]::VARCHAR[]"
+
+
+def domain_of_host(labels: int):
+    """NET.PUBLIC_SUFFIX and NET.REG_DOMAIN; the evaluator lacks the list of suffixes."""
+    def rule(call: Call) -> str:
+        from .reference import expression
+        host = expression(call.compiler.plan.sql, "NET.HOST(@p0)", ["{0}"], call.protos, call.type, NoRule("NET.HOST"))
+        return python_functions.call("VARCHAR", "texts.domain", host, str(labels))
+    return rule
+
+
+def collate(call: Call) -> str:
+    name = call.text(1)
+    if name not in ("", "binary", "und:ci"):
+        raise ApiError("invalidQuery", f"COLLATE has invalid collation name '{name}'", "query")
+    return "{0}"
+
+
+BAG_OF_WORDS = ("list_transform(list_sort(map_entries(list_histogram({0}))), lambda e: struct_pack(term := e.key, \"count\" := e.value::BIGINT))")
+
+
+def needs_kms(call: Call):
+    raise ApiError("notImplemented", f"The embedded BigQuery has no Cloud KMS, which {call.name.upper()} needs.")
+
+
 FUNCTIONS: dict[str, object] = {
     # Operators
     "$add": added("+"), "$subtract": added("-"), "$multiply": multiplied, "$divide": divided,
-    "$unary_minus": "(-{0})", "$and": logical("AND"), "$or": logical("OR"), "$not": "(NOT {0})",
+    "$unary_minus": {"BIGNUMERIC": python("BLOB", "bignumeric.negate"), "*": "(-{0})"}, "$and": logical("AND"), "$or": logical("OR"), "$not": "(NOT {0})",
     "$equal": compare("="), "$not_equal": compare("<>"), "$less": compare("<"), "$less_or_equal": compare("<="),
     "$greater": compare(">"), "$greater_or_equal": compare(">="),
-    "$between": "({0} BETWEEN {1} AND {2})", "$in": member,
+    "$between": between, "$in": member,
     "$in_array": "CASE WHEN coalesce(len({1}), 0) = 0 THEN false WHEN {0} IS NULL THEN NULL WHEN list_contains({1}, {0}) THEN true "
                  "WHEN list_count({1}) < len({1}) THEN NULL ELSE false END",
     "$like": like, "$is_null": "({0} IS NULL)", "$is_true": "({0} IS TRUE)", "$is_false": "({0} IS FALSE)",
@@ -293,7 +416,7 @@ FUNCTIONS: dict[str, object] = {
     "$extract": dates.extract, "$extract_date": dates.extract, "$extract_time": dates.extract, "$extract_datetime": dates.extract,
     "$interval": lambda call: dates.interval("{0}", call.part(1)),
     # Conditions
-    "if": "CASE WHEN {0} THEN {1} ELSE {2} END", "ifnull": "coalesce({0}, {1})", "nullif": "nullif({0}, {1})",
+    "if": "CASE WHEN {0} THEN {1} ELSE {2} END", "ifnull": "coalesce({0}, {1})", "nullif": {"FLOAT": "CASE WHEN {0} = {1} AND NOT isnan({0}) THEN NULL ELSE {0} END", "RECORD": lambda call: f"CASE WHEN {same_record(call.protos[0], '{0}', '{1}')} THEN NULL ELSE {{0}} END", "*": "nullif({0}, {1})"},
     "coalesce": lambda call: "coalesce(" + ", ".join("{%d}" % i for i in range(len(call.args))) + ")",
     "greatest": extreme("greatest"), "least": extreme("least"),
     "error": lambda call: raised("{0}"),
@@ -303,21 +426,21 @@ FUNCTIONS: dict[str, object] = {
     "round": rounded("round"), "trunc": rounded("trunc"),
     "ceil": lambda call: f"ceil({{0}})::{types.duckdb_type(call.type)}", "floor": lambda call: f"floor({{0}})::{types.duckdb_type(call.type)}",
     "mod": modulo, "div": integer_division,
-    "safe_divide": lambda call: "CASE WHEN {1} <> 0 THEN {0} / {1} END" if call.kind == "FLOAT" else f"TRY({divided(call)})",
-    "safe_add": safe_arithmetic("+"), "safe_subtract": safe_arithmetic("-"), "safe_multiply": safe_arithmetic("*"), "safe_negate": "TRY(-{0})",
+    "safe_divide": lambda call: "CASE WHEN {1} <> 0 THEN {0} / {1} END" if call.kind == "FLOAT" else evaluator(call),
+    "safe_add": safe_arithmetic("+"), "safe_subtract": safe_arithmetic("-"), "safe_multiply": safe_arithmetic("*"), "safe_negate": safe_arithmetic(""),
     "ieee_divide": "({0} / {1})",
     "pow": float_only(domain("isfinite(pow({0}, {1})) OR NOT isfinite({0}) OR NOT isfinite({1}) OR {1} IS NULL", "pow({0}, {1})", "Floating point error in function: POW")),
     "sqrt": float_only(domain("{0} >= 0 OR isnan({0})", "sqrt({0})", "Floating point error in function: SQRT")),
     "cbrt": float_only("cbrt({0})"),
     "exp": float_only(domain("{0} < 709.79 OR isinf({0}) OR isnan({0})", "exp({0})", "Floating point error in function: EXP")),
-    "ln": float_only(domain("{0} > 0 OR isnan({0})", "ln({0})", "Floating point error in function: LN")),
-    "log": logarithm, "log10": float_only(domain("{0} > 0 OR isnan({0})", "log10({0})", "Floating point error in function: LOG10")),
-    "sin": of_angle("sin({0})"), "cos": of_angle("cos({0})"), "tan": of_angle("tan({0})"), "cot": of_angle("cot({0})", "{0} <> 0", "COT"),
+    "ln": float_only(domain("{0} > 0 OR isnan({0}) OR {0} = '-inf'::DOUBLE", "CASE WHEN {0} < 0 THEN 'nan'::DOUBLE ELSE ln({0}) END", "Floating point error in function: LN")),
+    "log": logarithm, "log10": float_only(domain("{0} > 0 OR isnan({0}) OR {0} = '-inf'::DOUBLE", "CASE WHEN {0} < 0 THEN 'nan'::DOUBLE ELSE log10({0}) END", "Floating point error in function: LOG10")),
+    "sin": of_angle("sin({0})"), "cos": of_angle("cos({0})"), "tan": of_angle("tan({0})"), "cot": of_angle("(1 / tan({0}))", "{0} <> 0", "COT"),
     "csc": of_angle("(1 / sin({0}))", "{0} <> 0", "CSC"), "sec": of_angle("(1 / cos({0}))"),
     "asin": of_angle("asin({0})", "abs({0}) <= 1", "ASIN"), "acos": of_angle("acos({0})", "abs({0}) <= 1", "ACOS"), "atan": "atan({0})", "atan2": "atan2({0}, {1})",
     "sinh": domain("isfinite(sinh({0})) OR NOT isfinite({0})", "sinh({0})", "Floating point overflow in function: SINH"),
     "cosh": domain("isfinite(cosh({0})) OR NOT isfinite({0})", "cosh({0})", "Floating point overflow in function: COSH"), "tanh": "tanh({0})",
-    "asinh": "asinh({0})", "acosh": domain("{0} >= 1", "acosh({0})", "Floating point error in function: ACOSH"), "atanh": of_angle("atanh({0})", "abs({0}) < 1", "ATANH"),
+    "asinh": "asinh({0})", "acosh": domain("{0} >= 1 OR {0} = '-inf'::DOUBLE", "CASE WHEN {0} < 1 OR isnan({0}) THEN 'nan'::DOUBLE ELSE acosh({0}) END", "Floating point error in function: ACOSH"), "atanh": of_angle("atanh({0})", "abs({0}) < 1", "ATANH"),
     "rand": "random()", "range_bucket": range_bucket,
     "bit_count": {"INTEGER": "bit_count({0})::BIGINT"},
     # Strings
@@ -331,17 +454,16 @@ FUNCTIONS: dict[str, object] = {
     "length": {"STRING": "length({0})", "BYTES": "octet_length({0})"}, "char_length": "length({0})", "character_length": "length({0})",
     "byte_length": {"STRING": "strlen({0})", "BYTES": "octet_length({0})"}, "octet_length": {"STRING": "strlen({0})", "BYTES": "octet_length({0})"},
     "initcap": lambda call: strings.INITCAP if len(call.args) == 1 else no("INITCAP with delimiters"),
-    "ascii": "CASE WHEN {0} = '' THEN 0 ELSE ascii({0})::BIGINT END", "unicode": "CASE WHEN {0} = '' THEN 0 ELSE unicode({0})::BIGINT END",
-    "chr": "CASE WHEN {0} = 0 THEN '' ELSE chr(({0})::INTEGER) END",
+    "ascii": lambda call: f"CASE WHEN {{0}} = '' THEN 0 WHEN strlen({{0}}) = length({{0}}) THEN ascii({{0}})::BIGINT WHEN {{0}} IS NOT NULL THEN {call.edge()} END", "unicode": "CASE WHEN {0} = '' THEN 0 ELSE unicode({0})::BIGINT END",
+    "chr": "chr(({0})::INTEGER)",
     "to_code_points": {"STRING": "CASE WHEN {0} = '' THEN [] ELSE list_transform(string_split({0}, ''), lambda c: unicode(c)::BIGINT) END"},
     "code_points_to_string": "array_to_string(list_transform({0}, lambda c: chr(c::INTEGER)), '')",
     "translate": strings_only("translate({0}, {1}, {2})"),
     "format": strings.formatted, "to_hex": "lower(hex({0}))", "from_hex": "unhex({0})", "to_base64": "to_base64({0})", "from_base64": strings.FROM_BASE64,
-    "safe_convert_bytes_to_string": "coalesce(TRY(decode({0})), regexp_replace({0}::VARCHAR, '(\\\\x[0-9A-F][0-9A-F])+', chr(65533), 'g'))",
+    "safe_convert_bytes_to_string": lambda call: f"coalesce(TRY(decode({{0}})), {call.edge()})",
     "contains_substr": lambda call: "contains(lower(nfc_normalize({0})), lower(nfc_normalize({1})))" if call.kinds[0] == "STRING" else no(f"CONTAINS_SUBSTR of {call.kinds[0]}"),
     "regexp_contains": strings_only("regexp_matches({0}, {1})"), "regexp_extract": strings.regexp_extract, "regexp_substr": strings.regexp_extract,
     "regexp_extract_all": strings.regexp_extract_all, "regexp_replace": strings_only("regexp_replace({0}, {1}, {2}, 'g')"),
-    "normalize": lambda call: "nfc_normalize({0})" if len(call.args) == 1 or call.literal(1) == 0 else no("NORMALIZE in this form"),
     "edit_distance": lambda call: "levenshtein({0}, {1})" if len(call.args) == 2 and call.kinds[0] == "STRING" else no("EDIT_DISTANCE with a limit"),
     "md5": "unhex(md5({0}))", "sha1": "unhex(sha1({0}))", "sha256": "unhex(sha256({0}))",
     "generate_uuid": "uuid()::VARCHAR", "session_user": lambda call: values.string(call.compiler.session_user),
@@ -375,10 +497,59 @@ FUNCTIONS: dict[str, object] = {
     "WHEN 'BOOLEAN' THEN 'boolean' WHEN 'NULL' THEN 'null' WHEN NULL THEN NULL ELSE CASE WHEN {0} IS NOT NULL THEN 'number' END END",
     "parse_json": "CASE WHEN json_valid({0}) THEN json({0}) WHEN {0} IS NOT NULL THEN " + raised("'Invalid input to PARSE_JSON: '", "{0}") + " END",
     "to_json_string": json_values.to_json_string, "to_json": json_values.to_json_value,
-    "int64": json_scalar("BIGINT", "({0})::BIGINT"), "double": json_scalar("DOUBLE", "({0})::DOUBLE"), "float64": json_scalar("DOUBLE", "({0})::DOUBLE"),
+    "int64": lambda call: f"CASE WHEN json_type({{0}}) IN ('BIGINT', 'UBIGINT') THEN ({{0}})::BIGINT WHEN {{0}} IS NOT NULL THEN {call.edge()} END", "double": json_scalar("DOUBLE", "({0})::DOUBLE"), "float64": json_scalar("DOUBLE", "({0})::DOUBLE"),
     "bool": json_scalar("BOOLEAN", "({0})::BOOLEAN"),
 }
+FUNCTIONS |= {name: evaluator for name in """
+    $like_all $like_any $not_like_all $not_like_any
+    array_slice code_points_to_bytes cosine_distance euclidean_distance coth csch sech date_bucket datetime_bucket timestamp_bucket farm_fingerprint
+    generate_range_array iferror iserror nulliferror json_array json_array_append json_array_insert json_flatten json_keys json_object json_remove json_set
+    json_strip_nulls justify_days justify_hours justify_interval lax_bool lax_float64 lax_int64 lax_string bool_array float64_array int64_array string_array
+    lax_bool_array lax_float64_array lax_int64_array lax_string_array make_interval net.host net.ip_from_string net.ip_net_mask net.ip_to_string net.ip_trunc
+    net.ipv4_from_int64 net.ipv4_to_int64  net.safe_ip_from_string nullifzero zeroifnull parse_bignumeric parse_numeric
+    range range_contains range_end range_intersect range_is_end_unbounded range_is_start_unbounded range_overlaps range_start regexp_instr sha512 soundex
+    timestamp_from_unix_micros timestamp_from_unix_millis timestamp_from_unix_seconds typeof
+""".split()}
+FUNCTIONS |= {
+    "collate": collate, "net.public_suffix": domain_of_host(0), "net.reg_domain": domain_of_host(1),
+    "normalize": python("VARCHAR", "texts.normalize"), "normalize_and_casefold": python("VARCHAR", "texts.normalize_and_casefold"),
+    "to_base32": python("VARCHAR", "texts.to_base32"), "from_base32": python("BLOB", "texts.from_base32"),
+    "search": text_search, "text_analyze": text_analyze, "bag_of_words": BAG_OF_WORDS,
+    "hll_count.extract": python("BIGINT", "sketches.hll_extract"),
+    "kll_quantiles.extract_int64": python("BIGINT[]", "sketches.kll_extract"), "kll_quantiles.extract_float64": python("DOUBLE[]", "sketches.kll_extract"),
+    "kll_quantiles.extract_point_int64": python("BIGINT", "sketches.quantile"), "kll_quantiles.extract_point_float64": python("DOUBLE", "sketches.quantile"),
+}
+FRESH = ("new_keyset", "add_key_from_raw_bytes", "rotate_keyset", "aead.encrypt")
+FUNCTIONS |= {f"keys.{name}": python(result, f"keysets.{name}", name in FRESH) for name, result in (
+    ("new_keyset", "BLOB"), ("add_key_from_raw_bytes", "BLOB"), ("rotate_keyset", "BLOB"), ("keyset_length", "BIGINT"), ("keyset_to_json", "VARCHAR"), ("keyset_from_json", "BLOB"))}
+FUNCTIONS |= {name: python(result, f"keysets.{name.removeprefix('aead.')}", name in FRESH) for name, result in (
+    ("aead.encrypt", "BLOB"), ("aead.decrypt_bytes", "BLOB"), ("aead.decrypt_string", "VARCHAR"), ("deterministic_encrypt", "BLOB"),
+    ("deterministic_decrypt_bytes", "BLOB"), ("deterministic_decrypt_string", "VARCHAR"))}
+FUNCTIONS |= {name: needs_kms for name in "keys.keyset_chain keys.new_wrapped_keyset keys.rewrap_keyset keys.rotate_wrapped_keyset".split()}
+FUNCTIONS |= {name: python(result, f"{'geography_formats' if name in FORMATS else 'geography'}.{name}") for result, names in GEOGRAPHY.items() for name in names.split()}
+FUNCTIONS |= {"st_geogpoint": geography_point, "st_astext": values.GEOGRAPHY_TEXT.format(x="{0}"),
+              "st_boundingbox": BOX % python_functions.call("DOUBLE[]", "geography.st_boundingbox", "{0}")}
 FUNCTIONS |= {"power": FUNCTIONS["pow"], "ceiling": FUNCTIONS["ceil"], "current_user": FUNCTIONS["session_user"]}
+
+
+# What compares STRINGs, and so heeds their collation.
+COLLATED = set("$equal $not_equal $less $less_or_equal $greater $greater_or_equal $between $in $case_with_value $is_distinct_from $is_not_distinct_from "
+               "starts_with ends_with strpos instr".split())
+
+
+def no_bignumeric(entry):
+    """An entry whose SQL is for numbers of DuckDB: what has a BIGNUMERIC goes to the evaluator."""
+    def rule(call: Call):
+        if "BIGNUMERIC" in call.kinds:
+            return evaluator(call)
+        made = entry.get(call.kinds[0], entry.get("*")) if isinstance(entry, dict) else entry
+        return made(call) if callable(made) else made
+    return rule
+
+
+for name in ("abs sign round trunc ceil ceiling floor mod div pow power sqrt cbrt exp ln log log10 safe_divide safe_add safe_subtract safe_multiply safe_negate "
+             "ieee_divide format generate_array").split():
+    FUNCTIONS[name] = no_bignumeric(FUNCTIONS[name])
 
 
 # Aggregates ---------------------------------------------------------------------------------------
@@ -392,12 +563,30 @@ def aggregate(name: str, cast: str = ""):
 
 def total(call: Call) -> str:
     """SUM: DuckDB sums integers in 128 bits, BigQuery in 64."""
-    return aggregate("sum", "" if call.kind == "INTERVAL" else f"::{types.duckdb_type(call.type)}")
+    if call.kind == "BIGNUMERIC":
+        return python_functions.call("BLOB", "bignumeric.total", aggregate("list"))
+    if call.kind == "INTERVAL":
+        return interval_sum()
+    return aggregate("sum", f"::{types.duckdb_type(call.type)}")
+
+
+def interval_sum() -> str:
+    """The sums of months, of days and of microseconds; DuckDB has no sum of intervals."""
+    months, days = "(datepart('year', {0}) * 12 + datepart('month', {0}))", "datepart('day', {0})"
+    micros = f"epoch_us({{0}} - to_months({months}::INTEGER) - to_days({days}::INTEGER))"
+    sums = [f"sum({part}){{filter}}{{over}}::BIGINT" for part in (months, days, micros)]
+    return f"(to_months(({sums[0]})::INTEGER) + to_days(({sums[1]})::INTEGER) + to_microseconds({sums[2]}))"
 
 
 def average(call: Call) -> str:
     if call.kind == "FLOAT":
         return aggregate("avg")
+    if call.kind == "INTERVAL":
+        from .reference import expression
+        return expression(call.compiler.plan.sql, "@p0 / NULLIF(@p1, 0)", [interval_sum(), "count({0}){filter}{over}"],
+                          [call.type, types.type_proto({"type": "INTEGER"})], call.type, NoRule("AVG of INTERVAL"))
+    if call.kind == "BIGNUMERIC":
+        return python_functions.call("BLOB", "bignumeric.average", "list({distinct}{0}{order}) FILTER (WHERE {0} IS NOT NULL){over}")
     return f"(sum{MODIFIED}::DOUBLE / nullif(count({{distinct}}{{0}}){{filter}}{{over}}, 0))::{types.duckdb_type(call.type)}"
 
 
@@ -407,8 +596,11 @@ def array_agg(call: Call) -> str:
 
 
 def string_agg(call: Call) -> str:
-    if call.kinds[0] != "STRING":
-        raise NoRule("STRING_AGG of BYTES")
+    if call.kinds[0] == "BYTES":
+        kept = call.filter or " FILTER (WHERE {0} IS NOT NULL)"
+        listed = f"list({{distinct}}{{0}}{{order}}){kept}{{over}}" + (f"[:{call.limit}]" if call.limit else "")
+        joined = "list_reduce(list_transform(%s, lambda b: hex(b)), lambda a, b: a || hex(%s) || b)" % (listed, call.args[1] if len(call.args) > 1 else "','::BLOB")
+        return f"unhex({joined})"
     separator = call.args[1] if len(call.args) > 1 else "','"
     if call.limit:
         kept = call.filter or " FILTER (WHERE {0} IS NOT NULL)"
@@ -417,7 +609,7 @@ def string_agg(call: Call) -> str:
 
 
 def array_concat_agg(call: Call) -> str:
-    kept = f"list({{0}}{{order}}) FILTER (WHERE {{0}} IS NOT NULL){{over}}"
+    kept = "list({0}{order}) FILTER (WHERE {0} IS NOT NULL){over}"
     return f"flatten(({kept}){f'[:{call.limit}]' if call.limit else ''})"
 
 
@@ -425,27 +617,61 @@ def count(call: Call) -> str:
     return aggregate("count")
 
 
-def pair(name: str) -> str:
-    return f"{name}({{0}}, {{1}}){{over}}"
+def pair(name: str):
+    return lambda call: f"{name}({as_double(call, 0)}, {as_double(call, 1)}){{over}}"
+
+
+def bits(name: str) -> dict:
+    """BIT_AND and its kin."""
+    return {"INTEGER": aggregate(name)}
+
+
+def as_double(call: Call, i: int) -> str:
+    return CASTS["BIGNUMERIC", "FLOAT"].replace("{0}", "{%d}" % i) if call.kinds[i] == "BIGNUMERIC" else "{%d}::DOUBLE" % i
 
 
 def variance(name: str):
-    return lambda call: aggregate(name) if call.kind == "FLOAT" else no(f"{call.name.upper()} of NUMERIC")
+    return lambda call: f"{name}({{distinct}}{as_double(call, 0)}{{order}}){{filter}}{{over}}"
 
 
 def approx_quantiles(call: Call) -> str:
-    if call.distinct:
-        raise NoRule("APPROX_QUANTILES of DISTINCT values")
     number = call.literal(1)
     if not isinstance(number, int):
         raise NoRule("APPROX_QUANTILES of a number that is not constant")
     points = ", ".join(str(i / number) for i in range(number + 1))
+    if call.respect_nulls or call.distinct:
+        kept = "" if call.respect_nulls else " FILTER (WHERE {0} IS NOT NULL)"
+        ranked = f"list_sort(list({{distinct}}{{0}}){kept}{{over}}, 'ASC', 'NULLS FIRST')"
+        return f"list_transform([{ranked}], lambda s: list_transform([{points}], lambda p: s[greatest(1, ceil(len(s) * p))::BIGINT]))[1]"
     return f"quantile_disc({{0}}, [{points}]){{over}}"
+
+
+def percentile_disc(call: Call) -> str:
+    if not call.respect_nulls:
+        return "quantile_disc({0}, {1}){over}"
+    ranked = "list_sort(list({0}){over}, 'ASC', 'NULLS FIRST')"
+    return f"list_transform([{ranked}], lambda s: s[greatest(1, ceil(len(s) * {{1}}))::BIGINT])[1]"
+
+
+def percentile_cont(call: Call) -> str:
+    if call.respect_nulls or call.kind not in ("FLOAT", "NUMERIC"):
+        raise NoRule("PERCENTILE_CONT with RESPECT NULLS" if call.respect_nulls else f"PERCENTILE_CONT of {call.kind}")
+    return "quantile_cont({0}, {1}::DOUBLE){over}" + ("::DECIMAL(38,9)" if call.kind == "NUMERIC" else "")
 
 
 def approx_top_count(call: Call) -> str:
     counted = "list_transform(map_entries(histogram({0})), lambda e: {'count': e.value::BIGINT, 'value': e.key})"
     return f"list_transform(list_reverse_sort({counted})[:{{1}}], lambda e: {{'value': e.value, 'count': e.count}})"
+
+
+def approx_top_sum(call: Call) -> str:
+    """[{value, sum}] by sum; here exact."""
+    pairs = "list({'value': {0}, 'weight': {1}})"
+    kind = types.duckdb_type(call.protos[1])
+    by_value = f"list_distinct(list_transform({pairs}, lambda p: p.value))"
+    total = f"list_sum(list_transform(list_filter({pairs}, lambda p: p.value IS NOT DISTINCT FROM v), lambda p: p.weight))::{kind}"
+    summed = f"list_transform({by_value}, lambda v: {{'sum': coalesce({total}, 0::{kind}), 'value': v}})"
+    return f"list_transform(list_reverse_sort({summed})[:{{2}}], lambda e: {{'value': e.value, 'sum': e.sum}})"
 
 
 AGGREGATES: dict[str, object] = {
@@ -454,13 +680,28 @@ AGGREGATES: dict[str, object] = {
     "any_value": "any_value({0}){filter}{over}", "array_agg": array_agg, "string_agg": string_agg, "array_concat_agg": array_concat_agg,
     "approx_count_distinct": "count(DISTINCT {0}){over}", "approx_quantiles": approx_quantiles,
     "logical_and": aggregate("bool_and"), "logical_or": aggregate("bool_or"),
-    "bit_and": {"INTEGER": aggregate("bit_and")}, "bit_or": {"INTEGER": aggregate("bit_or")}, "bit_xor": {"INTEGER": aggregate("bit_xor")},
+    "bit_and": bits("bit_and"), "bit_or": bits("bit_or"), "bit_xor": bits("bit_xor"),
     "stddev": variance("stddev_samp"), "stddev_samp": variance("stddev_samp"), "stddev_pop": variance("stddev_pop"),
     "variance": variance("var_samp"), "var_samp": variance("var_samp"), "var_pop": variance("var_pop"),
-    "max_by": "arg_max({0}, {1}){over}", "min_by": "arg_min({0}, {1}){over}", "approx_top_count": approx_top_count,
+    "max_by": "arg_max({0}, {1}){over}", "min_by": "arg_min({0}, {1}){over}", "approx_top_count": approx_top_count, "approx_top_sum": approx_top_sum,
     "corr": pair("corr"), "covar_pop": pair("covar_pop"), "covar_samp": pair("covar_samp"),
-    "percentile_cont": {"FLOAT": "quantile_cont({0}, {1}){over}"}, "percentile_disc": "quantile_disc({0}, {1}){over}",
+    "percentile_cont": percentile_cont, "percentile_disc": percentile_disc,
 }
+SKETCHED = "list({0}){filter}{over}"
+AGGREGATES |= {
+    "hll_count.init": lambda call: python_functions.call("BLOB", "sketches.hll_init", "list(DISTINCT {0}){filter}{over}", "count({0}){filter}{over}", *["{1}"] * (len(call.args) > 1)),
+    "hll_count.merge": python_functions.call("BIGINT", "sketches.hll_merge", "coalesce(" + SKETCHED + ", [])"),
+    "hll_count.merge_partial": python_functions.call("BLOB", "sketches.hll_merge_partial", SKETCHED),
+    "kll_quantiles.merge_partial": python_functions.call("BLOB", "sketches.kll_merge_partial", SKETCHED),
+}
+for kind, result in (("int64", "BIGINT"), ("float64", "DOUBLE")):
+    AGGREGATES[f"kll_quantiles.init_{kind}"] = lambda call: python_functions.call(
+        "BLOB", "sketches.kll_init", SKETCHED, *(["{1}"] if len(call.args) > 1 else []), *(["list({2}){filter}{over}"] if len(call.args) > 2 else []))
+    AGGREGATES[f"kll_quantiles.merge_{kind}"] = python_functions.call(result + "[]", "sketches.kll_merge", SKETCHED, "{1}")
+    AGGREGATES[f"kll_quantiles.merge_point_{kind}"] = python_functions.call(result, "sketches.kll_merge_point", SKETCHED, "{1}")
+for name in ("st_union_agg", "st_centroid_agg"):
+    AGGREGATES[name] = python_functions.call("VARCHAR", f"geography.{name}", aggregate("list"))
+AGGREGATES["st_extent"] = BOX % python_functions.call("DOUBLE[]", "geography.st_extent", aggregate("list"))
 HAVING_MAX, HAVING_MIN = 1, 2
 HAVING: dict[tuple[str, int], str] = {
     ("any_value", HAVING_MAX): "arg_max({0}, {1})", ("any_value", HAVING_MIN): "arg_min({0}, {1})",
@@ -479,4 +720,6 @@ WINDOWS: dict[str, object] = {
     "row_number": "row_number(){over}", "rank": "rank(){over}", "dense_rank": "dense_rank(){over}", "percent_rank": "percent_rank(){over}",
     "cume_dist": "cume_dist(){over}", "ntile": "ntile({0}){over}", "lead": neighbour("lead"), "lag": neighbour("lag"),
     "first_value": "first_value({0}{filter}){over}", "last_value": "last_value({0}{filter}){over}", "nth_value": "nth_value({0}, {1}{filter}){over}",
+    "tf_idf": lambda call: no("the function TF_IDF"),
+    "st_clusterdbscan": "(" + python_functions.call("BIGINT[]", "geography.clusters", "list({0}){over}", "{1}", "{2}") + ")[row_number(){over}]",
 }

@@ -7,7 +7,7 @@ import re
 from .. import values
 from ..errors import ApiError
 from . import types
-from .casts import DATETIME_TEXT, FLOAT_DIGITS, PLAIN_DECIMAL, TIME_TEXT, TIMESTAMP_TEXT
+from .casts import CASTS, DATETIME_TEXT, FLOAT_DIGITS, PLAIN_DECIMAL, TIME_TEXT, TIMESTAMP_TEXT
 from .expressions import Call, NoRule
 from .runtime import raised_text
 
@@ -57,20 +57,20 @@ def json_array(scalar: bool):
     return rule
 
 
-def to_json(proto, x: str, depth: int = 0) -> str:
-    """SQL for the JSON text of a value, NULL as null. proto: its type."""
+def to_json(proto, x: str, wide: dict, depth: int = 0) -> str:
+    """SQL for the JSON text of a value, NULL as null. proto: its type; wide: the texts of numbers that not all readers of JSON can hold."""
     kind = types.kind_name(proto)
     if kind == "ARRAY":
-        inner = to_json(proto.array_type.element_type, f"j{depth}", depth + 1)
+        inner = to_json(proto.array_type.element_type, f"j{depth}", wide, depth + 1)
         text = f"'[' || array_to_string(list_transform({x}, lambda j{depth}: {inner}), ',') || ']'"
         return f"coalesce({text}, 'null')"
     if kind == "RECORD":
         names = types.struct_names(proto)
         members = " || ',' || ".join(
             values.string(json.dumps(part.field_name, ensure_ascii=False) + ":") + " || "
-            + to_json(part.field_type, f"struct_extract({x}, {values.string(name)})", depth) for name, part in zip(names, proto.struct_type.field))
+            + to_json(part.field_type, f"struct_extract({x}, {values.string(name)})", wide, depth) for name, part in zip(names, proto.struct_type.field))
         return f"CASE WHEN {x} IS NULL THEN 'null' ELSE '{{' || {members or repr('')} || '}}' END".replace("{{", "{").replace("}}", "}")
-    text = JSON_TEXT.get(kind)
+    text = (wide or JSON_TEXT).get(kind) or JSON_TEXT.get(kind)
     if text is None:
         raise NoRule(f"TO_JSON of {kind}")
     return f"coalesce({text.replace('{0}', x)}, 'null')"
@@ -78,10 +78,10 @@ def to_json(proto, x: str, depth: int = 0) -> str:
 
 JSON_TEXT = {
     "STRING": "to_json({0})::VARCHAR", "BOOLEAN": "{0}::VARCHAR", "JSON": "{0}::VARCHAR",
-    "INTEGER": "CASE WHEN abs({0}::HUGEINT) > 9007199254740992 THEN '\"' || {0} || '\"' ELSE {0}::VARCHAR END",
+    "INTEGER": "{0}::VARCHAR",
     "FLOAT": "CASE WHEN isnan({0}) THEN '\"NaN\"' WHEN isinf({0}) THEN CASE WHEN {0} > 0 THEN '\"Infinity\"' ELSE '\"-Infinity\"' END "
              f"ELSE {FLOAT_DIGITS} END",
-    "NUMERIC": "(" + PLAIN_DECIMAL + ")", "BIGNUMERIC": "(" + PLAIN_DECIMAL + ")",
+    "NUMERIC": "(" + PLAIN_DECIMAL + ")", "BIGNUMERIC": CASTS["BIGNUMERIC", "STRING"],
     "BYTES": "'\"' || to_base64({0}) || '\"'", "DATE": "'\"' || {0}::VARCHAR || '\"'",
     "DATETIME": "'\"' || replace(" + DATETIME_TEXT + ", ' ', 'T') || '\"'",
     "TIMESTAMP": "'\"' || replace(replace(" + TIMESTAMP_TEXT + ", ' ', 'T'), '+00', 'Z') || '\"'",
@@ -89,16 +89,24 @@ JSON_TEXT = {
 }
 
 
+# TO_JSON_STRING quotes a number that a double does not hold, or that is a decimal fraction.
+QUOTED = {
+    "INTEGER": "CASE WHEN abs({0}::HUGEINT) > 9007199254740992 THEN '\"' || {0} || '\"' ELSE {0}::VARCHAR END",
+    "NUMERIC": f"CASE WHEN {{0}} = trunc({{0}}) AND abs({{0}}) <= 9007199254740992 THEN {PLAIN_DECIMAL} ELSE '\"' || {PLAIN_DECIMAL} || '\"' END",
+    "BIGNUMERIC": "list_transform([%s], lambda t: CASE WHEN contains(t, '.') OR length(t) > 15 THEN '\"' || t || '\"' ELSE t END)[1]" % CASTS["BIGNUMERIC", "STRING"],
+}
+
+
 def to_json_string(call: Call) -> str:
     if len(call.args) > 1 and call.literal(1) not in (False, None):
         raise NoRule("TO_JSON_STRING with indents")
-    return to_json(call.protos[0], "{0}")
+    return to_json(call.protos[0], "{0}", QUOTED)
 
 
 def to_json_value(call: Call) -> str:
     if len(call.args) > 1 and call.literal(1) not in (False, None):
         raise NoRule("TO_JSON with strings for numbers")
-    return f"({to_json(call.protos[0], '{0}')})::JSON"
+    return f"({to_json(call.protos[0], '{0}', {})})::JSON"
 
 
 def json_scalar(kind: str, convert: str):

@@ -1,29 +1,36 @@
-"""Google's reference evaluator, for small inputs that DuckDB cannot say exactly.
+"""Google's reference evaluator, for what DuckDB cannot say exactly.
 
-The evaluator gets the statement, its parameters and the whole contents of its tables, and gives rows,
-which go back into SQL as literals. It is slow and holds everything in memory, hence the limit.
+An expression without a rule becomes a function that DuckDB calls for each row (0.2 ms), with the values
+of its arguments as parameters. A scan without a rule makes the evaluator compute the whole statement: it gets the
+contents of all tables, and its rows go back into SQL as literals; hence the limit.
 """
 from __future__ import annotations
 
+import base64
 import datetime
+import hashlib
+import json
 from decimal import Decimal
 
 from google.protobuf.message import Message
 from zetasql.wasi._pb2.zetasql.local_service import local_service_pb2 as service
 from zetasql.wasi._pb2.zetasql.public import type_pb2, value_pb2
+from zetasql.wasi._pb2.zetasql.public.functions import normalize_mode_pb2, rounding_mode_pb2
+from zetasql.wasi._pb2.zetasql.resolved_ast import resolved_ast_pb2 as ast
 
 from .. import values
-from ..errors import unsupported
-from . import types
-from .analyzer import Statement, Table, catalog_proto, find, query_error
-from .engine import OUT_OF_RANGE, UNIMPLEMENTED, ServiceError
+from ..errors import ApiError, unsupported
+from . import bignumeric, python_functions, types
+from .analyzer import Memo, Statement, Table, catalog_proto, find, query_error
+from .compiler import node_of
+from .engine import UNIMPLEMENTED, Crash, ServiceError
 from .expressions import Call, NoRule
 from .runtime import runtime_error
 
 FULL_NODE = 1  # a value of ParseLocationRecordType
 LIMIT = 1000  # rows of all tables of a statement together
 # What the evaluator says of a function that it lacks as well.
-MISSING = ("Unsupported built-in function", "is not implemented", "unimplemented", "not supported")
+MISSING = ("Unsupported built-in function", "functions are unsupported", "is not implemented", "unimplemented", "not supported")
 
 
 def evaluate(statement: Statement, cursor, construct: str) -> str:
@@ -49,32 +56,6 @@ def evaluate(statement: Statement, cursor, construct: str) -> str:
         raise query_error(error) from None
     release(statement.sql, answer)
     return rows_as_sql(statement, answer.content.table_data)
-
-
-def evaluate_call(call: Call, safe: bool) -> str:
-    """A call whose arguments are all constants, as a literal of its value; NoRule where the evaluator can't do it."""
-    compiler = call.compiler
-    args, fields, request = [], [], service.EvaluateQueryRequest()
-    for i, (arg, proto) in enumerate(zip(call.args, call.protos)):
-        if call.kinds[i] == "ENUM":
-            args.append(call.part(i))
-            continue
-        args.append(f"@p{i}")
-        fields.append(types.rest_field(proto, f"p{i}"))
-        request.params.add(name=f"p{i}", value=encode(fetch(compiler.cursor, f"SELECT {arg}")[0][0], proto))
-    sql = compiler.plan.sql
-    request.sql = f"SELECT {'SAFE.' if safe else ''}{call.name}({', '.join(args)})"
-    request.options.CopyFrom(sql.options("NAMED", fields))
-    try:
-        with sql.engine.lock:
-            request.registered_catalog_id = sql.catalog({})
-            answer = sql.engine.call("EvaluateQuery", request, service.EvaluateQueryResponse)
-    except ServiceError as error:
-        if error.code != OUT_OF_RANGE:
-            raise NoRule(f"the function {call.name.upper()}") from None
-        raise query_error(error) from None
-    release(sql, answer)
-    return types.literal(answer.content.table_data.row[0].cell[0], call.type)
 
 
 def release(sql, answer) -> None:
@@ -106,7 +87,7 @@ def add_tables(request, tables: dict[tuple, Table], cursor, construct: str) -> N
     left = LIMIT
     for path, table in tables.items():
         protos = [types.type_proto(field) for field in table.fields]
-        columns = ", ".join(values.identifier(field["name"]) for field in table.fields)
+        columns = ", ".join(portable(values.identifier(field["name"]), proto) for field, proto in zip(table.fields, protos))
         rows = fetch(cursor, f"SELECT {columns} FROM {table.relation(None)} LIMIT {left + 1}")
         left -= len(rows)
         if left < 0:
@@ -122,7 +103,7 @@ def add_tables(request, tables: dict[tuple, Table], cursor, construct: str) -> N
 def add_parameters(request, context: dict, cursor) -> None:
     for parameter, field in zip(context["parameters"], context["parameter_fields"]):
         value = types.parameter_value(parameter.get("parameterValue"), field)
-        cell = fetch(cursor, f"SELECT {values.literal(field, value)}")[0][0]
+        cell = fetch(cursor, f"SELECT {portable(values.literal(field, value), types.type_proto(field))}")[0][0]
         request.params.add(name=parameter.get("name", ""), value=encode(cell, types.type_proto(field)))
 
 
@@ -149,7 +130,204 @@ def rows_as_sql(statement: Statement, data) -> str:
     return f"SELECT * FROM (VALUES {tuples}) AS t({', '.join(names)})"
 
 
+# Expressions --------------------------------------------------------------------------------------
+
+EXPRESSIONS = Memo(8192)  # key -> Expression; its SQL holds the key
+TEXTS = Memo(8192)  # expression of the tree, serialized -> its GoogleSQL
+DIRECT = {"STRING": "VARCHAR", "BYTES": "BLOB", "INTEGER": "BIGINT", "FLOAT": "DOUBLE", "BOOLEAN": "BOOLEAN"}
+
+
+class Expression:
+    """GoogleSQL over parameters p0, p1 and so on of given types, prepared in the evaluator: at once, or when it is first needed."""
+
+    def __init__(self, sql, text: str, protos: list, proto, at_once: bool):
+        self.sql, self.text, self.protos, self.proto = sql, text, protos, proto
+        self.direct = types.kind_name(proto) in DIRECT
+        self.generation = None
+        if at_once:
+            self.prepare()
+
+    def prepare(self) -> None:
+        fields = [types.rest_field(proto, f"p{i}") for i, proto in enumerate(self.protos)]
+        request = service.PrepareRequest(sql=self.text, options=self.sql.options("NAMED", fields), registered_catalog_id=self.sql.builtin_catalog())
+        self.number = self.sql.engine.call("Prepare", request, service.PrepareResponse).prepared.prepared_expression_id
+        self.generation = self.sql.engine.generation
+
+    def value(self, args) -> object:
+        """The expression's value as DuckDB takes it from Python, or as a JSON text that values.from_json reads."""
+        request = service.EvaluateRequest()
+        for i, (arg, proto) in enumerate(zip(args, self.protos)):
+            request.params.add(name=f"p{i}", value=encode(arg, proto))
+        try:
+            with self.sql.engine.lock:
+                if self.generation != self.sql.engine.generation:
+                    self.prepare()
+                request.prepared_expression_id = self.number
+                value = self.sql.engine.call("Evaluate", request, service.EvaluateResponse).value
+        except ServiceError as error:
+            if error.code == UNIMPLEMENTED or any(words in error.message for words in MISSING):
+                raise unsupported(self.text) from None
+            raise query_error(error) from None
+        except Crash:
+            raise ApiError("resourcesExceeded", f"Resources exceeded during query execution: {self.text}") from None
+        made = plain(value, self.proto)
+        return made if self.direct else json.dumps(made)
+
+
+@python_functions.takes_nulls
+def evaluated(key: str, *args):
+    return EXPRESSIONS[key].value(args)
+
+
+def expression(sql, text: str, args: list[str], protos: list, proto, missing: NoRule, at_once: bool = True) -> str:
+    """SQL of an expression's value. text: GoogleSQL over @p0, @p1 and so on, whose SQL and types args and protos are.
+
+    Raises `missing` where the evaluator can't do it either.
+    """
+    identity = (text, [p.SerializeToString(deterministic=True) for p in protos], proto.SerializeToString(deterministic=True))
+    key = hashlib.sha1(repr(identity).encode()).hexdigest()
+    try:
+        with sql.engine.lock:
+            EXPRESSIONS.use(key, lambda: Expression(sql, text, protos, proto, at_once))
+    except ServiceError:
+        raise missing from None
+    sent = [portable(arg, p) for arg, p in zip(args, protos)]
+    kind = types.kind_name(proto)
+    if kind in DIRECT:
+        return python_functions.call(DIRECT[kind], "reference.evaluated", values.string(key), *sent)
+    made = python_functions.call("VARCHAR", "reference.evaluated", values.string(key), *sent)
+    return f"list_transform([{made}::JSON], lambda made: {values.from_json(types.rest_field(proto), 'made')})[1]"
+
+
+def evaluate_call(call: Call, node, safe: bool, missing: NoRule, places: list[str] | None = None) -> str:
+    """SQL of a function's call that has no rule; node: the call in the tree; places: of the arguments in a template that has the call for an edge."""
+    args = places or call.args
+    if "ENUM" in call.kinds:
+        kept = [i for i, kind in enumerate(call.kinds) if kind != "ENUM"]
+        names = iter(f"@p{n}" for n in range(len(kept)))
+        words = [enum_name(call, i) if kind == "ENUM" else next(names) for i, kind in enumerate(call.kinds)]
+        text = spelled(call.name, words)
+        text = f"SAFE.{text}" if safe else text
+    else:
+        kept = [i for i, arg in enumerate(call.nodes) if arg.WhichOneof("node") != "resolved_literal_node" and not call.args[i].startswith("lambda ")]
+        tree = ast.AnyResolvedExprProto()
+        tree.resolved_function_call_base_node.resolved_function_call_node.CopyFrom(node)
+        text = built(call.compiler.plan.sql, tree)
+    return expression(call.compiler.plan.sql, text, [args[i] for i in kept], [call.protos[i] for i in kept], call.type, missing, places is None)
+
+
+def evaluate_cast(compiler, node, missing: NoRule) -> str:
+    """SQL of a cast that has no rule: with a format, a time zone, or between types that only the evaluator casts."""
+    inner = [item for item in (node.expr, node.format, node.time_zone) if item.WhichOneof("node") not in (None, "resolved_literal_node")]
+    tree = ast.AnyResolvedExprProto()
+    tree.resolved_cast_node.CopyFrom(node)
+    return expression(compiler.plan.sql, built(compiler.plan.sql, tree), [compiler.expr(item) for item in inner],
+                      [compiler.type_of(item) for item in inner], node.parent.type, missing)
+
+
+def built(sql, tree) -> str:
+    """An expression of the tree as GoogleSQL; its arguments that are no literals become parameters, in place."""
+    for number, argument in enumerate(list(arguments(node_of(tree)[0]))):
+        proto = type_of(argument)
+        argument.Clear()
+        argument.resolved_parameter_node.name = f"p{number}"
+        argument.resolved_parameter_node.parent.type.CopyFrom(proto)
+    try:
+        with sql.engine.lock:
+            return TEXTS.use(tree.SerializeToString(deterministic=True), lambda: sql._call(
+                "BuildSql", service.BuildSqlRequest(registered_catalog_id=sql.builtin_catalog(), resolved_expression=tree), service.BuildSqlResponse).sql)
+    except ServiceError as error:
+        raise NoRule(error.message) from None
+
+
+def arguments(node):
+    """The expressions right under a node that are no literals, those in lambdas left out."""
+    for field, value in node.ListFields():
+        if field.message_type is not None and field.name not in ("type", "inline_lambda"):
+            for item in value if field.is_repeated else (value,):
+                if item.DESCRIPTOR.name != "AnyResolvedExprProto":
+                    yield from arguments(item)
+                elif item.WhichOneof("node") != "resolved_literal_node":
+                    yield item
+
+
+def type_of(argument):
+    node = getattr(argument, argument.WhichOneof("node"))
+    while node.DESCRIPTOR.name != "ResolvedExprProto":
+        node = getattr(node, node.WhichOneof("node")) if node.DESCRIPTOR.name.startswith("Any") else node.parent
+    return type_pb2.TypeProto.FromString(node.type.SerializeToString())
+
+
+def enum_name(call: Call, i: int) -> str:
+    """A date part, or a mode of rounding or normalization, as GoogleSQL writes it."""
+    kind, number = call.protos[i].enum_type.enum_name.rpartition(".")[2], call.literal(i) or 0
+    if kind == "NormalizeMode":
+        return normalize_mode_pb2.NormalizeMode.Name(number)
+    if kind == "RoundingMode":
+        return f"'{rounding_mode_pb2.RoundingMode.Name(number)}'"
+    name = call.part(i)
+    word, _, day = name.partition("_")
+    return f"WEEK({day})" if word == "WEEK" and day else name
+
+
+def spelled(name: str, args: list[str]) -> str:
+    """A call with a date part, whose syntax may be its own."""
+    if name.startswith("$extract"):
+        zone = f" AT TIME ZONE {args[2]}" if len(args) > 2 else ""
+        return f"EXTRACT({args[1]} FROM {args[0]}{zone})"
+    if name == "$interval":
+        return f"INTERVAL {args[0]} {args[1]}"
+    if name.endswith(("_add", "_sub")) and len(args) == 3:
+        return f"{name}({args[0]}, INTERVAL {args[1]} {args[2]})"
+    return f"{name}({', '.join(args)})"
+
+
 # Values -------------------------------------------------------------------------------------------
+
+INTERVAL_PARTS = "CASE WHEN {x} IS NOT NULL THEN [datepart('year', {x}) * 12 + datepart('month', {x}), datepart('day', {x}), epoch_us({x} - to_months(%s) - to_days(%s))] END" % (
+    "(datepart('year', {x}) * 12 + datepart('month', {x}))::INTEGER", "datepart('day', {x})::INTEGER")
+
+
+def portable(x: str, proto) -> str:
+    """SQL of a value in a form that encode() reads: Python's timedelta knows no months."""
+    return f"list_transform([{x}], lambda span: {INTERVAL_PARTS.replace('{x}', 'span')})[1]" if proto.type_kind == type_pb2.TYPE_INTERVAL else x
+
+
+def plain(value, proto):
+    """A ValueProto as values.from_json has it: text, numbers and booleans where DuckDB takes them so, lists and dicts."""
+    which = value.WhichOneof("value")
+    if which is None:
+        return None
+    kind = types.kind_name(proto)
+    if kind == "ARRAY":
+        return [nested(item, proto.array_type.element_type) for item in value.array_value.element]
+    if kind == "RECORD":
+        parts = zip(types.struct_names(proto), value.struct_value.field, proto.struct_type.field)
+        return {name: nested(item, part.field_type) for name, item, part in parts}
+    if kind == "RANGE":
+        return {end: nested(getattr(value.range_value, end), proto.range_type.element_type) for end in ("start", "end")}
+    return PLAIN[kind](value) if kind in PLAIN else getattr(value, which)
+
+
+def nested(value, proto):
+    """A value inside a JSON text."""
+    made = plain(value, proto)
+    if isinstance(made, bytes):
+        return base64.b64encode(made).decode()
+    return str(made) if isinstance(made, float) else made
+
+
+def interval_text(value) -> str:
+    months, days, micros = types.interval_parts(value.interval_value)
+    return f"{months} months {days} days {micros} microseconds"
+
+
+PLAIN = {
+    "NUMERIC": lambda v: types.decimal_text(v.numeric_value, 9), "BIGNUMERIC": lambda v: types.decimal_text(v.bignumeric_value, 38),
+    "DATE": lambda v: types.date_text(v.date_value), "TIME": lambda v: types.time_text(v.time_value), "TIMESTAMP": lambda v: types.timestamp_text(v.timestamp_value),
+    "DATETIME": lambda v: types.datetime_text(v.datetime_value.bit_field_datetime_seconds, v.datetime_value.nanos), "INTERVAL": interval_text,
+}
+
 
 def encode(value, proto) -> Message:
     """A value that DuckDB gave to Python, as the analyzer's ValueProto of a type."""
@@ -190,9 +368,20 @@ def encode_time(result, value: datetime.time) -> None:
     result.time_value = (((value.hour << 12) | (value.minute << 6) | value.second) << 30) | value.microsecond * 1000
 
 
+def encode_interval(result, value: list[int]) -> None:
+    """[months, days, microseconds] as sixteen bytes: 64, 32 and 32 bits, the months above 13 bits of nanoseconds."""
+    months, days, micros = value
+    sign = 1 << 17 if months < 0 else 0
+    result.interval_value = (micros.to_bytes(8, "little", signed=True) + days.to_bytes(4, "little", signed=True)
+                             + ((abs(months) | sign) << 13).to_bytes(4, "little"))
+
+
 def decimal_bytes(value: Decimal, scale: int) -> bytes:
     sign, digits, exponent = value.as_tuple()
-    number = int("".join(map(str, digits))) * 10 ** (scale + exponent) * (-1 if sign else 1)
+    return integer_bytes(int("".join(map(str, digits))) * 10 ** (scale + exponent) * (-1 if sign else 1))
+
+
+def integer_bytes(number: int) -> bytes:
     return number.to_bytes((number.bit_length() + 8) // 8, "little", signed=True)
 
 
@@ -207,5 +396,5 @@ ENCODERS = {
     "BOOLEAN": setter("bool_value"), "DATE": setter("date_value", lambda day: (day - types.EPOCH).days), "JSON": setter("json_value"),
     "TIMESTAMP": encode_timestamp, "DATETIME": encode_datetime, "TIME": encode_time,
     "NUMERIC": setter("numeric_value", lambda value: decimal_bytes(value, 9)),
-    "BIGNUMERIC": setter("bignumeric_value", lambda value: decimal_bytes(value, 38)),
+    "BIGNUMERIC": setter("bignumeric_value", lambda value: integer_bytes(bignumeric.number(value))), "INTERVAL": encode_interval,
 }

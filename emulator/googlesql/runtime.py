@@ -10,6 +10,11 @@ import re
 from .. import values
 from ..errors import ApiError
 
+
+class PythonFailed(Exception):
+    """An ApiError inside a function of Python, as `reason message`; DuckDB keeps but its text."""
+
+
 MARK = "\x01"
 MARK_SQL = "chr(1)"
 
@@ -30,6 +35,7 @@ MESSAGES = [
     (r"Interrupt", "stopped", "Job execution was cancelled: User requested cancellation"),
     (r"[Oo]ut of [Mm]emory", "resourcesExceeded", "Resources exceeded during query execution: The query could not be executed in the allotted memory."),
 ]
+IN_PYTHON = re.compile(r"executing the UDF: PythonFailed: (\w+) (.*?)(?:\n\nAt:\n.*)?$", re.S)
 PATTERNS = [(re.compile(pattern, re.S), reason, message) for pattern, reason, message in MESSAGES]
 
 
@@ -48,6 +54,9 @@ def runtime_error(error: Exception) -> ApiError:
     if isinstance(error, ApiError):
         return error
     text = str(error)
+    found = IN_PYTHON.search(text)
+    if found:
+        return ApiError(found[1], found[2], "query" if found[1] == "invalidQuery" else None)
     for pattern, reason, message in PATTERNS:
         found = pattern.search(text)
         if found:

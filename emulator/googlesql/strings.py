@@ -5,6 +5,7 @@ import re
 
 from .. import values
 from ..errors import ApiError
+from . import python_functions
 from .casts import CASTS, casted
 from .expressions import Call, NoRule, no
 from .runtime import raised_text
@@ -72,8 +73,6 @@ def position(call: Call) -> str:
     """INSTR(value, part [, from [, occurrence]])."""
     if len(call.args) == 2:
         return "strpos({0}, {1})"
-    if len(call.args) == 3 and isinstance(call.literal(2), int) and call.literal(2) > 0:
-        return "CASE WHEN strpos(substring({0}, {2}), {1}) = 0 THEN 0 ELSE strpos(substring({0}, {2}), {1}) + {2} - 1 END"
     raise NoRule("INSTR from such a place")
 
 
@@ -153,10 +152,13 @@ def format_element(call: Call, i: int, found: re.Match) -> str:
     if letter in "diu" and kind == "INTEGER":
         return f"printf('%{flags}{width}{letter if letter != 'i' else 'd'}', {x})"
     if letter in "fFeEgG" and kind in ("FLOAT", "NUMERIC", "BIGNUMERIC"):
-        return f"printf('%{flags}{width}.{precision or 6}{letter}', {x}::DOUBLE)"
+        spec = f"'%{flags}{width}.{precision or 6}{letter}'"
+        large = python_functions.call("VARCHAR", "texts.formatted_float", spec, f"{x}::DOUBLE")  # DuckDB fills up with zeros
+        return f"CASE WHEN abs({x}) < 1e15 THEN printf({spec}, {x}::DOUBLE + 0e0) ELSE {large} END"  # -0.0 is printed as 0
     if letter == "s" and kind == "STRING" or letter in "tT":
         text = literal_text(call, i) if letter == "T" else ("{%d}" % i if kind == "STRING" else plain_text(call, i))
         text = f"coalesce({text}, 'NULL')" if letter in "tT" else text
+        text = f"left({text}, {precision})" if precision else text
         if width:
             text = f"rpad({text}, greatest(length({text}), {width})::INTEGER, ' ')" if "-" in flags else f"lpad({text}, greatest(length({text}), {width})::INTEGER, ' ')"
         return text
@@ -173,14 +175,16 @@ def plain_text(call: Call, i: int) -> str:
 
 
 # In single quotes where that spares the escapes.
-TEXT_LITERAL = ("CASE WHEN contains({0}, '\"') AND NOT contains({0}, chr(39)) THEN chr(39) || replace((to_json({0})::VARCHAR)[2:-2], '\\\"', '\"') || chr(39) "
+TEXT_LITERAL = ("CASE WHEN regexp_matches({0}, '[[:cntrl:]]') THEN " + python_functions.call("VARCHAR", "texts.quoted", "{0}") + " WHEN contains({0}, '\"') AND NOT contains({0}, chr(39)) THEN chr(39) || replace((to_json({0})::VARCHAR)[2:-2], '\\\"', '\"') || chr(39) "
                 "ELSE to_json({0})::VARCHAR END")
 
 
 def literal_text(call: Call, i: int) -> str:
     """%T: a value as GoogleSQL writes it."""
     kind, x = call.kinds[i], "{%d}" % i
-    if kind in ("INTEGER", "BOOLEAN", "FLOAT"):
+    if kind == "FLOAT":
+        return f"CASE WHEN isfinite({x}) THEN {plain_text(call, i)} WHEN {x} IS NOT NULL THEN 'CAST(\"' || {x}::VARCHAR || '\" AS FLOAT64)' END"
+    if kind in ("INTEGER", "BOOLEAN"):
         return plain_text(call, i)
     if kind == "STRING":
         return TEXT_LITERAL.replace("{0}", x)

@@ -12,6 +12,7 @@ from zetasql.wasi._pb2.zetasql.public import type_pb2
 
 from .. import values
 from ..errors import ApiError
+from . import bignumeric
 
 EPOCH = datetime.date(1970, 1, 1)
 # The key of values.TYPES -> the analyzer's kind.
@@ -216,13 +217,16 @@ def decimal_text(data: bytes, scale: int) -> str:
     return f"{'-' if number < 0 else ''}{whole}.{fraction:0{scale}}".rstrip("0").rstrip(".")
 
 
-def interval_literal(data: bytes) -> str:
-    """An INTERVAL: microseconds, days, and months with the nanoseconds' fraction."""
+def interval_parts(data: bytes) -> tuple[int, int, int]:
+    """An INTERVAL as months, days and microseconds; its bytes have the months above 13 bits of nanoseconds."""
     micros = int.from_bytes(data[:8], "little", signed=True)
     days = int.from_bytes(data[8:12], "little", signed=True)
-    months = int.from_bytes(data[12:16], "little", signed=False)
-    months = (months >> 13) & 0x3FFFF
-    months = -(months & 0x1FFFF) if months & 0x20000 else months
+    months = (int.from_bytes(data[12:16], "little") >> 13) & 0x3FFFF
+    return -(months & 0x1FFFF) if months & 0x20000 else months, days, micros
+
+
+def interval_literal(data: bytes) -> str:
+    months, days, micros = interval_parts(data)
     return f"(to_months({months}) + to_days({days}) + to_microseconds({micros}))"
 
 
@@ -233,7 +237,7 @@ LITERALS = {
     "FLOAT": lambda v: float_literal(v.double_value) if v.double_value >= 0 else f"({float_literal(v.double_value)})",
     "BOOLEAN": lambda v: "true" if v.bool_value else "false",
     "NUMERIC": lambda v: f"'{decimal_text(v.numeric_value, 9)}'::DECIMAL(38,9)",
-    "BIGNUMERIC": lambda v: f"'{decimal_text(v.bignumeric_value, 38)}'::DECIMAL(38,18)",
+    "BIGNUMERIC": lambda v: bignumeric.literal(decimal_text(v.bignumeric_value, 38)),
     "DATE": lambda v: f"'{date_text(v.date_value)}'::DATE",
     "TIME": lambda v: f"'{time_text(v.time_value)}'::TIME",
     "DATETIME": lambda v: f"'{datetime_text(v.datetime_value.bit_field_datetime_seconds, v.datetime_value.nanos)}'::TIMESTAMP",
