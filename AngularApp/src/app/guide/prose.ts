@@ -1,0 +1,11 @@
+import { Component, computed, input } from '@angular/core';
+
+/** Text in which `...` is code. */
+@Component({
+  selector: 'lab-prose',
+  template: `@for (part of parts(); track $index) {@if ($odd) {<code>{{ part }}</code>} @else {{{ part }}}}`,
+})
+export class Prose {
+  readonly text = input.required<string>();
+  protected readonly parts = computed(() => this.text().split('`'));
+}
