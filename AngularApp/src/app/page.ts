@@ -1,4 +1,4 @@
-import { Component, ElementRef, computed, inject, viewChild } from '@angular/core';
+import { Component, ElementRef, afterNextRender, computed, inject, viewChild } from '@angular/core';
 import { Calls } from './calls/calls';
 import { Catalog } from './catalog/catalog';
 import { Guide } from './guide/guide';
@@ -36,6 +36,11 @@ export class Page {
   protected readonly themeIcon = computed(() => THEME_ICONS[this.theme.choice()]);
   protected readonly names = computed(() => (this.tabs.wide() ? NAMES : ['Panels']));
 
+  constructor() {
+    // The grid and the plot are wanted only with rows; they are fetched when nothing else is to be done.
+    afterNextRender(() => whenIdle(() => void Promise.all([import('./run/rows-table'), import('./run/plot')])));
+  }
+
   protected press(event: KeyboardEvent): void {
     if (event.defaultPrevented || this.host.querySelector('dialog[open]')) return;
     const control = event.ctrlKey || event.metaKey;
@@ -57,6 +62,11 @@ export class Page {
     this.tabs.show(tab);
     setTimeout(() => (tab === 'run' ? this.form()?.focus() : this.host.querySelector<HTMLElement>(`#tab-${tab}`)?.focus()));
   }
+}
+
+function whenIdle(work: () => void): void {
+  if ('requestIdleCallback' in window) requestIdleCallback(work);
+  else setTimeout(work, 500);
 }
 
 function isTyping(target: EventTarget | null): boolean {

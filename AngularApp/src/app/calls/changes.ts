@@ -16,7 +16,7 @@ import { Icon, IconName } from '../shared/icon';
           <li>
             <p><lab-icon [name]="change.icon" /><span class="path">{{ change.resource }}</span> <strong>{{ change.what }}</strong></p>
             @if (change.short) {
-              <p class="values"><del>{{ change.before }}</del> <span aria-hidden="true">→</span> <ins>{{ change.after }}</ins></p>
+              <p class="values"><del>{{ change.before }}</del><span aria-hidden="true">→</span><ins>{{ change.after }}</ins></p>
             } @else if (change.shown) {
               <details>
                 <summary>Before and after</summary>

@@ -31,9 +31,13 @@ export class Guide {
     const steps = (this.steps() ?? []).filter((step) => step.done !== null);
     return { done: steps.filter((step) => step.done).length, all: steps.length };
   });
-  /** The open step: the one that was chosen, else the first that is to be done. */
+  /** The open step: the one that was chosen, else the first that is to be done; for a newcomer the first of all. */
   private readonly chosen = signal<string | null>(null);
-  protected readonly open = computed(() => this.chosen() ?? this.steps()?.find((step) => !step.done)?.id ?? null);
+  protected readonly open = computed(() => {
+    const steps = this.steps() ?? [];
+    const next = steps.some((step) => step.done) ? steps.find((step) => step.done === false) : steps[0];
+    return this.chosen() ?? next?.id ?? null;
+  });
 
   protected readonly resetting = signal<'start' | 'final' | null>(null);
   protected readonly told = signal('');

@@ -1,5 +1,4 @@
 import { Component, computed, inject } from '@angular/core';
-import { LiveStore } from '../live/live-store';
 import { Run, Runs } from '../run/runs';
 import { clock, duration } from '../shared/format';
 import { Icon, IconName } from '../shared/icon';
@@ -22,7 +21,7 @@ const ICONS: Record<Run['status'], IconName> = { running: 'spin', done: 'check',
               <strong>{{ run.operation ?? 'no operation' }}</strong>
               <span class="what">{{ run.data.tableName || run.data.browse }}</span>
               <span class="facts">
-                <span [class.stale]="run.hash !== hash()">version {{ run.version ?? '?' }}</span>
+                <span>version {{ run.version ?? '?' }}</span>
                 <span>{{ run.ms === null ? '' : duration(run.ms) }}</span>
                 <span>{{ clock(run.began) }}</span>
               </span>
@@ -38,7 +37,6 @@ const ICONS: Record<Run['status'], IconName> = { running: 'spin', done: 'check',
 export class History {
   protected readonly runs = inject(Runs);
   private readonly tabs = inject(Tabs);
-  protected readonly hash = inject(LiveStore).hash;
   protected readonly icons = ICONS;
   protected readonly clock = clock;
   protected readonly duration = duration;

@@ -19,7 +19,7 @@ export class OperationForm {
   protected readonly runs = inject(Runs);
   protected readonly browsing = BROWSING;
   protected readonly types = MEMBER_TYPES;
-  private readonly element = viewChild.required<ElementRef<HTMLFormElement>>('form');
+  private readonly element = viewChild.required<ElementRef<HTMLFormElement>>('element');
 
   protected readonly others = computed(() => this.lab().on.filter((key) => key !== this.lab().operation));
   protected readonly never = computed(() => NEVER_BY_ITSELF.has(this.lab().operation ?? ''));

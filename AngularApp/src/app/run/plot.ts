@@ -9,6 +9,7 @@ import { View } from './answer';
 use([BarChart, CanvasRenderer, DataZoomComponent, GridComponent, TooltipComponent]);
 
 const MOST = 200; // bars; more can't be told apart
+const FEW = 24;
 
 /** A numeric column as bars, with the same numbers in a table. */
 @Component({
@@ -82,18 +83,25 @@ export class Plot {
     const [ink, faint, line, paper, accent] = ['--ink', '--faint', '--line', '--paper', '--accent'].map((token) => colour(box, token));
     const bars = this.bars();
     const text = { color: faint, fontFamily: getComputedStyle(box).fontFamily };
+    const labels = {
+      type: 'category', data: bars.map((bar) => bar.label), axisTick: { show: false }, axisLine: { lineStyle: { color: line } },
+      axisLabel: { ...text, width: 160, overflow: 'truncate', formatter: short },
+    };
+    const values = { type: 'value', axisLabel: { ...text, hideOverlap: true }, splitLine: { lineStyle: { color: line } } };
+    // Words are read from left to right: few bars lie, many stand.
+    const lying = bars.length <= FEW;
     return {
       animation: !matchMedia('(prefers-reduced-motion: reduce)').matches,
       animationDuration: 250,
-      grid: { left: 8, right: 8, top: 16, bottom: bars.length > 40 ? 44 : 8, containLabel: true },
+      grid: { left: 8, right: 24, top: 16, bottom: lying ? 8 : 44, containLabel: true },
       tooltip: { trigger: 'axis', renderMode: 'richText', backgroundColor: paper, borderColor: line, textStyle: { ...text, color: ink } },
-      dataZoom: bars.length > 40 ? [{ type: 'slider', height: 20, bottom: 8, textStyle: text }] : [],
-      xAxis: {
-        type: 'category', data: bars.map((bar) => bar.label), axisTick: { show: false }, axisLine: { lineStyle: { color: line } },
-        axisLabel: { ...text, width: 90, overflow: 'truncate', hideOverlap: true },
-      },
-      yAxis: { type: 'value', axisLabel: text, splitLine: { lineStyle: { color: line } } },
-      series: [{ type: 'bar', name: this.view().columns[this.value()], data: bars.map((bar) => bar.value), itemStyle: { color: accent, borderRadius: [3, 3, 0, 0] }, barMaxWidth: 36 }],
+      dataZoom: lying ? [] : [{ type: 'slider', height: 20, bottom: 8, textStyle: text }],
+      xAxis: lying ? values : labels,
+      yAxis: lying ? { ...labels, inverse: true } : values,
+      series: [{
+        type: 'bar', name: this.view().columns[this.value()], data: bars.map((bar) => bar.value), barMaxWidth: 28,
+        itemStyle: { color: accent, borderRadius: lying ? [0, 3, 3, 0] : [3, 3, 0, 0] },
+      }],
     };
   }
 }
@@ -104,4 +112,9 @@ function colour(box: HTMLElement, token: string): string {
   const computed = getComputedStyle(box).color;
   box.style.color = '';
   return computed;
+}
+
+/** Of an address, the part that tells it from its neighbours. */
+function short(label: string): string {
+  return label.replace(/^https?:\/\/[^/]+\//, '…/');
 }

@@ -6,7 +6,8 @@ import { CodeFrame } from '../shared/code-frame';
 import { Copy } from '../shared/copy';
 import { clock, count, duration } from '../shared/format';
 import { Icon, IconName } from '../shared/icon';
-import { view } from './answer';
+import { Tabs } from '../tabs';
+import { View, view } from './answer';
 import { Plot } from './plot';
 import { Policy } from './policy';
 import { RowsTable } from './rows-table';
@@ -27,6 +28,7 @@ const STATUS: Record<Run['status'], { icon: IconName; word: string }> = {
 })
 export class Result {
   protected readonly runs = inject(Runs);
+  protected readonly tabs = inject(Tabs);
   protected readonly lab = inject(LiveStore).lab;
   private readonly api = inject(LabApi);
   protected readonly clock = clock;
@@ -36,13 +38,25 @@ export class Result {
   protected readonly run = this.runs.shown;
   protected readonly status = computed(() => STATUS[this.run()?.status ?? 'running']);
   private readonly answer = computed(() => this.run()?.answer ?? null);
-  protected readonly view = computed(() => {
-    const answer = this.answer();
-    return answer === null ? null : view(answer);
+  /** While a run is at work the last answer keeps its place, so that nothing jumps. */
+  protected readonly view = linkedSignal<Run | null, View | null>({
+    source: this.run,
+    computation: (run, previous) => {
+      if (run?.status === 'running') return previous?.value ?? null;
+      if (run && run.answer !== null && run.answer === previous?.source?.answer) return previous.value;
+      return run?.answer == null ? null : view(run.answer);
+    },
   });
   /** A new result starts as a table. */
   protected readonly plotted = linkedSignal({ source: this.answer, computation: () => false });
   protected readonly printed = computed(() => this.run()?.printed.join('\n') ?? '');
+
+  /** What the run did, in a few words that lead to the whole story. */
+  protected readonly did = computed(() => {
+    const { calls, changes } = this.run() ?? { calls: [], changes: [] };
+    const parts = [calls.length && count(calls.length, 'API call'), changes.length && count(changes.length, 'change')];
+    return parts.filter(Boolean).join(', ');
+  });
 
   protected readonly comparing = signal(false);
   protected readonly diff = resource({

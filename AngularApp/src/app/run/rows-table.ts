@@ -1,6 +1,7 @@
-import { Component, DestroyRef, ElementRef, afterNextRender, computed, effect, inject, input, signal, viewChild } from '@angular/core';
+import { Component, ElementRef, afterNextRender, computed, effect, input, signal, untracked, viewChild } from '@angular/core';
 import {
   CellKeyDownEvent,
+  CellStyleModule,
   ClientSideRowModelModule,
   ColDef,
   ColumnAutoSizeModule,
@@ -18,8 +19,11 @@ import { Copy } from '../shared/copy';
 import { count, pretty } from '../shared/format';
 
 ModuleRegistry.registerModules([
+  CellStyleModule,
   ClientSideRowModelModule, ColumnAutoSizeModule, LocaleModule, NumberFilterModule, QuickFilterModule, RowApiModule, TextFilterModule,
 ]);
+
+const ROW = 32; // px
 
 /** Load the grid's style sheet, once. */
 const sheet = (): Promise<void> =>
@@ -42,7 +46,7 @@ let loaded: Promise<void> | undefined;
       <span class="faint" role="status">{{ told() }}</span>
       <lab-copy label="Copy rows" [text]="tsv" />
     </div>
-    <div #box class="grid-box ag-theme-quartz"></div>
+    <div #box class="grid-box ag-theme-quartz" [style.height.px]="height()"></div>
   `,
 })
 export class RowsTable {
@@ -58,41 +62,34 @@ export class RowsTable {
     return shown === all ? count(all, 'row') : `${shown.toLocaleString('en')} of ${count(all, 'row')}`;
   });
 
+  /** A run's columns are often the last run's: then the grid stays and only its rows change. */
+  private readonly names = computed(() => this.columns(), { equal: (one, other) => one.join('\n') === other.join('\n') });
+  protected readonly height = computed(() => 52 + ROW * Math.min(12, Math.max(2, this.rows().length)));
+
   constructor() {
-    const destroyed = inject(DestroyRef);
-    afterNextRender(async () => {
-      await sheet();
-      if (!destroyed.destroyed) this.grid.set(createGrid(this.box().nativeElement, this.options()));
+    const styled = signal(false);
+    afterNextRender(() => void sheet().then(() => styled.set(true)));
+    effect((onCleanup) => {
+      if (!styled()) return;
+      const grid = createGrid(this.box().nativeElement, this.options(this.names()));
+      this.grid.set(grid);
+      onCleanup(() => (this.grid.set(null), grid.destroy()));
     });
-    effect(() => this.grid()?.updateGridOptions({ columnDefs: this.definitions(), rowData: this.rows() }));
+    effect(() => this.grid()?.setGridOption('rowData', this.rows()));
     effect(() => this.grid()?.setGridOption('quickFilterText', this.filter()));
-    destroyed.onDestroy(() => this.grid()?.destroy());
   }
 
-  private readonly definitions = computed(() =>
-    this.columns().map((headerName, index): ColDef<unknown[]> => {
-      const numeric = typeof this.rows()[0]?.[index] === 'number';
-      return {
-        headerName,
-        colId: String(index),
-        valueGetter: ({ data }) => plain(data?.[index]),
-        filter: numeric ? 'agNumberColumnFilter' : 'agTextColumnFilter',
-        type: numeric ? 'rightAligned' : undefined,
-        minWidth: 90,
-      };
-    }),
-  );
-
-  private options(): GridOptions<unknown[]> {
+  private options(names: string[]): GridOptions<unknown[]> {
+    const first = untracked(this.rows)[0];
     return {
       theme: 'legacy',
+      columnDefs: names.map((name, index) => column(name, index, typeof first?.[index] === 'number')),
       ensureDomOrder: true,
       suppressColumnVirtualisation: true,
       enableCellTextSelection: true,
-      rowHeight: 32,
+      rowHeight: ROW,
       headerHeight: 36,
-      domLayout: this.rows().length <= 12 ? 'autoHeight' : 'normal',
-      autoSizeStrategy: { type: 'fitGridWidth', defaultMinWidth: 110 },
+      autoSizeStrategy: { type: 'fitCellContents', defaultMinWidth: 90, defaultMaxWidth: 480, scaleUpToFitGridWidth: true },
       onModelUpdated: ({ api }) => this.shownRows.set(api.getDisplayedRowCount()),
       onCellKeyDown: (event) => copyCell(event as CellKeyDownEvent),
     };
@@ -103,6 +100,16 @@ export class RowsTable {
     const lines = [this.columns()];
     this.grid()?.forEachNodeAfterFilterAndSort(({ data }) => lines.push(data!.map((value) => String(plain(value) ?? ''))));
     return lines.map((cells) => cells.map((cell) => cell.replace(/[\t\n\r]+/g, ' ')).join('\t')).join('\n');
+  };
+}
+
+function column(headerName: string, index: number, numeric: boolean): ColDef<unknown[]> {
+  return {
+    headerName,
+    colId: String(index),
+    valueGetter: ({ data }) => plain(data?.[index]),
+    filter: numeric ? 'agNumberColumnFilter' : 'agTextColumnFilter',
+    type: numeric ? 'rightAligned' : undefined,
   };
 }
 
