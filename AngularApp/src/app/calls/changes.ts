@@ -36,7 +36,7 @@ export class Changes {
   readonly changes = input.required<Change[]>();
   protected readonly read = computed(() =>
     this.changes().map(({ resource, what, before, after }) => {
-      const words = [before, after].map((value) => (value === null || value === undefined ? 'none' : pretty(value)));
+      const words = [before, after].map((value) => (value === null || value === undefined || value === '' ? 'none' : pretty(value)));
       const whole = what === 'created' || what === 'deleted';
       const short = !whole && words.every((word) => word.length < 120 && !word.includes('\n'));
       return { resource, what, icon: ICONS[what] ?? 'again', before: words[0], after: words[1], short, shown: !whole };
