@@ -9,7 +9,7 @@ const PYTHON =
 const SQL =
   'ALL AND AS ASC BETWEEN BY CASE CAST CREATE CROSS DELETE DESC DISTINCT DROP ELSE END EXISTS FALSE FOR FROM FULL GROUP HAVING IN INNER INSERT INTERVAL INTO IS JOIN LEFT LIKE LIMIT MERGE NOT NULL OF ON OR ORDER OUTER OVER PARTITION RIGHT SELECT SET STRUCT SYSTEM_TIME TABLE THEN TRUE UNION UNNEST UPDATE USING VALUES VIEW WHEN WHERE WITH';
 
-const STRINGS = String.raw`(?:\b[rRbBfFuU]{1,2})?(?:"""[\s\S]*?(?:"""|$)|'''[\s\S]*?(?:'''|$)|"(?:\\.|[^"\\\n])*(?:"|(?=\n)|$)|'(?:\\.|[^'\\\n])*(?:'|(?=\n)|$))`;
+const STRINGS = String.raw`(?:\b[rRbBfFuU]{1,2})?(?:"""[\s\S]*?(?:"""|(?![\s\S]))|'''[\s\S]*?(?:'''|(?![\s\S]))|"(?:\\.|[^"\\\n])*(?:"|(?=\n)|$)|'(?:\\.|[^'\\\n])*(?:'|(?=\n)|$))`;
 const NUMBERS = String.raw`\b\d[\w.]*`;
 
 /** Tolerant of code that is not complete, as code in an editor is: what it can't read is left without a colour. */
@@ -22,7 +22,7 @@ const LANGUAGES: Record<string, RegExp> = {
 
 function language(comment: string, keywords: string, name: string, flags = ''): RegExp {
   const words = keywords ? `\\b(?:${keywords.replaceAll(' ', '|')})\\b` : '(?!)';
-  return new RegExp(`(?<name>${name})|(?<comment>${comment})|(?<string>${STRINGS})|(?<keyword>${words})|(?<number>${NUMBERS})`, 'gm' + flags);
+  return new RegExp(`(?<name>${name})|(?<comment>${comment})|(?<string>${STRINGS})|(?<keyword>${words})|(?<number>${NUMBERS})`, 'g' + flags);
 }
 
 export function tokens(code: string, language: string): Token[] {
