@@ -1,4 +1,4 @@
-import { Component, ElementRef, afterNextRender, computed, inject, viewChild } from '@angular/core';
+import { ApplicationRef, Component, ElementRef, afterNextRender, computed, inject, viewChild } from '@angular/core';
 import { Calls } from './calls/calls';
 import { Catalog } from './catalog/catalog';
 import { Guide } from './guide/guide';
@@ -29,6 +29,7 @@ export class Page {
   protected readonly lab = inject(LiveStore).lab;
   protected readonly tabs = inject(Tabs);
   protected readonly theme = inject(Theme);
+  private readonly application = inject(ApplicationRef);
   private readonly runs = inject(Runs);
   private readonly host = inject<ElementRef<HTMLElement>>(ElementRef).nativeElement;
   private readonly form = viewChild(OperationForm);
@@ -54,13 +55,20 @@ export class Page {
   }
 
   private submit(): void {
-    this.tabs.show('run');
-    setTimeout(() => this.form()?.submit());
+    this.show('run');
+    this.form()?.submit();
   }
 
   private go(tab: Tab): void {
+    this.show(tab);
+    if (tab === 'run') this.form()?.focus();
+    else this.host.querySelector<HTMLElement>(`#tab-${tab}`)?.focus();
+  }
+
+  /** Open a tab, drawn when this returns, so that the next key goes where it should. */
+  private show(tab: Tab): void {
     this.tabs.show(tab);
-    setTimeout(() => (tab === 'run' ? this.form()?.focus() : this.host.querySelector<HTMLElement>(`#tab-${tab}`)?.focus()));
+    this.application.tick();
   }
 }
 

@@ -44,17 +44,15 @@ export const UNKNOWN: LabState = {
 export function follow(lab: LabState, event: LiveEvent): LabState {
   switch (event.event) {
     case 'snapshot': {
-      const { boot, engine, project, cloud, file, version, hash, operation, on, broken } = event;
       // After a broken connection the last save may be another one than this page has seen.
-      const save: Save = broken ? { state: 'broken' } : hash === lab.hash && lab.save.state === 'reloaded' ? lab.save : { state: 'none' };
-      return { link: 'up', boot, engine, project, cloud, file, version, hash, operation, on, broken, save };
+      const seen = event.hash === lab.hash && lab.save.state === 'reloaded';
+      const save: Save = event.broken ? { state: 'broken' } : seen ? lab.save : { state: 'none' };
+      return { ...UNKNOWN, ...event, link: 'up', save };
     }
     case 'reloading':
       return { ...lab, save: { state: 'reloading' } };
-    case 'reloaded': {
-      const { version, hash, operation, on, changed, total_ms } = event;
-      return { ...lab, version, hash, operation, on, broken: null, save: { state: 'reloaded', ms: total_ms, changed } };
-    }
+    case 'reloaded':
+      return { ...lab, ...event, broken: null, save: { state: 'reloaded', ms: event.total_ms, changed: event.changed } };
     case 'broken':
       return { ...lab, version: event.version, broken: event, save: { state: 'broken' } };
     case 'engine':
