@@ -38,8 +38,8 @@ export class Page {
   protected readonly names = computed(() => (this.tabs.wide() ? NAMES : ['Panels']));
 
   constructor() {
-    // The grid and the plot are wanted only with rows; they are fetched when nothing else is to be done.
-    afterNextRender(() => whenIdle(() => void Promise.all([import('./run/rows-table'), import('./run/plot')])));
+    // The grid and the plot are wanted only with rows; they are fetched when nothing else is to be done, one after the other.
+    afterNextRender(() => whenIdle(() => void import('./run/rows-table').then(() => whenIdle(() => void import('./run/plot')))));
   }
 
   protected press(event: KeyboardEvent): void {
