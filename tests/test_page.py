@@ -26,4 +26,4 @@ def test_units():
 
 @pytest.mark.parametrize("file", sorted(path.name for path in (PAGE / "e2e").glob("*.test.ts")))
 def test_in_a_browser(file):
-    node("--test", file, folder=PAGE / "e2e")
+    node("--test", "--test-timeout=180000", file, folder=PAGE / "e2e")
