@@ -8,7 +8,8 @@ import { FINAL, Lab, launchBrowser, open, own, parts } from './lab.ts';
 let lab: Lab;
 let browser: Browser;
 before(async () => {
-  [lab, browser] = await Promise.all([Lab.start(), launchBrowser()]);
+  browser = await launchBrowser();
+  lab = await Lab.start();
   await lab.run('create', { tableName: 'states' });
 });
 after(() => Promise.all([lab?.remove(), browser?.close()]));

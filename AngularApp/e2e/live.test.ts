@@ -12,7 +12,10 @@ return "done"`);
 let lab: Lab;
 let browser: Browser;
 let page: Awaited<ReturnType<typeof open>>;
-before(async () => void ([lab, browser] = await Promise.all([Lab.start(), launchBrowser()])));
+before(async () => {
+  browser = await launchBrowser();
+  lab = await Lab.start();
+});
 after(() => Promise.all([lab?.remove(), browser?.close()]));
 beforeEach(async () => await lab.turnOn('create'));
 afterEach(() => page.done());
@@ -124,7 +127,7 @@ describe('a run', () => {
     await page.keyboard.press('Alt+Digit2');
     const panel = page.getByRole('tabpanel', { name: 'Calls' });
     await panel.getByText('created', { exact: true }).waitFor();
-    const call = panel.locator('.calls li').filter({ hasText: 'POST' }).filter({ hasText: 'tables' });
+    const call = panel.locator('.calls li', { has: page.locator('.path', { hasText: /\/tables$/ }) }).filter({ hasText: 'POST' });
     await call.locator('summary').click();
     await call.getByText('state_fips_code').first().waitFor();
   });
@@ -165,6 +168,7 @@ describe('a run', () => {
     const { submit, result, form } = await look();
     await form.getByText('would be billed').waitFor();
     await submit.click();
+    await result.getByText('10 rows').waitFor();
     await result.getByRole('button', { name: 'Chart' }).click();
     await result.locator('canvas').waitFor();
     await result.getByText('The numbers').click();

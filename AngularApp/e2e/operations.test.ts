@@ -34,7 +34,10 @@ const CASES: Case[] = [
 
 let lab: Lab;
 let browser: Browser;
-before(async () => void ([lab, browser] = await Promise.all([Lab.start(), launchBrowser()])));
+before(async () => {
+  browser = await launchBrowser();
+  lab = await Lab.start();
+});
 after(() => Promise.all([lab?.remove(), browser?.close()]));
 
 async function byMouse(page: Page, operation: string, table: string): Promise<void> {

@@ -12,7 +12,8 @@ let lab: Lab;
 let browser: Browser;
 const foreign = createServer((_, answer) => answer.setHeader('Content-Type', 'text/html').end('<!doctype html><title>Foreign</title>'));
 before(async () => {
-  [lab, browser] = await Promise.all([Lab.start(own('open(__file__ + ".ran", "w").close()\nreturn "<b id=bold>bold</b>"')), launchBrowser()]);
+  browser = await launchBrowser();
+  lab = await Lab.start(own('open(__file__ + ".ran", "w").close()\nreturn "<b id=bold>bold</b>"'));
   await once(foreign.listen(0, '127.0.0.1'), 'listening');
 });
 after(async () => {

@@ -17,6 +17,7 @@ export interface Report {
   column: number | null;
   traceback: string;
   frame: FrameLine[];
+  /** Columns of the fault in the current line, counted from 1: the first, and the one after the last. */
   marks: [number, number] | null;
   hint?: string | null;
 }

@@ -39,7 +39,14 @@ export class Page {
 
   constructor() {
     // The grid and the plot are wanted only with rows; they are fetched when nothing else is to be done, one after the other.
-    afterNextRender(() => whenIdle(() => void import('./run/rows-table').then(() => whenIdle(() => void import('./run/plot')))));
+    afterNextRender(async () => {
+      try {
+        await idle().then(() => import('./run/rows-table'));
+        await idle().then(() => import('./run/plot'));
+      } catch {
+        // The backend went away; they are asked for again when they are wanted.
+      }
+    });
   }
 
   protected press(event: KeyboardEvent): void {
@@ -72,9 +79,8 @@ export class Page {
   }
 }
 
-function whenIdle(work: () => void): void {
-  if ('requestIdleCallback' in window) requestIdleCallback(work);
-  else setTimeout(work, 500);
+function idle(): Promise<unknown> {
+  return new Promise((resolve) => ('requestIdleCallback' in window ? requestIdleCallback(resolve) : setTimeout(resolve, 500)));
 }
 
 function isTyping(target: EventTarget | null): boolean {

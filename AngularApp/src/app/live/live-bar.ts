@@ -11,6 +11,8 @@ interface Words {
   more: string;
 }
 
+const MOST = 4; // names of a kind that are told
+
 /** One line, always in sight: what the lab is doing with your file. */
 @Component({
   selector: 'lab-live-bar',
@@ -57,14 +59,18 @@ export class LiveBar {
 }
 
 /** What a save changed, in a few words. */
-export function told({ added, changed, removed }: Changed): string {
+export function told({ added = [], changed = [], removed = [] }: Partial<Changed>): string {
   const parts = [
     ['Changed', changed],
     ['added', added],
     ['removed', removed],
   ] as const;
-  const text = parts.filter(([, names]) => names.length).map(([verb, names]) => `${verb} ${names.map(short).join(', ')}`);
+  const text = parts.filter(([, names]) => names.length).map(([verb, names]) => `${verb} ${listed(names.map(short))}`);
   return text.length ? text.join('; ').replace(/^./, (first) => first.toUpperCase()) : 'Nothing that runs was changed';
+}
+
+function listed(names: string[]): string {
+  return names.length <= MOST ? names.join(', ') : `${names.slice(0, MOST - 1).join(', ')} and ${names.length - MOST + 1} more`;
 }
 
 function short(name: string): string {

@@ -26,6 +26,10 @@ describe('the lab as the live stream tells it', () => {
     expect(after(SNAPSHOT, { event: 'reloading' }, RELOADED)).toMatchObject({ operation: 'delete', hash: 'h2', save: { state: 'reloaded', ms: 4 } });
   });
 
+  it('takes the first version of a backend that starts for no save', () => {
+    expect(after({ ...SNAPSHOT, version: null, hash: null, operation: null, on: [] }, RELOADED)).toMatchObject({ version: 2, save: { state: 'none' } });
+  });
+
   it('keeps the version that serves when the file is broken, and the next good save clears it', () => {
     const broken = after(SNAPSHOT, { event: 'broken', ...REPORT, version: 1 });
     expect(broken).toMatchObject({ version: 1, operation: 'create', broken: { line: 3 }, save: { state: 'broken' } });

@@ -51,8 +51,11 @@ export function follow(lab: LabState, event: LiveEvent): LabState {
     }
     case 'reloading':
       return { ...lab, save: { state: 'reloading' } };
-    case 'reloaded':
-      return { ...lab, ...event, broken: null, save: { state: 'reloaded', ms: event.total_ms, changed: event.changed } };
+    case 'reloaded': {
+      // The first version of all is the start of the backend, not a save.
+      const save: Save = lab.version === null ? { state: 'none' } : { state: 'reloaded', ms: event.total_ms, changed: event.changed };
+      return { ...lab, ...event, broken: null, save };
+    }
     case 'broken':
       return { ...lab, version: event.version, broken: event, save: { state: 'broken' } };
     case 'engine':
