@@ -1,4 +1,4 @@
-import { Component, ElementRef, Injectable, computed, inject, input, signal, viewChildren } from '@angular/core';
+import { Component, ElementRef, Injectable, Injector, afterNextRender, computed, inject, input, signal, viewChildren } from '@angular/core';
 import { Icon, IconName } from './shared/icon';
 
 export const TABS = [
@@ -21,6 +21,7 @@ const GROUPS: Record<'wide' | 'narrow', Tab[][]> = {
 /** Which tabs there are at this width, and which is open in each group. */
 @Injectable({ providedIn: 'root' })
 export class Tabs {
+  private readonly injector = inject(Injector);
   private readonly query = matchMedia('(min-width: 1200px)');
   private readonly opened = signal<readonly Tab[]>(['run']);
   readonly wide = signal(this.query.matches);
@@ -36,7 +37,10 @@ export class Tabs {
   }
 
   show(tab: Tab): void {
+    if (this.groups().some((group) => this.open(group) === tab)) return;
     this.opened.update((opened) => [...opened.filter((other) => other !== tab), tab]);
+    const toTop = () => [window, document.getElementById(`panel-${tab}`)].forEach((scrolls) => scrolls?.scrollTo(0, 0));
+    afterNextRender(toTop, { injector: this.injector });
   }
 }
 

@@ -1,4 +1,4 @@
-import { Component, computed, inject } from '@angular/core';
+import { Component, computed, effect, inject } from '@angular/core';
 import { Changed } from '../contract';
 import { duration } from '../shared/format';
 import { Icon, IconName } from '../shared/icon';
@@ -56,6 +56,12 @@ export class LiveBar {
     }
     return { icon: 'eye', tone: 'calm', text: `Watching ${file}`, more: version === null ? '' : `Version ${version}` };
   });
+
+  constructor() {
+    // What is wrong is seen in the browser's tab, too.
+    const name = document.title;
+    effect(() => (document.title = this.words().tone === 'bad' ? `${this.words().text} – ${name}` : name));
+  }
 }
 
 /** What a save changed, in a few words. */

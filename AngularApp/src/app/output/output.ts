@@ -8,13 +8,13 @@ import { Copy } from '../shared/copy';
   imports: [Copy],
   template: `
     <header class="head"><h2>Output</h2>
-      @if (lines().length) {
+      @if (parts().length) {
         <lab-copy [text]="text" /><button type="button" class="quiet" (click)="clear()">Clear</button>
       }
     </header>
-    @if (lines().length) {
-      <pre class="block" tabindex="0" aria-label="Output of the backend">@for (line of lines(); track $index) {@if (line.first) {<span class="tag">{{ line.request === null ? 'outside a request' : 'request ' + line.request }}
-</span>}{{ line.line }}
+    @if (parts().length) {
+      <pre class="block" tabindex="0" aria-label="Output of the backend">@for (part of parts(); track $index) {<span class="tag">{{ part.request === null ? 'outside a request' : 'request ' + part.request }}
+</span>{{ part.lines.join('\n') }}
 }</pre>
     } @else {
       <p class="empty">What the code prints appears here, and in the backend’s terminal.</p>
@@ -23,9 +23,15 @@ import { Copy } from '../shared/copy';
 })
 export class Output {
   private readonly output = inject(Runs).output;
-  protected readonly lines = computed(() =>
-    this.output().map((line, index, all) => ({ ...line, first: index === 0 || all[index - 1].request !== line.request })),
-  );
+  /** The lines, those of one request that follow each other together. */
+  protected readonly parts = computed(() => {
+    const parts: { request: number | null; lines: string[] }[] = [];
+    for (const { request, line } of this.output()) {
+      if (parts.at(-1)?.request !== request) parts.push({ request, lines: [] });
+      parts.at(-1)!.lines.push(line);
+    }
+    return parts;
+  });
   protected readonly text = () => this.output().map(({ line }) => line).join('\n');
   protected clear(): void {
     this.output.set([]);

@@ -42,6 +42,11 @@ export const MEMBER_TYPES = ['user', 'group', 'serviceAccount'] as const;
 /** Operations that must never run without being asked for: they destroy, or let people in. */
 export const NEVER_BY_ITSELF = new Set(['delete', 'recover', 'setIAM']);
 
+/** Whether the code of an operation may send SQL: querySQL's does, and one of the learner's own may. */
+export function mayHoldSql(key: string): boolean {
+  return key === 'querySQL' || !(key in OPERATIONS);
+}
+
 /** The panel that is pinned by hand in src/environments, or null. */
 export function pinned(tables: typeof environment.regularTables = environment.regularTables): Operation | null {
   const title = 'Pinned form';

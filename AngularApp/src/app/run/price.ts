@@ -4,6 +4,7 @@ import { LiveStore } from '../live/live-store';
 import { Code } from '../shared/code';
 import { bytes, money } from '../shared/format';
 import { FormStore } from './form-store';
+import { mayHoldSql } from './operations';
 
 /** What the SQL of the active operation would read and cost, asked by dry run before it runs. */
 @Component({
@@ -35,8 +36,8 @@ export class Price {
   private readonly priced = resource({
     params: () => {
       const { operation, hash, engine, link } = this.lab();
-      const ready = link === 'up' && operation === 'querySQL' && (engine === 'up' || engine === 'cloud');
-      return ready ? { hash, data: this.form.data() } : undefined;
+      const ready = link === 'up' && (engine === 'up' || engine === 'cloud');
+      return ready && operation !== null && mayHoldSql(operation) ? { hash, data: this.form.data() } : undefined;
     },
     loader: ({ params }) => this.api.price(params.data).catch(() => ({ statements: [] })),
   });

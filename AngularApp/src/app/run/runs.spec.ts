@@ -54,6 +54,23 @@ describe('Runs', () => {
     expect(runs.shown()).toMatchObject({ complete: true, answer: 'Created.', printed: ['a'], changes: [{ what: 'created' }] });
   });
 
+  it('shows what is printed while it runs, and reads a record that was not closed once more', async () => {
+    const { runs, events, started, answer, record, http } = lab();
+    void runs.submit();
+    started(1);
+    events.next({ event: 'printed', request: 1, line: 'one' });
+    events.next({ event: 'printed', request: null, line: 'elsewhere' });
+    await vi.waitFor(() => expect(runs.shown()!.printed).toEqual(['one']));
+    expect(runs.output().map(({ line }) => line)).toEqual(['one', 'elsewhere']);
+    await answer('Created.');
+    await record(1, { status: 'running', ms: null });
+    expect(runs.shown()).toMatchObject({ status: 'done', complete: false });
+    events.next({ event: 'finished', request: 1, client: null, status: 'done', ms: 7 });
+    await record(1, { printed: ['one'], ms: 7 });
+    expect(runs.shown()).toMatchObject({ status: 'done', complete: true, ms: 7 });
+    http.verify();
+  });
+
   it('shows an error as what it is', async () => {
     const { runs, answer, record } = lab();
     void runs.submit();

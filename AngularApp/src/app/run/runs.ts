@@ -30,8 +30,14 @@ export interface Run {
   complete: boolean;
 }
 
+interface Printed {
+  request: number | null;
+  line: string;
+}
+
 const KEPT = 50;
 const LINES = 5000;
+const FRAME = 16; // ms
 
 /** What was run: the history, the run that is looked at, and running it. */
 @Injectable({ providedIn: 'root' })
@@ -61,7 +67,8 @@ export class Runs {
   readonly ended = signal(0);
   readonly againOnSave = signal(false);
   /** Lines of the whole backend, newest last. */
-  readonly output = signal<readonly { request: number | null; line: string }[]>([]);
+  readonly output = signal<readonly Printed[]>([]);
+  private readonly lines: Printed[] = [];
 
   constructor() {
     this.live.events.pipe(takeUntilDestroyed()).subscribe((event) => this.follow(event));
@@ -132,17 +139,27 @@ export class Runs {
       case 'started':
         return this.started(event);
       case 'printed':
-        this.output.update((lines) => [...lines, event].slice(-LINES));
-        return this.change((run) => run.request === event.request && run.request !== null && !run.complete,
-          (run) => ({ printed: [...run.printed, event.line].slice(-LINES) }));
+        if (this.lines.push(event) === 1) setTimeout(() => this.flush(), FRAME);
+        return;
       case 'call':
         return this.change((run) => run.request === event.request && !run.complete, (run) => ({ calls: [...run.calls, event.call] }));
       case 'finished':
+        this.flush();
         this.ended.update((count) => count + 1);
         return this.finished(event.request, event.status, event.ms);
       case 'reloaded':
         return this.reloaded(event.operation);
     }
+  }
+
+  /** Show the lines that were printed since the last time: a program may print faster than a page can be drawn. */
+  private flush(): void {
+    const lines = this.lines.splice(0);
+    if (!lines.length) return;
+    this.output.update((all) => [...all, ...lines].slice(-LINES));
+    const printing = new Set(lines.map(({ request }) => request));
+    this.change((run) => run.request !== null && printing.has(run.request) && !run.complete,
+      (run) => ({ printed: [...run.printed, ...lines.filter(({ request }) => request === run.request).map(({ line }) => line)].slice(-LINES) }));
   }
 
   private started({ request, client, operation, version, hash, time }: LiveEvent & { event: 'started' }): void {
@@ -155,7 +172,7 @@ export class Runs {
     // The answer of an own run is still on its way; it ends the run.
     this.change((run) => run.request === request, (run) => (run.own && status !== 'cancelled' ? { ms } : { status, ms }));
     const run = this.all().find((run) => run.request === request);
-    if (run && !run.own && run === this.shown()) this.complete(run);
+    if (run && run.status !== 'running' && (run.own || run === this.shown())) void this.complete(run);
   }
 
   private reloaded(operation: string | null): void {
@@ -181,6 +198,9 @@ export class Runs {
 }
 
 function recorded(run: Run, record: RequestRecord): Partial<Run> {
-  const { answer, error, printed, calls, changes, operation, version, hash, status, ms } = record;
-  return { answer: run.answer ?? answer, error, printed, calls, changes, operation, version, hash, status, ms, complete: status !== 'running' };
+  const { answer, error, printed, calls, changes, operation, version, hash, ms } = record;
+  // The answer may be here before its record is closed; the end of the request is told, and the record read once more.
+  const complete = record.status !== 'running';
+  const status = complete ? record.status : run.status;
+  return { answer: run.answer ?? answer, error, printed, calls, changes, operation, version, hash, status, ms: ms ?? run.ms, complete };
 }

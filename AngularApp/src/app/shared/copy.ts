@@ -7,19 +7,23 @@ import { Icon } from './icon';
   imports: [Icon],
   template: `
     <button type="button" class="quiet" (click)="copy()">
-      <lab-icon [name]="copied() ? 'check' : 'copy'" /><span aria-live="polite">{{ copied() ? 'Copied' : label() }}</span>
+      <lab-icon [name]="told() === 'Copied' ? 'check' : 'copy'" /><span aria-live="polite">{{ told() ?? label() }}</span>
     </button>
   `,
 })
 export class Copy {
   readonly text = input.required<string | (() => string)>();
   readonly label = input('Copy');
-  protected readonly copied = signal(false);
+  protected readonly told = signal<string | null>(null);
 
   protected async copy(): Promise<void> {
     const text = this.text();
-    await navigator.clipboard.writeText(typeof text === 'string' ? text : text());
-    this.copied.set(true);
-    setTimeout(() => this.copied.set(false), 2000);
+    try {
+      await navigator.clipboard.writeText(typeof text === 'string' ? text : text());
+      this.told.set('Copied');
+    } catch {
+      this.told.set('Not allowed here'); // by the browser: without focus, or at an address other than this machine's
+    }
+    setTimeout(() => this.told.set(null), 2000);
   }
 }
