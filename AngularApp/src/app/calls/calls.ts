@@ -23,7 +23,12 @@ export class Calls {
   protected readonly calls = computed(() => {
     const calls = this.run()?.calls ?? [];
     const whole = Math.max(1, this.run()?.ms ?? 0, ...calls.map((call) => call.at_ms + call.ms));
-    return calls.map((call) => ({ ...call, from: (100 * call.at_ms) / whole, width: Math.max(0.8, (100 * call.ms) / whole) }));
+    return calls.map((call) => ({
+      ...call,
+      pieces: call.path.split(/(?<=\/)/), // a long path is broken after a slash
+      from: (100 * call.at_ms) / whole,
+      width: Math.max(0.8, (100 * call.ms) / whole),
+    }));
   });
   protected readonly spent = computed(() => this.calls().reduce((sum, call) => sum + call.ms, 0));
 
