@@ -16,9 +16,18 @@ after(() => Promise.all([lab?.remove(), browser?.close()]));
 
 async function check(page: Page, state: string): Promise<void> {
   // Animations end first: a colour on its way is no colour.
-  await page.evaluate(() => Promise.all(document.getAnimations().filter((one) => one.effect?.getTiming().iterations !== Infinity).map((one) => one.finished.catch(() => 0))));
+  await page.evaluate(() =>
+    Promise.all(
+      document
+        .getAnimations()
+        .filter((one) => one.effect?.getTiming().iterations !== Infinity)
+        .map((one) => one.finished.catch(() => 0)),
+    ),
+  );
   const found = await page.evaluate(async () => {
-    const { violations } = await (window as any).axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] });
+    const { violations } = await (window as any).axe.run(document, {
+      runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+    });
     return violations.flatMap(({ id, nodes }: any) => nodes.map((node: any) => `${id}: ${node.target.join(' ')} ${node.failureSummary}`));
   });
   assert.deepEqual(found, [], state);
@@ -85,7 +94,13 @@ for (const width of [320, 800, 1600]) {
       await table.fill('states');
       await submit.click();
       await done();
-      for (const [digit, name] of [[2, 'Calls'], [3, 'Output'], [4, 'History'], [5, 'Catalog'], [6, 'Guide']] as const) {
+      for (const [digit, name] of [
+        [2, 'Calls'],
+        [3, 'Output'],
+        [4, 'History'],
+        [5, 'Catalog'],
+        [6, 'Guide'],
+      ] as const) {
         await page.keyboard.press(`Alt+Digit${digit}`);
         const panel = page.getByRole('tabpanel', { name });
         await panel.getByRole('heading').first().waitFor();

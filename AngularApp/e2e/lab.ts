@@ -33,7 +33,17 @@ export class Lab {
   }
 
   async launch(port: number): Promise<void> {
-    const flags = ['--port', String(port), '--tables', this.tables, '--data-dir', join(this.folder, 'data'), '--cache-dir', join(ROOT, '.cache'), '--no-open'];
+    const flags = [
+      '--port',
+      String(port),
+      '--tables',
+      this.tables,
+      '--data-dir',
+      join(this.folder, 'data'),
+      '--cache-dir',
+      join(ROOT, '.cache'),
+      '--no-open',
+    ];
     const child = spawn(PYTHON, [join(ROOT, 'tornado_server.py'), ...flags], { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
     this.process = child;
     const said: string[] = [];
@@ -111,7 +121,9 @@ export class Lab {
   async makeBucket(name: string): Promise<void> {
     const { addresses } = await this.event(({ event }) => event === 'snapshot');
     const made = await fetch(`${addresses.storage}/storage/v1/b?project=lab-project`, {
-      method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ name }),
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ name }),
     });
     assert.ok(made.ok, await made.text());
   }
@@ -133,17 +145,27 @@ export interface Look {
 }
 
 /** Open the page; what it must never do (ask another host, break its policy, throw) fails the test when it is closed. */
-export async function open(browser: Browser, url: string, { width = 800, height = 900, dark = false }: Look = {}): Promise<Page & { done(): Promise<void> }> {
+export async function open(
+  browser: Browser,
+  url: string,
+  { width = 800, height = 900, dark = false }: Look = {},
+): Promise<Page & { done(): Promise<void> }> {
   const context = await browser.newContext({
-    viewport: { width, height }, colorScheme: dark ? 'dark' : 'light', permissions: ['clipboard-read', 'clipboard-write'],
+    viewport: { width, height },
+    colorScheme: dark ? 'dark' : 'light',
+    permissions: ['clipboard-read', 'clipboard-write'],
   });
   const page = await context.newPage();
   page.setDefaultTimeout(20_000);
   const wrong: string[] = [];
   page.on('pageerror', (error) => wrong.push(String(error)));
-  page.on('request', (request) => new URL(request.url()).host === new URL(url).host || request.url().startsWith('data:') || wrong.push(request.url()));
+  page.on(
+    'request',
+    (request) => new URL(request.url()).host === new URL(url).host || request.url().startsWith('data:') || wrong.push(request.url()),
+  );
   page.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type()) && !/Failed to load resource|WebSocket connection/.test(message.text())) wrong.push(message.text());
+    if (['error', 'warning'].includes(message.type()) && !/Failed to load resource|WebSocket connection/.test(message.text()))
+      wrong.push(message.text());
   });
   await page.goto(url);
   const done = async () => {

@@ -90,7 +90,9 @@ describe('a run', () => {
   test('a double click is one request', async () => {
     const { submit, result } = await look();
     lab.save(own('self.n = getattr(self, "n", 0) + 1\ntime.sleep(0.3)\nreturn f"call {self.n}"'));
-    await parts(page).bar.getByText(/^Reloaded/).waitFor();
+    await parts(page)
+      .bar.getByText(/^Reloaded/)
+      .waitFor();
     await submit.dblclick();
     await result.getByText('call 1').waitFor();
     await submit.click();
@@ -172,7 +174,10 @@ describe('a run', () => {
     await result.getByRole('button', { name: 'Chart' }).click();
     await result.locator('canvas').waitFor();
     await result.getByText('The numbers').click();
-    await result.getByRole('cell', { name: /stackoverflow.com/ }).first().waitFor();
+    await result
+      .getByRole('cell', { name: /stackoverflow.com/ })
+      .first()
+      .waitFor();
   });
 });
 
@@ -197,7 +202,11 @@ describe('the panels', () => {
     await table.fill('guided');
     await submit.click();
     await result.getByText('Created table').or(result.getByText('exists already')).waitFor();
-    await guide.locator('li.done').getByRole('button', { name: /create/i }).first().waitFor();
+    await guide
+      .locator('li.done')
+      .getByRole('button', { name: /create/i })
+      .first()
+      .waitFor();
     await guide.getByRole('button', { name: 'Reset to the start' }).click();
     await page.getByRole('button', { name: 'Replace tables.py' }).click();
     await guide.getByText(/was kept as/).waitFor();

@@ -5,14 +5,17 @@ import type { Page } from 'playwright-core';
 import { FINAL, Lab, launchBrowser, own, parts } from './lab.ts';
 
 const BUILT = join(import.meta.dirname, '..', 'dist', 'browser');
-const ROWS = own('name = data["tableName"]\nreturn {"rows": [[["id", i], ["name", f"{name} {i}"]] for i in range(100000)], "schema": ["id", "name"]}');
+const ROWS = own(
+  'name = data["tableName"]\nreturn {"rows": [[["id", i], ["name", f"{name} {i}"]] for i in range(100000)], "schema": ["id", "name"]}',
+);
 const PHONE = { offline: false, latency: 150, downloadThroughput: 1_600_000 / 8, uploadThroughput: 750_000 / 8 };
 
 const browser = await launchBrowser();
 const lab = await Lab.start();
 
 const median = (numbers: number[]) => numbers.toSorted((one, other) => one - other)[numbers.length >> 1];
-const tell = (what: string, value: number, unit: string) => console.log(`${what.padEnd(64)}${value.toFixed(unit ? 0 : 3).padStart(8)} ${unit}`);
+const tell = (what: string, value: number, unit: string) =>
+  console.log(`${what.padEnd(64)}${value.toFixed(unit ? 0 : 3).padStart(8)} ${unit}`);
 
 async function five<T>(width: number, slow: boolean, work: (page: Page) => Promise<T>): Promise<T[]> {
   const found: T[] = [];
@@ -51,10 +54,17 @@ async function visit(page: Page): Promise<{ paint: number; shift: number; blocke
 async function save(page: Page): Promise<number> {
   await page.goto(lab.url);
   await page.getByText('Watching tables.py').waitFor();
-  const shown = page.evaluate(() => new Promise<number>((resolve) => {
-    const bar = document.querySelector('lab-live-bar')!;
-    new MutationObserver(() => bar.textContent!.includes('Reloaded in') && resolve(Date.now())).observe(bar, { subtree: true, childList: true, characterData: true });
-  }));
+  const shown = page.evaluate(
+    () =>
+      new Promise<number>((resolve) => {
+        const bar = document.querySelector('lab-live-bar')!;
+        new MutationObserver(() => bar.textContent!.includes('Reloaded in') && resolve(Date.now())).observe(bar, {
+          subtree: true,
+          childList: true,
+          characterData: true,
+        });
+      }),
+  );
   await page.evaluate(() => 0); // the observer is there
   const began = Date.now();
   lab.save(lab.source + '\n# saved');
@@ -77,7 +87,11 @@ async function rows(page: Page): Promise<number> {
 const index = readFileSync(join(BUILT, 'index.html'), 'utf8');
 const scripts = [...index.matchAll(/(?:src|href)="([^"]+\.js)"/g)].map(([, name]) => statSync(join(BUILT, name + '.br')).size);
 tell('first scripts, compressed', scripts.reduce((one, other) => one + other) / 1000, 'kB');
-for (const [name, width, slow] of [['1600 px', 1600, false], ['800 px', 800, false], ['a slow phone', 400, true]] as const) {
+for (const [name, width, slow] of [
+  ['1600 px', 1600, false],
+  ['800 px', 800, false],
+  ['a slow phone', 400, true],
+] as const) {
   const visits = await five(width, slow, visit);
   tell(`${name}: largest contentful paint`, median(visits.map(({ paint }) => paint)), 'ms');
   tell(`${name}: layout shift`, median(visits.map(({ shift }) => shift)), '');

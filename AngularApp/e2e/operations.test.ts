@@ -23,8 +23,16 @@ const CASES: Case[] = [
   { operation: 'setIAM', given: exists, answer: () => '1 owner(s)' },
   { operation: 'updateDesc', given: exists, answer: () => 'FIPS codes of the states' },
   { operation: 'updateExpiration', given: exists, answer: () => 'expires in five days' },
-  { operation: 'copySingle', given: async (lab, table) => (await gone(lab, 'Copied_Table'), exists(lab, table)), answer: () => 'to Copied_Table: 0 rows' },
-  { operation: 'copyMultiple', given: async (lab, table) => (await gone(lab, 'Merged_Table'), exists(lab, table)), answer: () => 'into Merged_Table: 57 rows' },
+  {
+    operation: 'copySingle',
+    given: async (lab, table) => (await gone(lab, 'Copied_Table'), exists(lab, table)),
+    answer: () => 'to Copied_Table: 0 rows',
+  },
+  {
+    operation: 'copyMultiple',
+    given: async (lab, table) => (await gone(lab, 'Merged_Table'), exists(lab, table)),
+    answer: () => 'into Merged_Table: 57 rows',
+  },
   { operation: 'delete', given: exists, answer: (table) => `Deleted table Tables_Dataset.${table}.` },
   { operation: 'recover', given: exists, answer: () => 'to Recovered_Table: 0 rows' },
   { operation: 'querySDK', answer: () => '10 rows', look: sees('Alabama') },
@@ -60,7 +68,10 @@ async function byKeyboard(page: Page, operation: string, table: string): Promise
   await page.keyboard.press(operation === 'querySDK' ? 'Control+Enter' : 'Enter');
 }
 
-for (const [how, act] of [['mouse', byMouse], ['keyboard', byKeyboard]] as const) {
+for (const [how, act] of [
+  ['mouse', byMouse],
+  ['keyboard', byKeyboard],
+] as const) {
   describe(`by ${how}`, () => {
     for (const { operation, given, answer, look } of CASES) {
       test(operation, async () => {

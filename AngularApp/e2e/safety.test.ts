@@ -25,7 +25,11 @@ test('a foreign page can neither run code nor listen nor read', async () => {
   const page = await (await browser.newContext()).newPage();
   await page.goto(`http://127.0.0.1:${(foreign.address() as AddressInfo).port}/`);
   const tried = await page.evaluate(async (url) => {
-    const attempt = (options: RequestInit, path = '/') => fetch(url + path, options).then(async (reply) => reply.type + (await reply.text()), () => 'refused');
+    const attempt = (options: RequestInit, path = '/') =>
+      fetch(url + path, options).then(
+        async (reply) => reply.type + (await reply.text()),
+        () => 'refused',
+      );
     return {
       json: await attempt({ method: 'POST', headers: { 'Content-Type': 'application/json' }, body: '{}' }),
       simple: await attempt({ method: 'POST', mode: 'no-cors', headers: { 'Content-Type': 'text/plain' }, body: '{}' }),

@@ -28,7 +28,12 @@ await picture('wide', { width: 1600, height: 900 }, async (page) => {
   await page.getByRole('tab', { name: 'Calls' }).click();
 });
 await picture('broken', { width: 800, height: 640, dark: true }, async (page) => {
-  lab.save(FINAL.replace('return {"bindings": [{**binding, "members": sorted(binding["members"])}', 'return {"bindings": [{**binding, "members": sorted(binding["members"]}'));
+  lab.save(
+    FINAL.replace(
+      'return {"bindings": [{**binding, "members": sorted(binding["members"])}',
+      'return {"bindings": [{**binding, "members": sorted(binding["members"]}',
+    ),
+  );
   await page.locator('lab-mistake').waitFor();
 });
 await lab.turnOn('querySQL');
@@ -37,7 +42,13 @@ await picture('plot', { width: 800, height: 720 }, async (page) => {
   await submit.click();
   await result.getByRole('button', { name: 'Chart' }).click();
 });
-await lab.run('setIAM', { tableName: 'states', emails: [['user', 'ada@example.com'], ['group', 'data-team@example.com']] });
+await lab.run('setIAM', {
+  tableName: 'states',
+  emails: [
+    ['user', 'ada@example.com'],
+    ['group', 'data-team@example.com'],
+  ],
+});
 await lab.turnOn('getIAM');
 await picture('policy', { width: 800, height: 640, dark: true }, async (page) => {
   const { table, submit, result } = parts(page);

@@ -20,11 +20,21 @@ const KEYS = [
   template: `
     <dialog #dialog class="help" aria-labelledby="help-title">
       <h2 id="help-title">How this works</h2>
-      <p>Edit <code>tables.py</code> in your editor and save: the new code is live at once. The form here is that of the operation that is on in <code>env</code>. Submit runs it, and the answer, the output and every call to BigQuery appear on this page.</p>
+      <p>
+        Edit <code>tables.py</code> in your editor and save: the new code is live at once. The form here is that of the operation that is on
+        in <code>env</code>. Submit runs it, and the answer, the output and every call to BigQuery appear on this page.
+      </p>
       <h3>Keys</h3>
       <dl class="keys">
         @for (key of keys; track key.what) {
-          <div><dt>@for (name of key.keys; track name) {<kbd>{{ name }}</kbd>}</dt><dd>{{ key.what }}</dd></div>
+          <div>
+            <dt>
+              @for (name of key.keys; track name) {
+                <kbd>{{ name }}</kbd>
+              }
+            </dt>
+            <dd>{{ key.what }}</dd>
+          </div>
         }
       </dl>
       <button type="button" class="primary" (click)="dialog.close()">Close</button>

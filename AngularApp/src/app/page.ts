@@ -55,7 +55,8 @@ export class Page {
     if (event.key === 'Enter' && control) this.submit();
     else if (event.key === 'Escape' && this.runs.running()) void this.runs.cancel();
     else if (event.altKey && !control && /^Digit[1-6]$/.test(event.code)) this.go(TABS[Number(event.code[5]) - 1].id);
-    else if (event.key === '/' && !control && !isTyping(event.target)) this.host.querySelector<HTMLElement>('[role=tabpanel]:not([hidden]) [data-filter]')?.focus();
+    else if (event.key === '/' && !control && !isTyping(event.target))
+      this.host.querySelector<HTMLElement>('[role=tabpanel]:not([hidden]) [data-filter]')?.focus();
     else if (event.key === '?' && !control && !isTyping(event.target)) this.help().open();
     else return;
     event.preventDefault();

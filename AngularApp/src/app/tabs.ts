@@ -51,8 +51,18 @@ export class Tabs {
   template: `
     <div role="tablist" [attr.aria-label]="label()" (keydown)="move($event)">
       @for (tab of shown(); track tab.id) {
-        <button #head type="button" role="tab" [id]="'tab-' + tab.id" [attr.aria-selected]="tab.id === open()" [attr.aria-controls]="tab.id === open() ? 'panel-' + tab.id : null"
-          [tabIndex]="tab.id === open() ? 0 : -1" (click)="tabs.show(tab.id)"><lab-icon [name]="tab.icon" /><span>{{ tab.label }}</span></button>
+        <button
+          #head
+          type="button"
+          role="tab"
+          [id]="'tab-' + tab.id"
+          [attr.aria-selected]="tab.id === open()"
+          [attr.aria-controls]="tab.id === open() ? 'panel-' + tab.id : null"
+          [tabIndex]="tab.id === open() ? 0 : -1"
+          (click)="tabs.show(tab.id)"
+        >
+          <lab-icon [name]="tab.icon" /><span>{{ tab.label }}</span>
+        </button>
       }
     </div>
   `,

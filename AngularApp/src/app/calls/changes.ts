@@ -14,15 +14,26 @@ import { Icon, IconName } from '../shared/icon';
       <ul>
         @for (change of read(); track $index) {
           <li>
-            <p><lab-icon [name]="change.icon" /><span class="path">{{ change.resource }}</span> <strong>{{ change.what }}</strong></p>
+            <p>
+              <lab-icon [name]="change.icon" /><span class="path">{{ change.resource }}</span> <strong>{{ change.what }}</strong>
+            </p>
             @if (change.short) {
-              <p class="values"><del>{{ change.before }}</del><span aria-hidden="true">→</span><ins>{{ change.after }}</ins></p>
+              <p class="values">
+                <del>{{ change.before }}</del
+                ><span aria-hidden="true">→</span><ins>{{ change.after }}</ins>
+              </p>
             } @else if (change.shown) {
               <details>
                 <summary>Before and after</summary>
                 <div class="pair">
-                  <div><h3>Before</h3><pre class="block" tabindex="0"><lab-code [code]="change.before" language="json" /></pre></div>
-                  <div><h3>After</h3><pre class="block" tabindex="0"><lab-code [code]="change.after" language="json" /></pre></div>
+                  <div>
+                    <h3>Before</h3>
+                    <pre class="block" tabindex="0"><lab-code [code]="change.before" language="json" /></pre>
+                  </div>
+                  <div>
+                    <h3>After</h3>
+                    <pre class="block" tabindex="0"><lab-code [code]="change.after" language="json" /></pre>
+                  </div>
                 </div>
               </details>
             }

@@ -3,7 +3,15 @@ import { filtered } from './catalog';
 
 const table = (name: string) => ({ table: name, type: 'TABLE', rows: 0, bytes: 0, expires: null });
 const CONTENTS: Catalog = {
-  projects: [{ project: 'p', datasets: [{ dataset: 'Tables_Dataset', tables: [table('states'), table('Copied_Table')] }, { dataset: 'other', tables: [] }] }],
+  projects: [
+    {
+      project: 'p',
+      datasets: [
+        { dataset: 'Tables_Dataset', tables: [table('states'), table('Copied_Table')] },
+        { dataset: 'other', tables: [] },
+      ],
+    },
+  ],
   buckets: [{ bucket: 'my-bucket', files: [{ name: 'shakespeare.csv', bytes: 1, updated: '' }] }],
 };
 
@@ -14,7 +22,9 @@ describe('filtering the catalog', () => {
 
   it('keeps what has the text in its name, and what it lies in', () => {
     const found = filtered(CONTENTS, 'copied')!;
-    expect(found.projects[0].datasets.map(({ dataset, tables }) => [dataset, tables.map(({ table }) => table)])).toEqual([['Tables_Dataset', ['Copied_Table']]]);
+    expect(found.projects[0].datasets.map(({ dataset, tables }) => [dataset, tables.map(({ table }) => table)])).toEqual([
+      ['Tables_Dataset', ['Copied_Table']],
+    ]);
     expect(found.buckets).toEqual([]);
   });
 

@@ -29,7 +29,9 @@ export class TableView {
   });
   protected readonly parts = computed(() => this.name().split('.'));
   protected readonly schema = computed(() => flat(this.shown()?.schema ?? []));
-  protected readonly cells = computed(() => (this.shown()?.preview?.rows ?? []).map((row) => row.map((value) => (value === null ? null : pretty(value)))));
+  protected readonly cells = computed(() =>
+    (this.shown()?.preview?.rows ?? []).map((row) => row.map((value) => (value === null ? null : pretty(value)))),
+  );
 
   constructor() {
     effect(() => {

@@ -17,7 +17,9 @@ const ICONS: Record<Run['status'], IconName> = { running: 'spin', done: 'check',
         @for (run of rows(); track run.key) {
           <li>
             <button type="button" [attr.aria-pressed]="run === runs.shown()" (click)="choose(run)">
-              <span class="mark {{ run.status }}"><lab-icon [name]="icons[run.status]" /><span class="sr">{{ run.status }}</span></span>
+              <span class="mark {{ run.status }}"
+                ><lab-icon [name]="icons[run.status]" /><span class="sr">{{ run.status }}</span></span
+              >
               <strong>{{ run.operation ?? 'no operation' }}</strong>
               <span class="what">{{ run.data.tableName || run.data.browse }}</span>
               <span class="facts">

@@ -2,14 +2,39 @@ import { TestBed } from '@angular/core/testing';
 import { LiveEvent, Report } from '../contract';
 import { LabState, LiveStore, UNKNOWN, follow } from './live-store';
 
-const REPORT: Report = { kind: 'SyntaxError', message: 'invalid syntax', file: 'tables.py', line: 3, column: 1, traceback: '', frame: [], marks: null };
+const REPORT: Report = {
+  kind: 'SyntaxError',
+  message: 'invalid syntax',
+  file: 'tables.py',
+  line: 3,
+  column: 1,
+  traceback: '',
+  frame: [],
+  marks: null,
+};
 const SNAPSHOT: LiveEvent & { event: 'snapshot' } = {
-  event: 'snapshot', boot: 'a', version: 1, hash: 'h1', operation: 'create', on: ['create'], operations: ['create', 'delete'],
-  broken: null, engine: 'up', project: 'lab-project', cloud: false, file: 'tables.py',
+  event: 'snapshot',
+  boot: 'a',
+  version: 1,
+  hash: 'h1',
+  operation: 'create',
+  on: ['create'],
+  operations: ['create', 'delete'],
+  broken: null,
+  engine: 'up',
+  project: 'lab-project',
+  cloud: false,
+  file: 'tables.py',
 };
 const RELOADED: LiveEvent = {
-  event: 'reloaded', version: 2, hash: 'h2', operation: 'delete', on: ['delete'], operations: ['create', 'delete'],
-  changed: { added: [], changed: ['my_bigquery_client.env'], removed: [] }, total_ms: 4,
+  event: 'reloaded',
+  version: 2,
+  hash: 'h2',
+  operation: 'delete',
+  on: ['delete'],
+  operations: ['create', 'delete'],
+  changed: { added: [], changed: ['my_bigquery_client.env'], removed: [] },
+  total_ms: 4,
 };
 
 function after(...events: LiveEvent[]): LabState {
@@ -23,11 +48,18 @@ describe('the lab as the live stream tells it', () => {
 
   it('follows a save', () => {
     expect(after(SNAPSHOT, { event: 'reloading' }).save).toEqual({ state: 'reloading' });
-    expect(after(SNAPSHOT, { event: 'reloading' }, RELOADED)).toMatchObject({ operation: 'delete', hash: 'h2', save: { state: 'reloaded', ms: 4 } });
+    expect(after(SNAPSHOT, { event: 'reloading' }, RELOADED)).toMatchObject({
+      operation: 'delete',
+      hash: 'h2',
+      save: { state: 'reloaded', ms: 4 },
+    });
   });
 
   it('takes the first version of a backend that starts for no save', () => {
-    expect(after({ ...SNAPSHOT, version: null, hash: null, operation: null, on: [] }, RELOADED)).toMatchObject({ version: 2, save: { state: 'none' } });
+    expect(after({ ...SNAPSHOT, version: null, hash: null, operation: null, on: [] }, RELOADED)).toMatchObject({
+      version: 2,
+      save: { state: 'none' },
+    });
   });
 
   it('keeps the version that serves when the file is broken, and the next good save clears it', () => {

@@ -3,11 +3,7 @@ import { Subject } from 'rxjs';
 import { Changed, Engine, LiveEvent, Report } from '../contract';
 
 /** What became of the last save that this page has seen. */
-export type Save =
-  | { state: 'none' }
-  | { state: 'reloading' }
-  | { state: 'reloaded'; ms: number; changed: Changed }
-  | { state: 'broken' };
+export type Save = { state: 'none' } | { state: 'reloading' } | { state: 'reloaded'; ms: number; changed: Changed } | { state: 'broken' };
 
 /** What the page knows about the lab, from the live stream alone. */
 export interface LabState {

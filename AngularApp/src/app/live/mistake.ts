@@ -10,7 +10,12 @@ import { Icon } from '../shared/icon';
   template: `
     @let it = report();
     <section class="card bad" role="alert">
-      <h2><lab-icon name="warning" />{{ it.kind }}@if (it.line !== null) {<span class="faint"> {{ fileName() }}, line {{ it.line }}</span>}</h2>
+      <h2>
+        <lab-icon name="warning" />{{ it.kind }}
+        @if (it.line !== null) {
+          <span class="faint"> {{ fileName() }}, line {{ it.line }}</span>
+        }
+      </h2>
       <p class="message">{{ it.message }}</p>
       @if (it.frame.length) {
         <lab-code-frame [frame]="it.frame" [marks]="it.marks" />

@@ -7,14 +7,19 @@ import { Copy } from '../shared/copy';
   selector: 'lab-output',
   imports: [Copy],
   template: `
-    <header class="head"><h2>Output</h2>
+    <header class="head">
+      <h2>Output</h2>
       @if (parts().length) {
         <lab-copy [text]="text" /><button type="button" class="quiet" (click)="clear()">Clear</button>
       }
     </header>
     @if (parts().length) {
-      <pre class="block" tabindex="0" aria-label="Output of the backend">@for (part of parts(); track $index) {<span class="tag">{{ part.request === null ? 'outside a request' : 'request ' + part.request }}
-</span>{{ part.lines.join('\n') }}
+      <pre
+        class="block"
+        tabindex="0"
+        aria-label="Output of the backend"
+      >@for (part of parts(); track $index) {<span class="tag">{{ part.title }}
+</span>{{ part.text }}
 }</pre>
     } @else {
       <p class="empty">What the code prints appears here, and in the backend’s terminal.</p>
@@ -30,9 +35,15 @@ export class Output {
       if (parts.at(-1)?.request !== request) parts.push({ request, lines: [] });
       parts.at(-1)!.lines.push(line);
     }
-    return parts;
+    return parts.map(({ request, lines }) => ({
+      title: request === null ? 'outside a request' : `request ${request}`,
+      text: lines.join('\n'),
+    }));
   });
-  protected readonly text = () => this.output().map(({ line }) => line).join('\n');
+  protected readonly text = () =>
+    this.output()
+      .map(({ line }) => line)
+      .join('\n');
   protected clear(): void {
     this.output.set([]);
   }

@@ -8,12 +8,48 @@ describe('what an answer is', () => {
   });
 
   it('is rows with columns in the order of the schema', () => {
-    const answer = JSON.stringify({ rows: [[['url', 'a'], ['views', 3]], [['url', 'b'], ['views', 2]]], schema: ['url', 'views'] });
-    expect(view(answer)).toEqual({ kind: 'rows', columns: ['url', 'views'], rows: [['a', 3], ['b', 2]], numeric: [1] });
+    const answer = JSON.stringify({
+      rows: [
+        [
+          ['url', 'a'],
+          ['views', 3],
+        ],
+        [
+          ['url', 'b'],
+          ['views', 2],
+        ],
+      ],
+      schema: ['url', 'views'],
+    });
+    expect(view(answer)).toEqual({
+      kind: 'rows',
+      columns: ['url', 'views'],
+      rows: [
+        ['a', 3],
+        ['b', 2],
+      ],
+      numeric: [1],
+    });
   });
 
   it('can be plotted where a column has at least two numbers and nothing else but nulls', () => {
-    const rows = [[['a', 1], ['b', 1], ['c', null]], [['a', null], ['b', 'x'], ['c', null]], [['a', 2], ['b', 2], ['c', 5]]];
+    const rows = [
+      [
+        ['a', 1],
+        ['b', 1],
+        ['c', null],
+      ],
+      [
+        ['a', null],
+        ['b', 'x'],
+        ['c', null],
+      ],
+      [
+        ['a', 2],
+        ['b', 2],
+        ['c', 5],
+      ],
+    ];
     expect(view(JSON.stringify({ rows, schema: ['a', 'b', 'c'] }))).toMatchObject({ numeric: [0] });
     expect(view(JSON.stringify({ rows: [], schema: ['a'] }))).toMatchObject({ kind: 'rows', numeric: [] });
   });

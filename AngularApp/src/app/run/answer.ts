@@ -31,10 +31,7 @@ function isRows(value: unknown): value is { rows: [string, unknown][][]; schema:
 
 function isPolicy(value: unknown): value is { bindings: Binding[] } {
   const { bindings } = (value ?? {}) as { bindings?: unknown };
-  return (
-    Array.isArray(bindings) &&
-    bindings.every((binding) => typeof binding?.role === 'string' && Array.isArray(binding.members))
-  );
+  return Array.isArray(bindings) && bindings.every((binding) => typeof binding?.role === 'string' && Array.isArray(binding.members));
 }
 
 /** The columns whose every value is a number or absent, with at least two numbers. */

@@ -16,7 +16,12 @@ const TABLE: Fields = { name: 'table', emails: false, browse: false };
 
 export const OPERATIONS: Record<string, Operation> = {
   create: { ...TABLE, title: 'Create a table', about: 'Makes an empty table with four columns in Tables_Dataset.' },
-  setIAM: { ...TABLE, emails: true, title: 'Set who has access', about: 'Makes the people below owners of the table; everyone else may edit or view.' },
+  setIAM: {
+    ...TABLE,
+    emails: true,
+    title: 'Set who has access',
+    about: 'Makes the people below owners of the table; everyone else may edit or view.',
+  },
   getIAM: { ...TABLE, title: 'See who has access', about: 'Shows the roles that the table’s policy gives, and to whom.' },
   updateDesc: { ...TABLE, title: 'Change the description', about: 'Writes a description to the table and checks it.' },
   updateExpiration: { ...TABLE, title: 'Let it expire', about: 'Makes the table expire five days from now.' },
@@ -24,9 +29,27 @@ export const OPERATIONS: Record<string, Operation> = {
   copyMultiple: { ...TABLE, title: 'Merge two tables', about: 'Appends the table and a public one into Merged_Table.' },
   delete: { ...TABLE, title: 'Delete a table', about: 'Deletes the table. For seven days it can be recovered.' },
   recover: { ...TABLE, title: 'Recover a table', about: 'Deletes the table, then brings it back as Recovered_Table by time travel.' },
-  querySDK: { name: null, emails: false, browse: true, title: 'Browse rows', about: 'Reads a public table without SQL, in one of five ways.' },
-  querySQL: { name: null, emails: false, browse: false, title: 'Query with SQL', about: 'The ten most viewed questions about BigQuery on Stack Overflow.' },
-  export: { name: 'bucket', emails: false, browse: false, title: 'Export to a bucket', about: 'Writes a public table as CSV to Cloud Storage.' },
+  querySDK: {
+    name: null,
+    emails: false,
+    browse: true,
+    title: 'Browse rows',
+    about: 'Reads a public table without SQL, in one of five ways.',
+  },
+  querySQL: {
+    name: null,
+    emails: false,
+    browse: false,
+    title: 'Query with SQL',
+    about: 'The ten most viewed questions about BigQuery on Stack Overflow.',
+  },
+  export: {
+    name: 'bucket',
+    emails: false,
+    browse: false,
+    title: 'Export to a bucket',
+    about: 'Writes a public table as CSV to Cloud Storage.',
+  },
 };
 
 export const BROWSING = [

@@ -1,4 +1,16 @@
-import { Component, DestroyRef, ElementRef, afterNextRender, computed, effect, inject, input, linkedSignal, signal, viewChild } from '@angular/core';
+import {
+  Component,
+  DestroyRef,
+  ElementRef,
+  afterNextRender,
+  computed,
+  effect,
+  inject,
+  input,
+  linkedSignal,
+  signal,
+  viewChild,
+} from '@angular/core';
 import { BarChart } from 'echarts/charts';
 import { DataZoomComponent, GridComponent, TooltipComponent } from 'echarts/components';
 import { EChartsCoreOption, EChartsType, init, use } from 'echarts/core';
@@ -16,29 +28,48 @@ const FEW = 24;
   selector: 'lab-plot',
   template: `
     <div class="tools">
-      <label>Height <select [value]="value()" (change)="value.set(+$any($event.target).value)">
-        @for (column of view().numeric; track column) {
-          <option [value]="column">{{ view().columns[column] }}</option>
-        }
-      </select></label>
-      <label>Label <select [value]="label()" (change)="label.set(+$any($event.target).value)">
-        @for (column of view().columns; track $index) {
-          <option [value]="$index">{{ column }}</option>
-        }
-      </select></label>
+      <label
+        >Height
+        <select [value]="value()" (change)="value.set(+$any($event.target).value)">
+          @for (column of view().numeric; track column) {
+            <option [value]="column">{{ view().columns[column] }}</option>
+          }
+        </select></label
+      >
+      <label
+        >Label
+        <select [value]="label()" (change)="label.set(+$any($event.target).value)">
+          @for (column of view().columns; track $index) {
+            <option [value]="$index">{{ column }}</option>
+          }
+        </select></label
+      >
       @if (view().rows.length > most) {
         <span class="faint">The first {{ most }} rows</span>
       }
     </div>
-    <div #box class="grid-box" role="img" [attr.aria-label]="view().columns[value()] + ' by ' + view().columns[label()] + '; the numbers are in the table below'"></div>
+    <div
+      #box
+      class="grid-box"
+      role="img"
+      [attr.aria-label]="view().columns[value()] + ' by ' + view().columns[label()] + '; the numbers are in the table below'"
+    ></div>
     <details>
       <summary>The numbers</summary>
       <div class="scroll" tabindex="0" role="region" aria-label="The numbers">
         <table class="plain">
-          <thead><tr><th scope="col">{{ view().columns[label()] }}</th><th scope="col" class="number">{{ view().columns[value()] }}</th></tr></thead>
+          <thead>
+            <tr>
+              <th scope="col">{{ view().columns[label()] }}</th>
+              <th scope="col" class="number">{{ view().columns[value()] }}</th>
+            </tr>
+          </thead>
           <tbody>
             @for (bar of bars(); track $index) {
-              <tr><td>{{ bar.label }}</td><td class="number">{{ bar.value?.toLocaleString('en') }}</td></tr>
+              <tr>
+                <td>{{ bar.label }}</td>
+                <td class="number">{{ bar.value?.toLocaleString('en') }}</td>
+              </tr>
             }
           </tbody>
         </table>
@@ -52,14 +83,19 @@ export class Plot {
   protected readonly value = linkedSignal(() => this.view().numeric[0]);
   protected readonly label = linkedSignal(() => {
     const { columns, numeric } = this.view();
-    return Math.max(0, columns.findIndex((_, index) => !numeric.includes(index)));
+    return Math.max(
+      0,
+      columns.findIndex((_, index) => !numeric.includes(index)),
+    );
   });
   private readonly box = viewChild.required<ElementRef<HTMLElement>>('box');
   private readonly theme = inject(Theme);
   private readonly chart = signal<EChartsType | null>(null);
 
   protected readonly bars = computed(() =>
-    this.view().rows.slice(0, MOST).map((row) => ({ label: String(row[this.label()] ?? ''), value: row[this.value()] as number | null })),
+    this.view()
+      .rows.slice(0, MOST)
+      .map((row) => ({ label: String(row[this.label()] ?? ''), value: row[this.value()] as number | null })),
   );
 
   constructor() {
@@ -84,7 +120,10 @@ export class Plot {
     const bars = this.bars();
     const text = { color: faint, fontFamily: getComputedStyle(box).fontFamily };
     const labels = {
-      type: 'category', data: bars.map((bar) => bar.label), axisTick: { show: false }, axisLine: { lineStyle: { color: line } },
+      type: 'category',
+      data: bars.map((bar) => bar.label),
+      axisTick: { show: false },
+      axisLine: { lineStyle: { color: line } },
       axisLabel: { ...text, width: 160, overflow: 'truncate', formatter: short },
     };
     const values = { type: 'value', axisLabel: { ...text, hideOverlap: true }, splitLine: { lineStyle: { color: line } } };
@@ -98,10 +137,15 @@ export class Plot {
       dataZoom: lying ? [] : [{ type: 'slider', height: 20, bottom: 8, textStyle: text }],
       xAxis: lying ? values : labels,
       yAxis: lying ? { ...labels, inverse: true } : values,
-      series: [{
-        type: 'bar', name: this.view().columns[this.value()], data: bars.map((bar) => bar.value), barMaxWidth: 28,
-        itemStyle: { color: accent, borderRadius: lying ? [0, 3, 3, 0] : [3, 3, 0, 0] },
-      }],
+      series: [
+        {
+          type: 'bar',
+          name: this.view().columns[this.value()],
+          data: bars.map((bar) => bar.value),
+          barMaxWidth: 28,
+          itemStyle: { color: accent, borderRadius: lying ? [0, 3, 3, 0] : [3, 3, 0, 0] },
+        },
+      ],
     };
   }
 }

@@ -10,12 +10,15 @@ import { audience } from './answer';
   template: `
     @for (binding of read(); track $index) {
       <section class="binding">
-        <h3><code>{{ binding.role }}</code></h3>
+        <h3>
+          <code>{{ binding.role }}</code>
+        </h3>
         <ul>
           @for (member of binding.members; track $index) {
             <li [class.open]="member.open">
               @if (member.open) {
-                <lab-icon name="globe" /><strong>{{ member.name }}</strong><span>{{ member.open }}</span>
+                <lab-icon name="globe" /><strong>{{ member.name }}</strong
+                ><span>{{ member.open }}</span>
               } @else {
                 <span>{{ member.name }}</span><span class="faint">{{ member.kind }}</span>
               }

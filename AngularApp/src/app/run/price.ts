@@ -17,8 +17,10 @@ import { mayHoldSql } from './operations';
           @if (statement.error) {
             <span>The SQL is refused: {{ statement.error }}</span>
           } @else {
-            <span><strong>{{ bytes(statement.bytes ?? 0) }}</strong> to read, <strong>{{ money(statement.price_usd ?? 0) }}</strong>
-              {{ statement.billed === 'real' ? 'will be billed' : 'would be billed' }}</span>
+            <span
+              ><strong>{{ bytes(statement.bytes ?? 0) }}</strong> to read, <strong>{{ money(statement.price_usd ?? 0) }}</strong>
+              {{ statement.billed === 'real' ? 'will be billed' : 'would be billed' }}</span
+            >
           }
         </summary>
         <pre class="block" tabindex="0"><lab-code [code]="statement.sql" language="sql" /></pre>

@@ -20,7 +20,13 @@ import { count, pretty } from '../shared/format';
 
 ModuleRegistry.registerModules([
   CellStyleModule,
-  ClientSideRowModelModule, ColumnAutoSizeModule, LocaleModule, NumberFilterModule, QuickFilterModule, RowApiModule, TextFilterModule,
+  ClientSideRowModelModule,
+  ColumnAutoSizeModule,
+  LocaleModule,
+  NumberFilterModule,
+  QuickFilterModule,
+  RowApiModule,
+  TextFilterModule,
 ]);
 
 const ROW = 32; // px
@@ -42,7 +48,14 @@ let loaded: Promise<void> | undefined;
   imports: [Copy],
   template: `
     <div class="tools">
-      <input type="search" data-filter placeholder="Filter rows" aria-label="Filter rows" [value]="filter()" (input)="filter.set($any($event.target).value)" />
+      <input
+        type="search"
+        data-filter
+        placeholder="Filter rows"
+        aria-label="Filter rows"
+        [value]="filter()"
+        (input)="filter.set($any($event.target).value)"
+      />
       <span class="faint" role="status">{{ told() }}</span>
       <lab-copy label="Copy rows" [text]="tsv" />
     </div>
@@ -120,5 +133,6 @@ function plain(value: unknown): unknown {
 
 function copyCell({ event, value }: CellKeyDownEvent): void {
   const key = event as KeyboardEvent;
-  if (key.key === 'c' && (key.ctrlKey || key.metaKey) && !getSelection()?.toString()) void navigator.clipboard.writeText(String(value ?? ''));
+  if (key.key === 'c' && (key.ctrlKey || key.metaKey) && !getSelection()?.toString())
+    void navigator.clipboard.writeText(String(value ?? ''));
 }

@@ -21,9 +21,24 @@ function lab() {
     events.next({ event: 'started', time: 1, request, client, operation: state().operation, version: 1, hash: 'h1' });
   const record = async (request: number, more: object = {}) => {
     await settled();
-    http.expectOne((call) => call.url.startsWith(`/lab/requests/${request}`)).flush({
-      request, operation: 'create', version: 1, hash: 'h1', data: {}, status: 'done', time: 1, ms: 3, answer: null, error: null, printed: [], calls: [], changes: [], ...more,
-    });
+    http
+      .expectOne((call) => call.url.startsWith(`/lab/requests/${request}`))
+      .flush({
+        request,
+        operation: 'create',
+        version: 1,
+        hash: 'h1',
+        data: {},
+        status: 'done',
+        time: 1,
+        ms: 3,
+        answer: null,
+        error: null,
+        printed: [],
+        calls: [],
+        changes: [],
+        ...more,
+      });
     await settled();
   };
   const answer = async (text: string, options: object = {}) => {
@@ -105,7 +120,10 @@ describe('Runs', () => {
     started(1);
     await answer('Mine.');
     started(2, null);
-    expect(runs.history().map(({ request, own }) => [request, own])).toEqual([[1, true], [2, false]]);
+    expect(runs.history().map(({ request, own }) => [request, own])).toEqual([
+      [1, true],
+      [2, false],
+    ]);
     expect(runs.shown()!.request).toBe(1);
   });
 
@@ -120,7 +138,10 @@ describe('Runs', () => {
     expect(runs.stale()).toBe(false);
   });
 
-  it.each([['create', 1], ['delete', 0]])('runs %s again on save %i times', async (operation, times) => {
+  it.each([
+    ['create', 1],
+    ['delete', 0],
+  ])('runs %s again on save %i times', async (operation, times) => {
     const { runs, state, events, answer, http, started } = lab();
     state.update((lab) => ({ ...lab, operation }));
     void runs.submit();
@@ -140,8 +161,13 @@ describe('Runs', () => {
     void runs.submit();
     await answer('Created.');
     snapshot('b');
-    http.expectOne('/lab/requests').flush({ requests: [{ request: 1, operation: 'delete', version: 1, hash: 'h1', data: {}, status: 'done', time: 9e9, ms: 1 }] });
+    http
+      .expectOne('/lab/requests')
+      .flush({ requests: [{ request: 1, operation: 'delete', version: 1, hash: 'h1', data: {}, status: 'done', time: 9e9, ms: 1 }] });
     await settled();
-    expect(runs.history().map(({ operation, request }) => [operation, request])).toEqual([['create', null], ['delete', 1]]);
+    expect(runs.history().map(({ operation, request }) => [operation, request])).toEqual([
+      ['create', null],
+      ['delete', 1],
+    ]);
   });
 });

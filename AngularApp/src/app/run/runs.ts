@@ -97,8 +97,23 @@ export class Runs {
 
   private add(run: Partial<Run>): Run {
     const added: Run = {
-      key: ++this.keys, request: null, own: false, operation: null, version: null, hash: null, data: {}, status: 'running',
-      began: Date.now(), ms: null, answer: null, failure: null, error: null, printed: [], calls: [], changes: [], complete: false,
+      key: ++this.keys,
+      request: null,
+      own: false,
+      operation: null,
+      version: null,
+      hash: null,
+      data: {},
+      status: 'running',
+      began: Date.now(),
+      ms: null,
+      answer: null,
+      failure: null,
+      error: null,
+      printed: [],
+      calls: [],
+      changes: [],
+      complete: false,
       ...run,
     };
     this.all.update((runs) => [...runs, added].slice(-KEPT));
@@ -129,7 +144,11 @@ export class Runs {
     if (run.complete || run.request === null || run.status === 'running') return;
     const boot = this.boot;
     const record = await this.api.request(run.request, run.answer === null).catch(() => null);
-    if (record && boot === this.boot) this.change((other) => other.key === run.key, (other) => recorded(other, record));
+    if (record && boot === this.boot)
+      this.change(
+        (other) => other.key === run.key,
+        (other) => recorded(other, record),
+      );
   }
 
   private follow(event: LiveEvent): void {
@@ -142,7 +161,10 @@ export class Runs {
         if (this.lines.push(event) === 1) setTimeout(() => this.flush(), FRAME);
         return;
       case 'call':
-        return this.change((run) => run.request === event.request && !run.complete, (run) => ({ calls: [...run.calls, event.call] }));
+        return this.change(
+          (run) => run.request === event.request && !run.complete,
+          (run) => ({ calls: [...run.calls, event.call] }),
+        );
       case 'finished':
         this.flush();
         this.ended.update((count) => count + 1);
@@ -158,19 +180,30 @@ export class Runs {
     if (!lines.length) return;
     this.output.update((all) => [...all, ...lines].slice(-LINES));
     const printing = new Set(lines.map(({ request }) => request));
-    this.change((run) => run.request !== null && printing.has(run.request) && !run.complete,
-      (run) => ({ printed: [...run.printed, ...lines.filter(({ request }) => request === run.request).map(({ line }) => line)].slice(-LINES) }));
+    this.change(
+      (run) => run.request !== null && printing.has(run.request) && !run.complete,
+      (run) => ({
+        printed: [...run.printed, ...lines.filter(({ request }) => request === run.request).map(({ line }) => line)].slice(-LINES),
+      }),
+    );
   }
 
   private started({ request, client, operation, version, hash, time }: LiveEvent & { event: 'started' }): void {
     const mine = client === this.api.client ? this.running() : null;
-    if (mine) this.change((run) => run.key === mine.key, () => ({ request, operation, version, hash }));
+    if (mine)
+      this.change(
+        (run) => run.key === mine.key,
+        () => ({ request, operation, version, hash }),
+      );
     else this.add({ request, operation, version, hash, began: time * 1000 });
   }
 
   private finished(request: number, status: Status, ms: number): void {
     // The answer of an own run is still on its way; it ends the run.
-    this.change((run) => run.request === request, (run) => (run.own && status !== 'cancelled' ? { ms } : { status, ms }));
+    this.change(
+      (run) => run.request === request,
+      (run) => (run.own && status !== 'cancelled' ? { ms } : { status, ms }),
+    );
     const run = this.all().find((run) => run.request === request);
     if (run && run.status !== 'running' && (run.own || run === this.shown())) void this.complete(run);
   }
@@ -183,7 +216,10 @@ export class Runs {
   /** After a new connection: read the list, and forget numbers that a restarted backend gives anew. */
   private async catchUp(boot: string): Promise<void> {
     if (this.boot !== null && this.boot !== boot) {
-      this.change(() => true, (run) => ({ request: null, status: run.status === 'running' && !run.own ? 'failed' : run.status }));
+      this.change(
+        () => true,
+        (run) => ({ request: null, status: run.status === 'running' && !run.own ? 'failed' : run.status }),
+      );
     }
     this.boot = boot;
     const list = await this.api.requests().catch((): RequestSummary[] => []);

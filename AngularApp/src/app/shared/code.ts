@@ -6,7 +6,9 @@ const LONGEST = 20_000; // characters that are coloured: every token is an eleme
 /** Code with colours, as text. */
 @Component({
   selector: 'lab-code',
-  template: `@for (token of tokens(); track $index) {<span [class]="token.kind">{{ token.text }}</span>}`,
+  template: `@for (token of tokens(); track $index) {
+    <span [class]="token.kind">{{ token.text }}</span>
+  }`,
 })
 export class Code {
   readonly code = input.required<string>();

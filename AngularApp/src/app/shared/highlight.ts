@@ -22,7 +22,10 @@ const LANGUAGES: Record<string, RegExp> = {
 
 function language(comment: string, keywords: string, name: string, flags = ''): RegExp {
   const words = keywords ? `\\b(?:${keywords.replaceAll(' ', '|')})\\b` : '(?!)';
-  return new RegExp(`(?<name>${name})|(?<comment>${comment})|(?<string>${STRINGS})|(?<keyword>${words})|(?<number>${NUMBERS})`, 'g' + flags);
+  return new RegExp(
+    `(?<name>${name})|(?<comment>${comment})|(?<string>${STRINGS})|(?<keyword>${words})|(?<number>${NUMBERS})`,
+    'g' + flags,
+  );
 }
 
 export function tokens(code: string, language: string): Token[] {
