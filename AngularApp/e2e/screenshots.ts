@@ -25,9 +25,11 @@ await picture('wide', { width: 1600, height: 900 }, async (page) => {
   await table.fill('states');
   await submit.click();
   await result.getByText('expires').first().waitFor();
-  await page.getByRole('tab', { name: 'Calls' }).click();
+  await page.getByRole('tab', { name: 'Catalog' }).click();
+  await page.getByRole('button', { name: /^states/ }).click();
+  await page.getByRole('heading', { name: 'Preview' }).waitFor();
 });
-await picture('broken', { width: 800, height: 640, dark: true }, async (page) => {
+await picture('broken', { width: 800, height: 760, dark: true }, async (page) => {
   lab.save(
     FINAL.replace(
       'return {"bindings": [{**binding, "members": sorted(binding["members"])}',
@@ -37,7 +39,7 @@ await picture('broken', { width: 800, height: 640, dark: true }, async (page) =>
   await page.locator('lab-mistake').waitFor();
 });
 await lab.turnOn('querySQL');
-await picture('plot', { width: 800, height: 720 }, async (page) => {
+await picture('plot', { width: 800, height: 760 }, async (page) => {
   const { submit, result } = parts(page);
   await submit.click();
   await result.getByRole('button', { name: 'Chart' }).click();
@@ -50,7 +52,7 @@ await lab.run('setIAM', {
   ],
 });
 await lab.turnOn('getIAM');
-await picture('policy', { width: 800, height: 640, dark: true }, async (page) => {
+await picture('policy', { width: 800, height: 760, dark: true }, async (page) => {
   const { table, submit, result } = parts(page);
   await table.fill('states');
   await submit.click();
