@@ -91,9 +91,10 @@ def cold_start() -> None:
     """A fresh copy of the project with empty caches, to the lab's ready line."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, "lab")
-        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".venv", ".cache", ".lab", ".git", "node_modules"))
+        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".venv", ".cache", ".lab", ".git", "node_modules", "dist", ".angular"))
         environment = {name: value for name, value in os.environ.items() if name != "BIGQUERY_EMULATOR_CACHE"}
-        environment |= {"PIP_CACHE_DIR": str(Path(folder, "pip")), "XDG_CACHE_HOME": str(Path(folder, "xdg"))}
+        environment |= {"PIP_CACHE_DIR": str(Path(folder, "pip")), "XDG_CACHE_HOME": str(Path(folder, "xdg")),
+                        "npm_config_cache": str(Path(folder, "npm"))}
         began = time.perf_counter()
         with child([sys.executable, "lab.py", "--port", "0", "--no-open"], cwd=copy, env=environment) as process:
             lab_url(process)
