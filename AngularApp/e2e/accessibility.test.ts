@@ -15,6 +15,7 @@ before(async () => {
 after(() => Promise.all([lab?.remove(), browser?.close()]));
 
 async function check(page: Page, state: string): Promise<void> {
+  await page.evaluate(() => scrollTo(0, 0)); // else a target may be half under the tabs, which stay where they are
   // Animations end first: a colour on its way is no colour.
   await page.evaluate(() =>
     Promise.all(

@@ -29,7 +29,7 @@ describe('the file', () => {
     await lab.turnOn('delete');
     await form.getByRole('heading', { name: 'Delete a table' }).waitFor();
     await bar.getByText(/^Reloaded in/).waitFor();
-    await bar.getByText('Changed env').waitFor();
+    await bar.getByText('delete is on now. Changed env').waitFor();
     assert.equal(await table.inputValue(), 'states');
     assert.ok(await table.evaluate((element) => element === document.activeElement));
   });

@@ -40,7 +40,7 @@ export class LiveBar {
   protected readonly lab = this.live.lab;
 
   protected readonly words = computed<Words>(() => {
-    const { link, engine, file, save, broken, version } = this.lab();
+    const { link, engine, file, save, broken, version, operation } = this.lab();
     const serving = version === null ? 'Nothing serves yet' : `Version ${version} is still serving`;
     if (link === 'connecting') return { icon: 'spin', tone: 'busy', text: 'Connecting', more: '' };
     if (link === 'down') return { icon: 'plug', tone: 'bad', text: 'Backend down', more: 'Trying again by itself; the form is kept' };
@@ -52,7 +52,12 @@ export class LiveBar {
     if (engine === 'starting') return { icon: 'spin', tone: 'busy', text: 'BigQuery is starting', more: '' };
     if (engine === 'down') return { icon: 'spin', tone: 'bad', text: 'BigQuery is down', more: 'It is being started again' };
     if (save.state === 'reloaded') {
-      return { icon: 'check', tone: 'good', text: `Reloaded in ${duration(save.ms)}`, more: told(save.changed) };
+      return {
+        icon: 'check',
+        tone: 'good',
+        text: `Reloaded in ${duration(save.ms)}`,
+        more: save.turned ? `${operation ?? 'No operation'} is on now. ${told(save.changed)}` : told(save.changed),
+      };
     }
     return { icon: 'eye', tone: 'calm', text: `Watching ${file}`, more: version === null ? '' : `Version ${version}` };
   });

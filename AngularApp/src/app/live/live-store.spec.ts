@@ -51,7 +51,7 @@ describe('the lab as the live stream tells it', () => {
     expect(after(SNAPSHOT, { event: 'reloading' }, RELOADED)).toMatchObject({
       operation: 'delete',
       hash: 'h2',
-      save: { state: 'reloaded', ms: 4 },
+      save: { state: 'reloaded', ms: 4, turned: true },
     });
   });
 

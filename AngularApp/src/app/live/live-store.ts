@@ -2,8 +2,9 @@ import { DestroyRef, Injectable, computed, inject, signal } from '@angular/core'
 import { Subject } from 'rxjs';
 import { Changed, Engine, LiveEvent, Report } from '../contract';
 
-/** What became of the last save that this page has seen. */
-export type Save = { state: 'none' } | { state: 'reloading' } | { state: 'reloaded'; ms: number; changed: Changed } | { state: 'broken' };
+/** What became of the last save that this page has seen; turned: whether another operation is on since. */
+export type Save =
+  { state: 'none' } | { state: 'reloading' } | { state: 'reloaded'; ms: number; changed: Changed; turned: boolean } | { state: 'broken' };
 
 /** What the page knows about the lab, from the live stream alone. */
 export interface LabState {
@@ -49,7 +50,9 @@ export function follow(lab: LabState, event: LiveEvent): LabState {
       return { ...lab, save: { state: 'reloading' } };
     case 'reloaded': {
       // The first version of all is the start of the backend, not a save.
-      const save: Save = lab.version === null ? { state: 'none' } : { state: 'reloaded', ms: event.total_ms, changed: event.changed };
+      const turned = event.operation !== lab.operation;
+      const { total_ms: ms, changed } = event;
+      const save: Save = lab.version === null ? { state: 'none' } : { state: 'reloaded', ms, changed, turned };
       return { ...lab, ...event, broken: null, save };
     }
     case 'broken':
