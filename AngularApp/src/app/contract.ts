@@ -65,7 +65,7 @@ export type LiveEvent =
 export type Status = 'running' | 'done' | 'failed' | 'cancelled';
 
 /** What the form sends; the wire contract of POST /. */
-export interface FormData {
+export interface RunData {
   tableName: string;
   emails: [type: string, address: string][];
   browse: string;
@@ -99,7 +99,7 @@ export interface RequestSummary {
   operation: string | null;
   version: number;
   hash: string;
-  data: Partial<FormData>;
+  data: Partial<RunData>;
   status: Status;
   time: number;
   ms: number | null;

@@ -1,7 +1,7 @@
 import { HttpClient, HttpErrorResponse, HttpResponse, httpResource } from '@angular/common/http';
 import { Injectable, Signal, inject } from '@angular/core';
 import { firstValueFrom } from 'rxjs';
-import { Catalog, FormData, GuideStep, Priced, RequestRecord, RequestSummary, TableDetail } from './contract';
+import { Catalog, RunData, GuideStep, Priced, RequestRecord, RequestSummary, TableDetail } from './contract';
 
 /** What POST / answered. */
 export interface Answer {
@@ -22,7 +22,7 @@ export class LabApi {
   readonly client = Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 
   /** Run `execute` with the form's data. Never throws. */
-  async submit(data: FormData): Promise<Answer> {
+  async submit(data: RunData): Promise<Answer> {
     const headers = { 'X-Lab-Client': this.client };
     try {
       return answered(await firstValueFrom(this.http.post('/', data, { headers, observe: 'response', responseType: 'text' })));
@@ -44,7 +44,7 @@ export class LabApi {
     return firstValueFrom(this.http.post(`/lab/requests/${number}/cancel`, null, { responseType: 'text' }));
   }
 
-  price(data: FormData): Promise<{ statements: Priced[] }> {
+  price(data: RunData): Promise<{ statements: Priced[] }> {
     return firstValueFrom(this.http.post<{ statements: Priced[] }>('/lab/price', { data }));
   }
 

@@ -1,6 +1,6 @@
 import { Injectable, computed, effect, inject, signal } from '@angular/core';
 import { applyEach, email, form, required } from '@angular/forms/signals';
-import { FormData } from '../contract';
+import { RunData } from '../contract';
 import { LiveStore } from '../live/live-store';
 import { MEMBER_TYPES, Operation, operation, pinned } from './operations';
 
@@ -37,7 +37,7 @@ export class FormStore {
   /** Whether the form can be sent. Only rows of addresses can be wrong: the rest is for execute to judge. */
   readonly valid = computed(() => !this.operation()?.emails || this.fields.emails().valid());
 
-  readonly data = computed<FormData>(() => {
+  readonly data = computed<RunData>(() => {
     const [typed, shown] = [this.typed(), this.operation()];
     return {
       tableName: shown?.name ? typed[shown.name] : '',

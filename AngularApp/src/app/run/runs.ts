@@ -1,6 +1,6 @@
 import { Injectable, computed, inject, signal } from '@angular/core';
 import { takeUntilDestroyed } from '@angular/core/rxjs-interop';
-import { Call, Change, FormData, LiveEvent, Report, RequestRecord, RequestSummary, Status } from '../contract';
+import { Call, Change, RunData, LiveEvent, Report, RequestRecord, RequestSummary, Status } from '../contract';
 import { Answer, LabApi } from '../lab-api';
 import { LiveStore } from '../live/live-store';
 import { FormStore } from './form-store';
@@ -15,7 +15,7 @@ export interface Run {
   operation: string | null;
   version: number | null;
   hash: string | null;
-  data: Partial<FormData>;
+  data: Partial<RunData>;
   status: Status;
   began: number;
   ms: number | null;
@@ -35,8 +35,8 @@ interface Printed {
   line: string;
 }
 
-const KEPT = 50;
-const LINES = 5000;
+const KEPT = 50; // runs
+const LINES = 5000; // printed ones that are shown
 const FRAME = 16; // ms
 
 /** What was run: the history, the run that is looked at, and running it. */
@@ -92,7 +92,7 @@ export class Runs {
 
   choose(run: Run): void {
     this.chosen.set(run.key);
-    this.complete(run);
+    void this.complete(run);
   }
 
   private add(run: Partial<Run>): Run {
@@ -136,7 +136,7 @@ export class Runs {
       }),
     );
     const run = this.all().find((run) => run.key === key);
-    if (run && request) this.complete(run);
+    if (run) void this.complete(run);
   }
 
   /** Read the backend's record of a run that has ended. */
@@ -144,11 +144,11 @@ export class Runs {
     if (run.complete || run.request === null || run.status === 'running') return;
     const boot = this.boot;
     const record = await this.api.request(run.request, run.answer === null).catch(() => null);
-    if (record && boot === this.boot)
-      this.change(
-        (other) => other.key === run.key,
-        (other) => recorded(other, record),
-      );
+    if (!record || boot !== this.boot) return;
+    this.change(
+      (other) => other.key === run.key,
+      (other) => recorded(other, record),
+    );
   }
 
   private follow(event: LiveEvent): void {
@@ -190,12 +190,11 @@ export class Runs {
 
   private started({ request, client, operation, version, hash, time }: LiveEvent & { event: 'started' }): void {
     const mine = client === this.api.client ? this.running() : null;
-    if (mine)
-      this.change(
-        (run) => run.key === mine.key,
-        () => ({ request, operation, version, hash }),
-      );
-    else this.add({ request, operation, version, hash, began: time * 1000 });
+    if (!mine) return void this.add({ request, operation, version, hash, began: time * 1000 });
+    this.change(
+      (run) => run.key === mine.key,
+      () => ({ request, operation, version, hash }),
+    );
   }
 
   private finished(request: number, status: Status, ms: number): void {
