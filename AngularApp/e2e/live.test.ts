@@ -215,6 +215,58 @@ describe('the panels', () => {
   });
 });
 
+describe('keys and looks', () => {
+  test('tabs by arrows and by number, help and back', async () => {
+    await look();
+    await page.keyboard.press('Alt+Digit2');
+    const tab = (name: string) => page.getByRole('tab', { name, selected: true });
+    await tab('Calls').waitFor();
+    await page.keyboard.press('ArrowRight');
+    await tab('Output').waitFor();
+    await page.keyboard.press('End');
+    await tab('Guide').waitFor();
+    await page.keyboard.press('ArrowRight');
+    await tab('Run').waitFor();
+    await page.keyboard.press('?');
+    await page.getByRole('dialog', { name: 'How this works' }).waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'hidden' });
+    assert.ok(await page.evaluate(() => document.activeElement?.id === 'tab-run'));
+    await page.keyboard.press('Alt+Digit5');
+    await page.getByLabel('Filter the catalog').waitFor();
+    await page.keyboard.press('Slash');
+    assert.ok(await page.getByLabel('Filter the catalog').evaluate((element) => element === document.activeElement));
+  });
+
+  test('typing is typing, not a key of the page', async () => {
+    const { table } = await look();
+    await table.pressSequentially('a/b?');
+    assert.equal(await table.inputValue(), 'a/b?');
+    assert.equal(await page.getByRole('dialog').count(), 0);
+  });
+
+  test('light and dark as chosen, kept when the page is loaded again', async () => {
+    await look({ dark: true });
+    const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    const dark = await ground();
+    await page.getByRole('button', { name: 'Theme: auto' }).click();
+    await page.getByRole('button', { name: 'Theme: light' }).waitFor();
+    assert.notEqual(await ground(), dark);
+    await page.reload();
+    await page.getByRole('button', { name: 'Theme: light' }).click();
+    await page.getByRole('button', { name: 'Theme: dark' }).waitFor();
+    assert.equal(await ground(), dark);
+  });
+
+  test('typed and open things survive a change of width', async () => {
+    const { table } = await look({ width: 1600 });
+    await table.fill('states');
+    await page.setViewportSize({ width: 800, height: 900 });
+    await page.getByRole('tab', { name: 'Run', selected: true }).waitFor();
+    assert.equal(await table.inputValue(), 'states');
+  });
+});
+
 describe('the backend', () => {
   test('killed and started again: the page says so, comes back by itself and keeps the form', async () => {
     const { bar, table, submit, result } = await look();
