@@ -67,8 +67,15 @@ export class Lab {
     await ended;
   }
 
+  /** The engine of a lab that was killed may hold its data a moment longer; a lab that starts meanwhile ends with that reason. */
   async restart(): Promise<void> {
-    await this.launch(Number(new URL(this.url).port));
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.launch(Number(new URL(this.url).port));
+      } catch (error) {
+        if (tries === 10) throw error;
+      }
+    }
   }
 
   async remove(): Promise<void> {

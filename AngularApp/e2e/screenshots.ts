@@ -25,9 +25,7 @@ await picture('wide', { width: 1600, height: 900 }, async (page) => {
   await table.fill('states');
   await submit.click();
   await result.getByText('expires').first().waitFor();
-  await page.getByRole('tab', { name: 'Catalog' }).click();
-  await page.getByRole('button', { name: /^states/ }).click();
-  await page.getByRole('heading', { name: 'Preview' }).waitFor();
+  await page.locator('lab-guide .body').waitFor();
 });
 await picture('broken', { width: 800, height: 760, dark: true }, async (page) => {
   lab.save(
