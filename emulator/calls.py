@@ -99,6 +99,10 @@ class Call:
     def table(self) -> tuple[str, str, str]:
         return *self.dataset, self.params["tableId"]
 
+    @property
+    def routine(self) -> tuple[str, str, str]:
+        return *self.dataset, self.params["routineId"]
+
     def flag(self, name: str) -> bool:
         return self.query.get(name, "").lower() == "true"
 

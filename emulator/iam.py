@@ -54,7 +54,7 @@ def require(emulator: Emulator, principal: str, permission: str, ref: tuple[str,
 
 
 def denied(permission: str, ref: tuple[str, ...]) -> ApiError:
-    kind = ("Project", "Dataset", "Table")[len(ref) - 1]
+    kind = ("Project", "Dataset", "Routine" if permission.startswith("bigquery.routines.") else "Table")[len(ref) - 1]
     name = name_of(ref)
     if permission.startswith("bigquery.jobs."):
         return ApiError("accessDenied", f"Access Denied: {kind} {name}: User does not have {permission} permission in project {name}.")

@@ -46,6 +46,7 @@ class Job:
     def __init__(self, emulator: Emulator, principal: str, reference: dict, configuration: dict, upload=None, parent: "Job | None" = None):
         self.emulator, self.principal, self.upload, self.parent = emulator, principal, upload, parent
         self.variables: dict = {}  # of the script that the job is a child of
+        self.functions: dict = parent.functions if parent else {}  # temporary ones: name in small letters -> Routine
         self.text: str | None = None  # the query as it is analyzed, where that is not what the job says
         self.kind = job_kind(configuration)
         self.ref = (reference["projectId"], reference["jobId"])

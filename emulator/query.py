@@ -67,8 +67,12 @@ class Table:
 
 
 def prepare(emulator: Emulator, principal: str, text: str, *, default_project: str, default_dataset: dict | None = None,
-            parameters: list[dict] = (), parameter_mode: str | None = None, variables: dict | None = None) -> "Statement":
-    """A statement analyzed against the tables that the principal may read; ApiError for what is wrong with it."""
+            parameters: list[dict] = (), parameter_mode: str | None = None, variables: dict | None = None, functions: dict = {}) -> "Statement":
+    """A statement analyzed against the tables that the principal may read; ApiError for what is wrong with it.
+
+    functions: the temporary ones, name in small letters -> Routine.
+    """
+    from .routines import callable_by
     from .tables import find
 
     def resolve(path: tuple[str, ...]) -> Table:
@@ -85,7 +89,8 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
     dataset = default_dataset or {}
     return emulator.sql.prepare(text, resolve, parameters=list(parameters), parameter_mode=parameter_mode,
                                 default_project=dataset.get("projectId") or default_project,
-                                default_dataset=dataset.get("datasetId"), session_user=principal, variables=variables)
+                                default_dataset=dataset.get("datasetId"), session_user=principal, variables=variables,
+                                routine=callable_by(emulator, principal, emulator.lake, functions))
 
 
 def analyze(job: "Job") -> "Statement":
@@ -94,9 +99,23 @@ def analyze(job: "Job") -> "Statement":
         raise unsupported("legacy SQL: set useLegacySql to false")
     if not config.get("query", "").strip():
         raise ApiError("required", "Required parameter is missing: query", "query")
-    return prepare(job.emulator, job.principal, job.text or config["query"], variables=job.variables, default_project=job.project,
+    from .googlesql import IsScript
+    try:
+        return prepare_for(job, job.text or config["query"])
+    except IsScript:
+        from .scripts import without_functions
+        job.text = without_functions(job)
+        if job.text is None:
+            raise
+        return prepare_for(job, job.text)
+
+
+def prepare_for(job: "Job", text: str, variables: dict | None = None) -> "Statement":
+    """A statement of a job, analyzed. variables: instead of the job's."""
+    config = job.config
+    return prepare(job.emulator, job.principal, text, variables=job.variables if variables is None else variables, default_project=job.project,
                    default_dataset=config.get("defaultDataset"), parameters=config.get("queryParameters") or [],
-                   parameter_mode=config.get("parameterMode"))
+                   parameter_mode=config.get("parameterMode"), functions=job.functions)
 
 
 def price(job: "Job", statement: "Statement") -> None:
@@ -113,6 +132,8 @@ def price(job: "Job", statement: "Statement") -> None:
         "totalBytesProcessed": str(sum(processed)), "totalBytesBilled": str(billed), "billingTier": 1, "cacheHit": False,
         "statementType": statement.type, "totalSlotMs": "0",
         "referencedTables": [reference(table.ref) for table in statement.tables]}
+    if persistent := [routine.ref for routine in statement.routines if len(routine.ref) == 3]:
+        job.statistics["query"]["referencedRoutines"] = [dict(zip(("projectId", "datasetId", "routineId"), ref)) for ref in persistent]
 
 
 def reference(ref: tuple[str, str, str]) -> dict:
@@ -123,7 +144,13 @@ def dry_run(job: "Job") -> None:
     """Everything but the run: the job's statistics have bytes, schema and type of the statement."""
     if job.kind != "query":
         raise ApiError("invalid", f"A dry run is for queries; this is a {job.kind} job.")
-    statement = analyze(job)
+    from .googlesql import IsScript
+    try:
+        statement = analyze(job)
+    except IsScript:  # its statements are looked at when their turn comes
+        from .scripts import statistics
+        job.statistics["query"] = statistics()
+        return
     if statement.type == "SELECT":
         with job.cursor() as cursor:
             statement.compile(cursor)  # finds what is not supported, and the moments of time travel

@@ -5,7 +5,7 @@ import json
 import uuid
 from typing import TYPE_CHECKING, Callable
 
-from . import query, values
+from . import query, routines, values
 from .errors import ApiError, unsupported
 from .googlesql import types
 from .googlesql.scripts import Script, Variable, kind, names, parse_script
@@ -47,12 +47,36 @@ class Scope(dict):
 def run(job: "Job") -> None:
     """Run a script; the job's result is that of its last SELECT."""
     runner = Runner(job, job.config["query"])
-    job.statistics["query"] = {"statementType": "SCRIPT", "totalBytesProcessed": "0", "totalBytesBilled": "0", "cacheHit": False}
+    job.statistics["query"] = statistics()
     try:
         runner.block(runner.script.body, Scope())
     except Jump as jump:
         if jump.what != "RETURN":
             raise ApiError("invalidQuery", f"{jump.what} is only allowed inside of a loop body", "query") from None
+
+
+def statistics() -> dict:
+    """What a script's job tells of itself at its beginning."""
+    return {"statementType": "SCRIPT", "totalBytesProcessed": "0", "totalBytesBilled": "0", "cacheHit": False}
+
+
+def without_functions(job: "Job") -> str | None:
+    """The one statement behind CREATE TEMP FUNCTION statements, which the job then has; None for any other script.
+
+    It runs as a statement by itself, not as a script.
+    """
+    script = parse_script(job.emulator.sql, job.config["query"])
+    *before, last = script.body.statement_list
+    if not before or not all(map(is_temporary_function, before)) or is_temporary_function(last) or hasattr(Runner, kind(last)[0]):
+        return None
+    for item in before:
+        routines.define(job, query.prepare_for(job, script.placed(item)))
+    return script.placed(last)
+
+
+def is_temporary_function(item) -> bool:
+    name, node = kind(item)
+    return name == "create_function_statement" and node.parent.parent.scope == TEMPORARY
 
 
 class Runner:
@@ -300,6 +324,7 @@ class Runner:
 
 
 TRUE = "('true'::BOOLEAN)"
+TEMPORARY = 3  # a value of ASTCreateStatement.Scope
 REFUSED = {"begin_statement": "transactions of several statements", "commit_statement": "transactions of several statements",
            "rollback_statement": "transactions of several statements", "call_statement": "CALL",
            "system_variable_assignment": "SET of a system variable"}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Callable
 
 import duckdb
 
-from . import datasets, iam, tables, values
+from . import datasets, iam, routines, tables, values
 from .errors import ApiError, not_found, unsupported
 from .googlesql import types
 from .googlesql.modify import TWICE
@@ -235,6 +235,8 @@ def drop(job: "Job", statement: "Statement") -> None:
     job.statistics["query"]["statementType"] = f"DROP_{kind.replace(' ', '_')}"
     if kind == "SCHEMA":
         return drop_schema(job, statement)
+    if kind == "PROCEDURE":
+        return routines.drop(job, statement)
     if kind not in ("TABLE", "VIEW"):
         raise unsupported(f"DROP {kind}")
     ref = named_table(job, statement, node.name_path, "bigquery.tables.delete")
@@ -331,4 +333,5 @@ def partitioning(statement: "Statement", expression, names: dict[int, str], curs
 RUN: dict[str, Callable[["Job", "Statement"], None]] = {
     "INSERT": change_rows, "UPDATE": change_rows, "DELETE": change_rows, "MERGE": change_rows, "TRUNCATE_TABLE": truncate,
     "CREATE_TABLE": create_table, "CREATE_TABLE_AS_SELECT": create_table, "CREATE_VIEW": create_view, "CREATE_SCHEMA": create_schema,
-    "DROP": drop}
+    "DROP": drop, "CREATE_FUNCTION": routines.create, "CREATE_TABLE_FUNCTION": routines.create, "CREATE_PROCEDURE": routines.create,
+    "DROP_FUNCTION": routines.drop, "DROP_TABLE_FUNCTION": routines.drop}

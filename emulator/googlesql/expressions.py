@@ -14,10 +14,12 @@ from zetasql.wasi._pb2.zetasql.public.functions import datetime_pb2
 from .. import values
 from ..errors import ApiError, unsupported
 from . import types
+from .routines import JS_GROUP
 
 SHORT = 48  # an argument up to this length is repeated rather than bound
 PLACEHOLDER = re.compile(r"\{(\d+)\}")
 LITERAL = re.compile(r"\(?(-?[0-9][0-9.e+-]*|'[^']*'|true|false|NULL)\)?(::[\w(),]+)?")
+COLUMN = re.compile(r"\bc\d+\b|\x02")
 LAMBDA = re.compile(r"lambda v(\d+):")
 VOLATILE = re.compile(r"random\(|uuid\(")
 SAFE_ERROR_MODE = 1
@@ -115,15 +117,48 @@ def is_plain(arg: str) -> bool:
     return re.fullmatch(r"\(?-?[\w.'+: -]*\)?(::[\w(),]+)?", arg) is not None and arg.count("'") in (0, 2)
 
 
+def mark(column: int) -> str:
+    """A place for the value of a column, in SQL that is not done."""
+    return f"\x02{column}\x03"
+
+
+def bind(args: dict[int, str], body: str) -> str:
+    """SQL with marks, and the SQL of their values, put together: short values in place, others by a lambda's variable.
+
+    A lambda's body may have neither columns nor subqueries; then the values are the columns of a subquery.
+    """
+    once = {column: arg for column, arg in args.items() if not must_bind(arg, body.count(mark(column)), False)}
+    chained = any(mark(column) in arg for column in args for arg in args.values())
+    if not chained and ("SELECT " not in body or all(LITERAL.fullmatch(arg) for arg in once.values())):
+        for column, arg in once.items():
+            body = body.replace(mark(column), arg)
+        args = {column: arg for column, arg in args.items() if column not in once}
+        if not args:
+            return body
+    if chained or "SELECT " in body or COLUMN.search(body):
+        source = ""
+        for column, arg in args.items():
+            source = f" FROM (SELECT {'*, ' if source else ''}{arg} AS c{column}{source})"
+            for other in args:
+                source, body = source.replace(mark(other), f"c{other}"), body.replace(mark(column), f"c{column}")
+        return f"(SELECT {body}{source})"
+    name = f"v{1 + max((int(level) for text in (body, *args.values()) for level in LAMBDA.findall(text)), default=0)}"
+    for column in args:
+        body = body.replace(mark(column), f"{name}.p{column}")
+    packed = ", ".join(f"p{column} := {arg}" for column, arg in args.items())
+    return f"list_transform([struct_pack({packed})], lambda {name}: {body})[1]"
+
+
 class Expressions:
     """The rules of expressions; the compiler of scans builds on it."""
 
     def __init__(self, context: dict):
         self.context = context
         self.session_user = context["session_user"]
+        self.marked: set[int] = set()  # columns that are values of a WITH expression on its way into SQL
 
     def column(self, column) -> str:
-        return f"c{column.column_id}"
+        return mark(column.column_id) if column.column_id in self.marked else f"c{column.column_id}"
 
     def expr(self, expression) -> str:
         """SQL of any expression."""
@@ -206,6 +241,16 @@ class Expressions:
             return f"({self.expr(node.in_expr)} IN ({query}))"
         raise NoRule("LIKE ANY over a subquery")
 
+    def expr_with_expr(self, node) -> str:
+        """Named values and an expression over them, as a call of a SQL function becomes: each value is computed once."""
+        args = {}
+        for item in node.assignment_list:
+            args[item.column.column_id] = self.expr(item.expr)
+            self.marked.add(item.column.column_id)
+        body = self.expr(node.expr)
+        self.marked -= args.keys()
+        return bind(args, body)
+
     # Casts ----------------------------------------------------------------------------------------
 
     def expr_cast(self, node) -> str:
@@ -272,6 +317,9 @@ class Expressions:
     def expr_function_call(self, node) -> str:
         from .functions import COLLATED, FUNCTIONS
         call = self.call_of(node.parent)
+        if node.parent.function.name.startswith(JS_GROUP):
+            from .javascript import call_sql
+            return call_sql(self.plan.routine_named(call.name), call)
         call.node = node
         if collated(node.parent.collation_list):
             if call.name not in COLLATED:
