@@ -52,8 +52,23 @@ def callable_by(emulator: Emulator, principal: str, lake: Lake | Transaction, te
         if body is None:
             return None
         iam.require(emulator, principal, "bigquery.routines.get", path)
-        return Routine(path, body)
+        return Routine(path, body, lambda: libraries(emulator, principal, body))
     return routine
+
+
+def libraries(emulator: Emulator, principal: str, body: dict) -> list[str]:
+    """The texts of the libraries that a function of JavaScript names; ApiError for one that can't be read."""
+    texts = []
+    for uri in body.get("importedLibraries", ()):
+        bucket, _, name = uri.removeprefix("gs://").partition("/")
+        if not uri.startswith("gs://") or not name:
+            raise ApiError("invalid", f"Invalid library {uri}: gs://bucket/object is expected.")
+        if not emulator.storage.bucket(bucket) or name not in emulator.storage.objects(bucket, name):
+            raise not_found("URI", uri)
+        if not emulator.storage.may_read(bucket, emulator.project, principal):
+            raise ApiError("accessDenied", f"Access Denied: File {uri}: Access Denied")
+        texts.append(emulator.storage.path(bucket, name).read_text())
+    return texts
 
 
 def reference(ref: Ref) -> dict:
@@ -238,7 +253,8 @@ def define(job: "Job", statement: "Statement") -> None:
     if name.lower() in job.functions and made.create_mode == CREATE:
         raise ApiError("invalidQuery", f"Already Exists: Routine {name}", "query")
     if name.lower() not in job.functions or made.create_mode != IF_NOT_EXISTS:
-        job.functions[name.lower()] = Routine((name,), body_of(job, statement))
+        body = body_of(job, statement)
+        job.functions[name.lower()] = Routine((name,), body, lambda: libraries(job.emulator, job.principal, body))
 
 
 def drop(job: "Job", statement: "Statement") -> None:

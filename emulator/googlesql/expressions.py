@@ -16,9 +16,11 @@ from ..errors import ApiError, unsupported
 from . import types
 from .routines import JS_GROUP
 
+MARK = "\x02"
 SHORT = 48  # an argument up to this length is repeated rather than bound
 PLACEHOLDER = re.compile(r"\{(\d+)\}")
 LITERAL = re.compile(r"\(?(-?[0-9][0-9.e+-]*|'[^']*'|true|false|NULL)\)?(::[\w(),]+)?")
+PLAIN = re.compile(rf"c\d+|{LITERAL.pattern}")
 COLUMN = re.compile(r"\bc\d+\b|\x02")
 LAMBDA = re.compile(r"lambda v(\d+):")
 VOLATILE = re.compile(r"random\(|uuid\(")
@@ -119,7 +121,7 @@ def is_plain(arg: str) -> bool:
 
 def mark(column: int) -> str:
     """A place for the value of a column, in SQL that is not done."""
-    return f"\x02{column}\x03"
+    return f"{MARK}{column}\x03"
 
 
 def bind(args: dict[int, str], body: str) -> str:
@@ -155,10 +157,12 @@ class Expressions:
     def __init__(self, context: dict):
         self.context = context
         self.session_user = context["session_user"]
-        self.marked: set[int] = set()  # columns that are values of a WITH expression on its way into SQL
+        self.inside = 0  # subqueries and lambdas around what is compiled
+        self.chunks: dict | None = None  # calls that can be made for many rows at a time; None where they can't
+        self.places: dict[int, str] = {}  # columns that are values of a WITH expression on its way into SQL -> what stands for them
 
     def column(self, column) -> str:
-        return mark(column.column_id) if column.column_id in self.marked else f"c{column.column_id}"
+        return self.places.get(column.column_id) or f"c{column.column_id}"
 
     def expr(self, expression) -> str:
         """SQL of any expression."""
@@ -230,7 +234,7 @@ class Expressions:
         return values.json_member(self.expr(node.expr), node.field_name)
 
     def expr_subquery_expr(self, node) -> str:
-        query = self.scan(node.subquery)
+        query = self.row_by_row(lambda: self.scan(node.subquery))
         if node.subquery_type == 0:
             return f"({query})"
         if node.subquery_type == 1:
@@ -241,15 +245,23 @@ class Expressions:
             return f"({self.expr(node.in_expr)} IN ({query}))"
         raise NoRule("LIKE ANY over a subquery")
 
+    def row_by_row(self, make):
+        """What `make` compiles, which may depend on a row outside it."""
+        before, self.chunks, self.inside = self.chunks, None, self.inside + 1
+        made = make()
+        self.chunks, self.inside = before, self.inside - 1
+        return made
+
     def expr_with_expr(self, node) -> str:
         """Named values and an expression over them, as a call of a SQL function becomes: each value is computed once."""
         args = {}
         for item in node.assignment_list:
-            args[item.column.column_id] = self.expr(item.expr)
-            self.marked.add(item.column.column_id)
-        body = self.expr(node.expr)
-        self.marked -= args.keys()
-        return bind(args, body)
+            column, arg = item.column.column_id, self.expr(item.expr)
+            if PLAIN.fullmatch(arg):
+                self.places[column] = arg
+            else:
+                self.places[column], args[column] = mark(column), arg
+        return bind(args, self.expr(node.expr))
 
     # Casts ----------------------------------------------------------------------------------------
 
@@ -307,7 +319,7 @@ class Expressions:
                 nodes.append(item.expr)
             elif item.HasField("inline_lambda"):
                 names = ", ".join(self.column(c) for c in item.inline_lambda.argument_list)
-                args.append(f"lambda {names}: {self.expr(item.inline_lambda.body)}")
+                args.append(f"lambda {names}: {self.row_by_row(lambda: self.expr(item.inline_lambda.body))}")
                 protos.append(self.type_of(item.inline_lambda.body))
                 nodes.append(item.inline_lambda.body)
             else:

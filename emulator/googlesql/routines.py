@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from functools import cached_property
+from typing import Callable
 
 from zetasql.wasi._pb2.zetasql.public import function_pb2, type_pb2
 
@@ -19,10 +20,14 @@ KINDS = {"SCALAR_FUNCTION": "FUNCTION", "AGGREGATE_FUNCTION": "AGGREGATE FUNCTIO
 
 
 class Routine:
-    """A routine that a statement calls. ref: (project, dataset, name), or (name,) of a temporary one; body: as REST has it."""
+    """A routine that a statement calls.
 
-    def __init__(self, ref: tuple[str, ...], body: dict):
-        self.ref, self.body = ref, body
+    ref: (project, dataset, name), or (name,) of a temporary one; body: as REST has it; libraries: reads the
+    texts of the libraries of a function of JavaScript.
+    """
+
+    def __init__(self, ref: tuple[str, ...], body: dict, libraries: Callable[[], list[str]] = list):
+        self.ref, self.body, self.libraries = ref, body, libraries
         self.kind = body["routineType"]
         self.language = body.get("language", "SQL")
         self.arguments = body.get("arguments", [])
