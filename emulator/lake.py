@@ -9,6 +9,9 @@ Transaction, run one after another on one thread: concurrent DuckLake committers
 seconds, and a queue of short transactions does not. Slow work (parsing a file, running a query)
 belongs before the transaction, into a table of `results`.
 
+The lake is attached twice over one catalog, as `lake` for the writer alone and as `reads`: DuckLake 1.5.5 frees a
+schema that an open transaction still points into when another thread has loaded the same one.
+
 Bodies handed out are shared: treat them as read-only. Keys that begin with `_` are the emulator's own:
 `_relation` is where a table's rows are, `_data` changes whenever they do.
 """
@@ -87,7 +90,7 @@ class Lake:
         if version is None or version == self.version:
             return self._resources.get(kind, {}).get(ref[:-1], {}).get(ref[-1])
         row = self.cursor().execute(
-            f"SELECT body FROM lake.resources AT (VERSION => {version}) WHERE kind = ? AND ref = ?",
+            f"SELECT body FROM reads.resources AT (VERSION => {version}) WHERE kind = ? AND ref = ?",
             [kind, json.dumps(ref)]).fetchone()
         return json.loads(row[0]) if row else None
 
@@ -133,7 +136,9 @@ class Lake:
         A relation outside the lake (a query's result, a public sample) has no past and is not pinned.
         """
         name = table["_relation"]
-        return f"{name} AT (VERSION => {version or self.version})" if name.startswith("lake.") else name
+        if not name.startswith("lake."):
+            return name
+        return f"reads.{name.removeprefix('lake.')} AT (VERSION => {version or self.version})"
 
     def measure(self, table: dict, columns: Iterable[str], version: int | None = None) -> int:
         """Logical bytes of some columns of a table, all rows: the unit BigQuery bills."""
@@ -202,7 +207,7 @@ class Lake:
     def _published(self, cursor, changes: dict) -> None:
         """Make a commit visible to readers: its snapshot first, then the resources that point into it."""
         version, moment = cursor.execute(
-            "SELECT snapshot_id, epoch_us(snapshot_time) FROM __ducklake_metadata_lake.ducklake_snapshot "
+            "SELECT snapshot_id, epoch_us(snapshot_time) FROM metadata.ducklake_snapshot "
             "ORDER BY snapshot_id DESC LIMIT 1").fetchone()
         if version != self.version:
             self._times.append(moment)
@@ -295,7 +300,7 @@ class Transaction:
 
 
 def connect(path: Path, in_memory: bool) -> duckdb.DuckDBPyConnection:
-    """DuckDB with the lake attached as `lake`, and `results` for what queries leave behind.
+    """DuckDB with the lake attached as `lake` and `reads`, and `results` for what queries leave behind.
 
     Raises DataDirInUse where another process has it open.
     """
@@ -303,12 +308,14 @@ def connect(path: Path, in_memory: bool) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(":memory:")
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute(f"LOAD {values.string(str(extension('ducklake')))}")
-    catalog = ":memory:" if in_memory else f"duckdb:{path / 'catalog.db'}"
+    catalog = ":memory:" if in_memory else str(path / "catalog.db")
     results = ":memory:" if in_memory else str(path / "results.db")
     try:
-        connection.execute(
-            f"ATTACH {values.string(f'ducklake:{catalog}')} AS lake "
-            f"(DATA_PATH {values.string(str(path / 'files'))}, DATA_INLINING_ROW_LIMIT {INLINE_ROWS})")
+        connection.execute(f"ATTACH {values.string(catalog)} AS metadata")
+        for name in ("lake", "reads"):
+            connection.execute(
+                f"ATTACH {values.string(f'ducklake:duckdb:{catalog}')} AS {name} (METADATA_CATALOG 'metadata', "
+                f"DATA_PATH {values.string(str(path / 'files'))}, DATA_INLINING_ROW_LIMIT {INLINE_ROWS})")
         connection.execute(f"ATTACH {values.string(results)} AS results")
     except duckdb.IOException as error:
         if "lock" in str(error):

@@ -1,4 +1,5 @@
 """The lake: one writer, resources beside data, snapshots, measures, and what survives."""
+import random
 import threading
 import time
 
@@ -101,6 +102,37 @@ def test_many_writers_and_readers(lake):
     for thread in threads:
         thread.join()
     assert not failures and lake.rows({**table, "_data": "after"}) == 40
+
+
+def test_tables_come_and_go_under_readers(lake):
+    tables, failures, done = [lake.write(make)], [], threading.Event()
+
+    def read():
+        while not done.is_set():
+            table = random.choice(tables)
+            try:
+                lake.cursor().execute(f"SELECT count(*) FROM {lake.relation(table)} JOIN reads.resources ON true").fetchone()
+            except duckdb.CatalogException:
+                assert table not in tables
+            except Exception as error:
+                failures.append(error)
+
+    def replace(tx):
+        table = add(make(tx))(tx)
+        if len(tables) > 20:
+            tx.drop_relation(tables.pop(random.randrange(10)))
+        return table
+    readers = [threading.Thread(target=read) for _ in range(4)]
+    for reader in readers:
+        reader.start()
+    try:
+        for _ in range(100):
+            tables.append(lake.write(replace))
+    finally:
+        done.set()
+        for reader in readers:
+            reader.join()
+    assert not failures and all(lake.rows(table) == 1 for table in tables[1:])
 
 
 def test_what_is_put_for_later_is_there_at_once_and_after_a_restart(tmp_path):
