@@ -14,6 +14,7 @@ from .lake import Lake, now_ms
 if TYPE_CHECKING:
     from .googlesql import GoogleSQL
     from .jobs import Jobs
+    from .sessions import Sessions
     from .storage import Storage
 
 PAGE = 1000  # resources on a page of a list unless the caller wants fewer
@@ -59,6 +60,7 @@ class Emulator:
     lake: Lake
     storage: "Storage"
     jobs: "Jobs"
+    sessions: "Sessions"
     analyzer: Future["GoogleSQL"]
     project: str
     principal: str

@@ -7,7 +7,7 @@ import re
 import threading
 import uuid
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Callable, Iterator, TypeVar
 
 import duckdb
@@ -15,7 +15,8 @@ import duckdb
 from . import iam, query, tabledata, transfer
 from .calls import PAGING, Call, Emulator, agree, etag, method, public, read_token, whole_number, without_nulls
 from .errors import ApiError, not_found, unsupported
-from .lake import Lake, Transaction, now_ms
+from .lake import Lake, RolledBack, Transaction, now_ms
+from .sessions import Session
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -46,7 +47,7 @@ class Job:
     def __init__(self, emulator: Emulator, principal: str, reference: dict, configuration: dict, upload=None, parent: "Job | None" = None):
         self.emulator, self.principal, self.upload, self.parent = emulator, principal, upload, parent
         self.variables: dict = {}  # of the script that the job is a child of
-        self.functions: dict = parent.functions if parent else {}  # temporary ones: name in small letters -> Routine
+        self.session: Session = parent.session if parent else Session()
         self.text: str | None = None  # the query as it is analyzed, where that is not what the job says
         self.kind = job_kind(configuration)
         self.ref = (reference["projectId"], reference["jobId"])
@@ -108,8 +109,12 @@ class Job:
     @contextmanager
     def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A cursor that a cancel interrupts; ApiError stopped where the job is cancelled already."""
-        with self.cancellable(self.lake.cursor()) as cursor:
-            yield cursor
+        if transaction := self.session.transaction:
+            with transaction.use() as cursor, self.cancellable(cursor):
+                yield cursor
+        else:
+            with self.cancellable(self.lake.cursor()) as cursor:
+                yield cursor
 
     @contextmanager
     def cancellable(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -127,7 +132,14 @@ class Job:
             raise ApiError("stopped", f"Job execution was cancelled: {self._stopped}")
 
     def write(self, work: Callable[[Transaction], T]) -> T:
-        """Write the job's effect, and the job as done, in one transaction. The last thing a job does."""
+        """Write the job's effect, and the job as done, in one transaction. The last thing a job does.
+
+        Inside of a transaction of several statements only the effect; it is not over.
+        """
+        if transaction := self.session.transaction:
+            with self.cancellable(transaction.cursor):
+                return transaction.write(work)
+
         def commit(tx: Transaction) -> tuple[T, dict]:
             with self.cancellable(tx.cursor):
                 result = work(tx)
@@ -145,7 +157,10 @@ class Job:
         timer = self._timeout()
         try:
             self.check_stopped()
-            RUN[self.kind](self)
+            if not self.parent:
+                self.session = self.emulator.sessions.of(self)
+            with self.session.lock if self.session.id and not self.parent else nullcontext():
+                RUN[self.kind](self)
             if not self.done.done():
                 self._keep(self._finished())
         except Exception as error:
@@ -161,6 +176,8 @@ class Job:
             return ApiError("stopped", f"Job execution was cancelled: {self._stopped or self.parent._stopped}")
         if isinstance(error, ApiError):
             return error
+        if isinstance(error, RolledBack):
+            return ApiError("aborted", str(error))
         if isinstance(error, duckdb.Error):
             return query.runtime_error(error)
         log.error("Job %s failed", self.name, exc_info=error)
@@ -174,6 +191,11 @@ class Job:
         timer.daemon = True
         timer.start()
         return timer
+
+    def finish(self) -> None:
+        """End a job that was not run: a script did its work."""
+        self.statistics["startTime"] = self.statistics["creationTime"]
+        self._keep(self._finished())
 
     def _keep(self, record: dict) -> None:
         self.lake.put_later("job", self.ref, record)

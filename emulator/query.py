@@ -5,22 +5,23 @@ import json
 import uuid
 from typing import TYPE_CHECKING
 
-from . import iam, information_schema
+from . import iam, information_schema, values
 from .calls import Emulator
 from .errors import ApiError, unsupported
 from .lake import now_ms
+from .sessions import Session
 
 if TYPE_CHECKING:
     import datetime as dt
 
     from .googlesql import Statement
     from .jobs import Job
-    from .lake import Transaction
+    from .lake import Lake, Transaction
 
 # The options a query takes; others are refused, not ignored. Those of legacy SQL have no effect on GoogleSQL.
 OPTIONS = {"query", "destinationTable", "createDisposition", "writeDisposition", "defaultDataset", "priority", "useQueryCache", "useLegacySql",
            "maximumBytesBilled", "parameterMode", "queryParameters", "timePartitioning", "rangePartitioning", "clustering",
-           "allowLargeResults", "flattenResults", "preserveNulls", "maximumBillingTier"}
+           "createSession", "connectionProperties", "allowLargeResults", "flattenResults", "preserveNulls", "maximumBillingTier"}
 # What jobs.query's request has in common with a query's configuration.
 REQUEST_OPTIONS = ("query", "defaultDataset", "useQueryCache", "useLegacySql", "preserveNulls", "parameterMode", "queryParameters",
                    "maximumBytesBilled", "createSession", "connectionProperties", "continuous", "writeIncrementalResults",
@@ -43,9 +44,9 @@ class Table:
     key: changes whenever the table's columns do; view: a logical view's GoogleSQL.
     """
 
-    def __init__(self, emulator: Emulator, ref: tuple[str, str, str], body: dict):
-        self.emulator, self.ref, self.body = emulator, ref, body
-        self.version = emulator.lake.version
+    def __init__(self, emulator: Emulator, lake: "Lake | Transaction", ref: tuple[str, str, str], body: dict):
+        self.emulator, self.lake, self.ref, self.body = emulator, lake, ref, body
+        self.version = lake.version
         self.fields = body.get("schema", {}).get("fields", [])
         self.view = body.get("view", {}).get("query")
         self.key = (ref, json.dumps(self.fields), self.view)
@@ -55,22 +56,22 @@ class Table:
         from .tables import travel
         if at is not None:
             self.version, self.body = travel(self.emulator.lake, self.ref, int(at.timestamp() * 1_000_000))
-        return self.emulator.lake.relation(self.body, self.version)
+        return self.lake.relation(self.body, self.version)
 
     def refresh(self) -> None:
         """Read the newest rows from now on: a change is made on what is there when its turn comes."""
         from .tables import find
-        self.body, self.version = find(self.emulator.lake, self.ref), self.emulator.lake.version
+        self.body, self.version = find(self.lake, self.ref), self.lake.version
 
     def bytes(self, columns: set[str]) -> int:
-        return self.emulator.lake.measure(self.body, columns, self.version)
+        return self.lake.measure(self.body, columns, self.version)
 
 
 def prepare(emulator: Emulator, principal: str, text: str, *, default_project: str, default_dataset: dict | None = None,
-            parameters: list[dict] = (), parameter_mode: str | None = None, variables: dict | None = None, functions: dict = {}) -> "Statement":
+            parameters: list[dict] = (), parameter_mode: str | None = None, variables: dict | None = None, session: Session | None = None) -> "Statement":
     """A statement analyzed against the tables that the principal may read; ApiError for what is wrong with it.
 
-    functions: the temporary ones, name in small letters -> Routine.
+    session: has the temporary tables and functions.
     """
     from .routines import callable_by
     from .tables import find
@@ -81,8 +82,10 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
         iam.require(emulator, principal, "bigquery.tables.getData", path)
         if path[2].startswith(information_schema.PREFIX):
             return information_schema.Table(emulator, path)
-        return Table(emulator, path, find(emulator.lake, path))
+        return Table(emulator, lake, path, find(lake, path))
 
+    session = session or Session()
+    lake = session.lake(emulator)
     if len(text) > MAX_LENGTH:
         raise ApiError("invalidQuery", f"The query is too large. The maximum standard SQL query length is {MAX_LENGTH // 1024}.00K characters, "
                                        "including comments and white space characters.")
@@ -90,7 +93,7 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
     return emulator.sql.prepare(text, resolve, parameters=list(parameters), parameter_mode=parameter_mode,
                                 default_project=dataset.get("projectId") or default_project,
                                 default_dataset=dataset.get("datasetId"), session_user=principal, variables=variables,
-                                routine=callable_by(emulator, principal, emulator.lake, functions))
+                                routine=callable_by(emulator, principal, session.functions), local=session.named)
 
 
 def analyze(job: "Job") -> "Statement":
@@ -112,10 +115,13 @@ def analyze(job: "Job") -> "Statement":
 
 def prepare_for(job: "Job", text: str, variables: dict | None = None) -> "Statement":
     """A statement of a job, analyzed. variables: instead of the job's."""
+    from . import system
     config = job.config
-    return prepare(job.emulator, job.principal, text, variables=job.variables if variables is None else variables, default_project=job.project,
+    if variables is None:
+        variables = job.variables if job.parent else job.session.variables | (system.variables(job) if "@@" in text else {})
+    return prepare(job.emulator, job.principal, text, variables=variables, default_project=job.project,
                    default_dataset=config.get("defaultDataset"), parameters=config.get("queryParameters") or [],
-                   parameter_mode=config.get("parameterMode"), functions=job.functions)
+                   parameter_mode=config.get("parameterMode"), session=job.session)
 
 
 def price(job: "Job", statement: "Statement") -> None:
@@ -186,6 +192,9 @@ def run(job: "Job") -> None:
     except IsScript:
         from .scripts import run as run_script
         return run_script(job)
+    if statement.type in ("CALL", "CREATE_PROCEDURE") and not job.parent:
+        from .scripts import run as run_script
+        return run_script(job)
     if statement.type != "SELECT":
         from .statements import run as run_statement
         return run_statement(job, statement)
@@ -196,8 +205,8 @@ def run(job: "Job") -> None:
     relation = results_relation(f"anon{uuid.uuid4().hex}" if named else ref[2])
     with job.cursor() as cursor:
         sql = statement.compile(cursor)
-        price(job, statement)
-        cursor.execute(f"CREATE TABLE {relation} AS {sql}")
+    price(job, statement)
+    materialize(job, relation, sql, statement.fields)
     if named:
         try:
             keep(job, ref, statement.fields, relation)
@@ -208,6 +217,24 @@ def run(job: "Job") -> None:
             "kind": "bigquery#table", "id": iam.name_of(ref), "type": "TABLE", "tableReference": reference(ref), "location": job.reference["location"],
             "schema": {"fields": statement.fields}, "creationTime": str(now_ms()), "lastModifiedTime": str(now_ms()), "_relation": relation}
         job.lake.add("table", ref, job.result)
+
+
+def materialize(job: "Job", relation: str, sql: str, fields: list[dict]) -> None:
+    """Keep the rows of a query as a table of `results`."""
+    if not job.session.transaction:
+        with job.cursor() as cursor:
+            cursor.execute(f"CREATE TABLE {relation} AS {sql}")
+        return
+    # DuckDB writes to one database in a transaction, and Parquet has no interval of microseconds.
+    file = job.emulator.lake.path / f"extract-{uuid.uuid4().hex}.parquet"
+    casts = {kind: ", ".join(f"{name}::{'VARCHAR' if kind and found == 'INTERVAL' else found} AS {name}" for name, found in
+                             ((values.identifier(field["name"]), values.duckdb_type(field)) for field in fields)) for kind in (True, False)}
+    try:
+        with job.cursor() as cursor:
+            cursor.execute(f"COPY (SELECT {casts[True]} FROM ({sql})) TO {values.string(str(file))} (FORMAT parquet)")
+        job.emulator.lake.cursor().execute(f"CREATE TABLE {relation} AS SELECT {casts[False]} FROM read_parquet({values.string(str(file))})")
+    finally:
+        file.unlink(missing_ok=True)
 
 
 def keep(job: "Job", ref: tuple[str, str, str], fields: list[dict], relation: str) -> None:

@@ -41,14 +41,14 @@ def find(lake: Lake | Transaction, ref: Ref) -> dict:
     return body
 
 
-def callable_by(emulator: Emulator, principal: str, lake: Lake | Transaction, temporary: dict):
+def callable_by(emulator: Emulator, principal: str, temporary: dict):
     """What a statement's calls mean: a path -> the routine, None for a missing one."""
     from .googlesql.routines import Routine
 
     def routine(path: tuple[str, ...]) -> "Routine | None":
         if path[-1].lower() in temporary and (len(path) == 1 or "." not in path[-1]):
             return temporary[path[-1].lower()]
-        body = lake.get("routine", path) if len(path) == 3 else None
+        body = emulator.lake.get("routine", path) if len(path) == 3 else None
         if body is None:
             return None
         iam.require(emulator, principal, "bigquery.routines.get", path)
@@ -69,6 +69,12 @@ def libraries(emulator: Emulator, principal: str, body: dict) -> list[str]:
             raise ApiError("accessDenied", f"Access Denied: File {uri}: Access Denied")
         texts.append(emulator.storage.path(bucket, name).read_text())
     return texts
+
+
+def type_name(argument: dict) -> str:
+    """An argument's type in GoogleSQL; empty for ANY TYPE."""
+    from .googlesql.routines import type_name as written
+    return written(argument["dataType"]) if argument.get("dataType") else ""
 
 
 def reference(ref: Ref) -> dict:
@@ -250,11 +256,11 @@ def define(job: "Job", statement: "Statement") -> None:
     name = ".".join(made.name_path)
     if "." in name:
         raise ApiError("invalidQuery", f"Temporary functions can't have a dataset: {name}", "query")
-    if name.lower() in job.functions and made.create_mode == CREATE:
+    if name.lower() in job.session.functions and made.create_mode == CREATE:
         raise ApiError("invalidQuery", f"Already Exists: Routine {name}", "query")
-    if name.lower() not in job.functions or made.create_mode != IF_NOT_EXISTS:
+    if name.lower() not in job.session.functions or made.create_mode != IF_NOT_EXISTS:
         body = body_of(job, statement)
-        job.functions[name.lower()] = Routine((name,), body, lambda: libraries(job.emulator, job.principal, body))
+        job.session.functions[name.lower()] = Routine((name,), body, lambda: libraries(job.emulator, job.principal, body))
 
 
 def drop(job: "Job", statement: "Statement") -> None:
@@ -262,7 +268,7 @@ def drop(job: "Job", statement: "Statement") -> None:
     from .googlesql.routines import KINDS as WORDS
     node = statement.node
     kind = KINDS[job.statistics["query"]["statementType"]]
-    if len(node.name_path) == 1 and job.functions.pop(node.name_path[0].lower(), None):
+    if len(node.name_path) == 1 and job.session.functions.pop(node.name_path[0].lower(), None):
         job.statistics["query"]["ddlOperationPerformed"] = "DROP"
         return
     ref = named(job, statement, node.name_path, "bigquery.routines.delete")
@@ -280,6 +286,8 @@ def drop(job: "Job", statement: "Statement") -> None:
 
 
 def named(job: "Job", statement: "Statement", path, permission: str) -> Ref:
+    from .statements import in_transaction
+    in_transaction(job)
     ref = statement.created_path(path)
     if len(ref) != 3:
         raise ApiError("invalid", f"Routine name \"{'.'.join(ref)}\" missing dataset while no default dataset is set in the request.")

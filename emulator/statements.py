@@ -11,7 +11,7 @@ from .errors import ApiError, not_found, unsupported
 from .googlesql import types
 from .googlesql.modify import TWICE
 from .lake import Transaction, now_ms
-from .query import price, reference, results_relation
+from .query import materialize, price, reference, results_relation
 
 if TYPE_CHECKING:
     from .googlesql import Statement
@@ -111,8 +111,9 @@ def create_table(job: "Job", statement: "Statement") -> None:
     relation = results_relation(f"create{uuid.uuid4().hex}")
     with job.cursor() as cursor:
         given = table_properties(statement, base, cursor)
-        if statement.type == "CREATE_TABLE_AS_SELECT":
-            cursor.execute(f"CREATE TABLE {relation} AS {statement.compile(cursor)}")
+        sql = statement.compile(cursor) if statement.type == "CREATE_TABLE_AS_SELECT" else ""
+    if sql:
+        materialize(job, relation, sql, statement.fields)
     given = tables.prepare(job.emulator, job.principal, given, ref)
     try:
         job.write(lambda tx: make(tx, job, base.parent, ref, given, relation if statement.type == "CREATE_TABLE_AS_SELECT" else None))
@@ -123,12 +124,32 @@ def create_table(job: "Job", statement: "Statement") -> None:
 def table_ref(job: "Job", statement: "Statement", create) -> tables.Ref:
     """The name that a CREATE statement gives; ApiError for one without a dataset, and where the caller may not create."""
     if create.create_scope == TEMPORARY:
-        raise unsupported(f"{statement.type.replace('_', ' ')} with TEMP")
+        return temporary_table(job, create.name_path)
+    if job.session.named(tuple(create.name_path)) and len(create.name_path) == 1 and not job.config.get("defaultDataset"):
+        raise ApiError("duplicate", f"Already Exists: Table {create.name_path[0]}")
     return named_table(job, statement, create.name_path, "bigquery.tables.create")
+
+
+def temporary_table(job: "Job", path) -> tables.Ref:
+    if not job.parent and not job.session.id:
+        raise ApiError("invalidQuery", "Use of CREATE TEMPORARY TABLE requires a script or session", "query")
+    name = ".".join(path).split(".")
+    if len(name) > 1 and name[0].upper() != "_SESSION":
+        raise ApiError("invalidQuery", f"CREATE TEMP TABLE may not specify a project or dataset: {'.'.join(path)}", "query")
+    return job.session.named(path) or job.session.new_table(job, name[-1])
+
+
+def in_transaction(job: "Job") -> None:
+    """ApiError invalidQuery inside of a transaction, for what can't be done there."""
+    if job.session.transaction:
+        raise ApiError("invalidQuery", "DDL statements are not supported in a transaction, other than those creating or droping temporary tables "
+                                       "or temporary functions.", "query")
 
 
 def named_table(job: "Job", statement: "Statement", path, permission: str) -> tables.Ref:
     ref = statement.created_path(path)
+    if ref != job.session.named(tuple(path)):
+        in_transaction(job)
     if len(ref) != 3:
         raise ApiError("invalid", f"Table name \"{'.'.join(ref)}\" missing dataset while no default dataset is set in the request.")
     iam.require(job.emulator, job.principal, permission, ref)
@@ -149,6 +170,8 @@ def make(tx: Transaction, job: "Job", create, ref: tables.Ref, given: dict, rela
         tables.create(tx, ref, given)
         if relation:
             tables.fill(tx, ref, given["schema"]["fields"], relation, write_disposition="WRITE_APPEND")
+    if create.create_scope == TEMPORARY:
+        job.session.tables[ref[2]] = ref
     job.schema = given["schema"]["fields"]
     job.statistics["query"] |= {"ddlOperationPerformed": done, "ddlTargetTable": reference(ref)}
 
@@ -221,6 +244,7 @@ def create_schema(job: "Job", statement: "Statement") -> None:
 
 
 def dataset_ref(job: "Job", statement: "Statement", path, permission: str) -> tuple[str, str]:
+    in_transaction(job)
     parts = tuple(".".join(path).split("."))
     ref = parts if len(parts) == 2 else (job.project, *parts)
     iam.require(job.emulator, job.principal, permission, ref)
@@ -250,6 +274,8 @@ def drop(job: "Job", statement: "Statement") -> None:
             raise ApiError("invalidQuery", f"{iam.name_of(ref)} is not allowed for this operation because it is currently a {body['type']}.", "query")
         if there:
             tables.drop(tx, ref, body)
+            if ref == job.session.named(tuple(node.name_path)):
+                del job.session.tables[ref[2]]
         job.statistics["query"] |= {"ddlOperationPerformed": "DROP" if there else "SKIP", "ddlTargetTable": reference(ref)}
     job.write(work)
 
@@ -267,6 +293,17 @@ def drop_schema(job: "Job", statement: "Statement") -> None:
         job.statistics["query"] |= {"ddlOperationPerformed": "DROP" if there else "SKIP",
                                     "ddlTargetDataset": {"projectId": ref[0], "datasetId": ref[1]}}
     job.write(work)
+
+
+# Others -------------------------------------------------------------------------------------------
+
+def check_assertion(job: "Job", statement: "Statement") -> None:
+    """ASSERT: an error unless the condition holds."""
+    node = statement.node
+    with job.cursor() as cursor:
+        holds = statement.constant(node.expression, cursor)
+    if not holds:
+        raise ApiError("invalidQuery", f"Assertion failed{': ' if node.description else ''}{node.description}", "query")
 
 
 # Options ------------------------------------------------------------------------------------------
@@ -333,5 +370,5 @@ def partitioning(statement: "Statement", expression, names: dict[int, str], curs
 RUN: dict[str, Callable[["Job", "Statement"], None]] = {
     "INSERT": change_rows, "UPDATE": change_rows, "DELETE": change_rows, "MERGE": change_rows, "TRUNCATE_TABLE": truncate,
     "CREATE_TABLE": create_table, "CREATE_TABLE_AS_SELECT": create_table, "CREATE_VIEW": create_view, "CREATE_SCHEMA": create_schema,
-    "DROP": drop, "CREATE_FUNCTION": routines.create, "CREATE_TABLE_FUNCTION": routines.create, "CREATE_PROCEDURE": routines.create,
+    "DROP": drop, "ASSERT": check_assertion, "CREATE_FUNCTION": routines.create, "CREATE_TABLE_FUNCTION": routines.create, "CREATE_PROCEDURE": routines.create,
     "DROP_FUNCTION": routines.drop, "DROP_TABLE_FUNCTION": routines.drop}

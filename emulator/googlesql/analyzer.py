@@ -129,11 +129,13 @@ class GoogleSQL:
 
     def prepare(self, text: str, resolve: Resolve, parameters: list[dict] = (), parameter_mode: str | None = None,
                 default_project: str | None = None, default_dataset: str | None = None, session_user: str = "",
-                variables: dict | None = None, routine: FindRoutine = lambda path: None) -> "Statement":
+                variables: dict | None = None, routine: FindRoutine = lambda path: None,
+                local: Callable[[tuple[str, ...]], tuple[str, ...] | None] = lambda path: None) -> "Statement":
         """A statement, analyzed.
 
         text: GoogleSQL; resolve: the table of a path (project, dataset, table), ApiError notFound for a
-        missing one; routine: the routine of a path, None for a missing one; parameters: REST QueryParameters;
+        missing one; routine: the routine of a path, None for a missing one; local: the path that a temporary table
+        has in fact, None for a name of no such table; parameters: REST QueryParameters;
         variables: name -> Variable of a script. Raises ApiError invalidQuery with the analyzer's words,
         notImplemented for a statement of a kind that isn't supported.
         """
@@ -141,7 +143,7 @@ class GoogleSQL:
         fields = [types.parameter_field(p.get("parameterType", {}), p.get("name", "")) for p in parameters]
         mode = parameter_mode or ("NAMED" if any(p.get("name") for p in parameters) else "POSITIONAL" if parameters else None)
         variables = variables or {}
-        tables = {path: resolve(normal_path(path, default_project, default_dataset)) for path in self.table_names(text)}
+        tables = {path: resolve(local(path) or normal_path(path, default_project, default_dataset)) for path in self.table_names(text)}
         names = Names(tables, {name: value.field for name, value in variables.items()}, {})
 
         def add(path: tuple[str, ...] | None) -> bool:
@@ -152,7 +154,7 @@ class GoogleSQL:
             names.routines[path] = found
             home = (found.ref[0], None) if len(found.ref) == 3 else (default_project, default_dataset)
             for name in self.table_names(found.query) if found.query else ():
-                table = resolve(normal_path(name, *home))
+                table = resolve((local(name) if len(found.ref) == 1 else None) or normal_path(name, *home))
                 if name in tables and tables[name].key != table.key:
                     raise unsupported(f"{'.'.join(name)} as the name of one table in a statement and of another in the routine {'.'.join(path)}")
                 tables[name] = table
@@ -171,7 +173,7 @@ class GoogleSQL:
             self.called.pop(text, None)
             self.called.use(text, lambda: list(names.routines))
         return Statement(self, text, tree, needed, tables, dict(
-            parameters=parameters, parameter_fields=fields, parameter_mode=mode, resolve=resolve, routine=routine, called=names.routines,
+            parameters=parameters, parameter_fields=fields, parameter_mode=mode, resolve=resolve, routine=routine, local=local, called=names.routines,
             default_project=default_project, default_dataset=default_dataset, session_user=session_user, variables=variables))
 
     def table_names(self, text: str) -> list[tuple[str, ...]]:
@@ -521,7 +523,7 @@ class Statement:
 
     def created_path(self, name_path) -> tuple[str, ...]:
         """A name that a DDL statement gives, as (project, dataset, name) or as much of it as is known."""
-        return normal_path(tuple(name_path), self.context["default_project"], self.context["default_dataset"])
+        return self.context["local"](tuple(name_path)) or normal_path(tuple(name_path), self.context["default_project"], self.context["default_dataset"])
 
     def change(self, cursor) -> str:
         """A DML statement as the SELECT of what is to happen; see modify.py."""
@@ -542,7 +544,7 @@ STATEMENT_TYPES = {
     "resolved_create_view_stmt_node": "CREATE_VIEW", "resolved_create_schema_stmt_node": "CREATE_SCHEMA", "resolved_drop_stmt_node": "DROP",
     "resolved_create_function_stmt_node": "CREATE_FUNCTION", "resolved_create_table_function_stmt_node": "CREATE_TABLE_FUNCTION",
     "resolved_create_procedure_stmt_node": "CREATE_PROCEDURE", "resolved_drop_function_stmt_node": "DROP_FUNCTION",
-    "resolved_drop_table_function_stmt_node": "DROP_TABLE_FUNCTION",
+    "resolved_drop_table_function_stmt_node": "DROP_TABLE_FUNCTION", "resolved_call_stmt_node": "CALL", "resolved_assert_stmt_node": "ASSERT",
 }
 
 

@@ -40,7 +40,7 @@ class Routine:
     @property
     def query(self) -> str:
         """A query with the same tables as the body; empty where the body is not SQL."""
-        if self.language != "SQL":
+        if self.language != "SQL" or self.kind == "PROCEDURE":
             return ""
         return self.body["definitionBody"] if self.kind == "TABLE_VALUED_FUNCTION" else f"SELECT ({self.body['definitionBody']})"
 
@@ -50,7 +50,11 @@ class Routine:
 def add(catalog, path: tuple[str, ...], routine: Routine) -> None:
     """Put a function into the catalog (SimpleCatalogProto) that has it under the last name of its path."""
     names = [argument["name"] for argument in routine.arguments]
-    if routine.kind == "TABLE_VALUED_FUNCTION":
+    function = None
+    if routine.kind == "PROCEDURE":
+        signature = catalog.procedure.add(name_path=path).signature
+        signature.return_type.kind = function_pb2.ARG_TYPE_VOID
+    elif routine.kind == "TABLE_VALUED_FUNCTION":
         function = catalog.custom_tvf.add(name_path=path[-1:], type=ENUMS.TEMPLATED_SQL_TVF, argument_name=names)
         signature = function.signature
         signature.return_type.kind = function_pb2.ARG_TYPE_RELATION
@@ -70,7 +74,9 @@ def add(catalog, path: tuple[str, ...], routine: Routine) -> None:
         made.options.argument_name = argument["name"]
         made.options.is_not_aggregate = argument.get("isAggregate") is False
         set_type(made, argument.get("dataType"), argument.get("tableType"), argument.get("argumentKind"))
-    if routine.language == "SQL":
+        if "mode" in argument:
+            made.options.procedure_argument_mode = ENUMS.ProcedureArgumentMode.Value(argument["mode"])
+    if function is not None and routine.language == "SQL":
         function.parse_resume_location.input = routine.body["definitionBody"]
 
 
