@@ -109,7 +109,7 @@ class Job:
     @contextmanager
     def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A cursor that a cancel interrupts; ApiError stopped where the job is cancelled already."""
-        if transaction := self.session.transaction:
+        if transaction := self.session.readable:
             with transaction.use() as cursor, self.cancellable(cursor):
                 yield cursor
         else:
@@ -137,6 +137,8 @@ class Job:
         Inside of a transaction of several statements only the effect; it is not over.
         """
         if transaction := self.session.transaction:
+            if transaction.broken:
+                raise ApiError("invalidQuery", "The transaction was aborted by the error of an earlier statement; it can only be rolled back.", "query")
             with self.cancellable(transaction.cursor):
                 return transaction.write(work)
 

@@ -294,6 +294,8 @@ class Transaction:
         if self._how:
             raise self._how
 
+    broken = False  # an error has ended it; a rollback is all that is left to do
+
     @contextmanager
     def use(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """The cursor, for one statement; RolledBack where the transaction is over."""
@@ -302,6 +304,12 @@ class Transaction:
                 raise self._how or RolledBack("The transaction is over.")
             try:
                 yield self.cursor
+            except BaseException:
+                try:
+                    self.cursor.execute("SELECT 1")
+                except duckdb.Error:
+                    self.broken = True
+                raise
             finally:
                 self._used = time.monotonic()
 
@@ -315,6 +323,9 @@ class Transaction:
                 raise
 
     def commit(self) -> None:
+        if self.broken:
+            self.rollback()
+            raise RolledBack("The transaction was aborted by the error of a statement and was rolled back.")
         self._finish(None)
         self.ended.result()
 

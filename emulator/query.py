@@ -29,6 +29,7 @@ REQUEST_OPTIONS = ("query", "defaultDataset", "useQueryCache", "useLegacySql", "
 LEAST_BILLED = 10 * 1024 * 1024  # for each table a statement references
 MEGABYTE = 1024 * 1024
 MAX_LENGTH = 1024 * 1024  # characters of an unresolved GoogleSQL query
+IN_SCRIPTS = ("CALL", "CREATE_PROCEDURE", "BEGIN_TRANSACTION", "COMMIT_TRANSACTION", "ROLLBACK_TRANSACTION")  # one alone is a script
 ANONYMOUS_DATASET = "_bqresults"
 
 
@@ -192,7 +193,9 @@ def run(job: "Job") -> None:
     except IsScript:
         from .scripts import run as run_script
         return run_script(job)
-    if statement.type in ("CALL", "CREATE_PROCEDURE") and not job.parent:
+    if statement.type.endswith("_TRANSACTION") and not job.session.id:
+        raise ApiError("invalidQuery", "Transaction control statements are supported only in scripts or sessions", "query")
+    if statement.type in IN_SCRIPTS and not job.parent:
         from .scripts import run as run_script
         return run_script(job)
     if statement.type != "SELECT":
@@ -221,7 +224,7 @@ def run(job: "Job") -> None:
 
 def materialize(job: "Job", relation: str, sql: str, fields: list[dict]) -> None:
     """Keep the rows of a query as a table of `results`."""
-    if not job.session.transaction:
+    if not job.session.readable:
         with job.cursor() as cursor:
             cursor.execute(f"CREATE TABLE {relation} AS {sql}")
         return

@@ -43,11 +43,14 @@ def find(lake: Lake | Transaction, ref: Ref) -> dict:
 
 def callable_by(emulator: Emulator, principal: str, temporary: dict):
     """What a statement's calls mean: a path -> the routine, None for a missing one."""
+    from . import system
     from .googlesql.routines import Routine
 
     def routine(path: tuple[str, ...]) -> "Routine | None":
         if path[-1].lower() in temporary and (len(path) == 1 or "." not in path[-1]):
             return temporary[path[-1].lower()]
+        if name := system.procedure(path):
+            return Routine(("BQ", name), {"routineType": "PROCEDURE", "arguments": system.ARGUMENTS})
         body = emulator.lake.get("routine", path) if len(path) == 3 else None
         if body is None:
             return None
@@ -226,7 +229,7 @@ def create(job: "Job", statement: "Statement") -> None:
     """CREATE [TEMP] FUNCTION, TABLE FUNCTION and PROCEDURE."""
     made = statement.node.parent
     if made.create_scope == TEMPORARY:
-        if not job.parent:
+        if not job.parent and not job.session.id:
             raise ApiError("invalidQuery", "CREATE TEMPORARY FUNCTION statements must be followed by an actual query.", "query")
         define(job, statement)
         job.statistics["query"]["ddlOperationPerformed"] = "CREATE"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MOST_DEPTH = 50  # of calls of procedures within each other
 TEMPORARY = 3  # a value of ASTCreateStatement.Scope
 TRUE = "('true'::BOOLEAN)"
+INTERVAL = re.compile(r"(-?)(\d+)-(\d+) (-?\d+) (-?)(\d+):(\d+):(\d+)(\.(\d+))?")
 PLACE = re.compile(r" at \[(\d+:\d+)\]$")
 
 
@@ -47,7 +48,7 @@ class Scope(dict):
         raise ApiError("invalidQuery", f"Undeclared variable: {name}", "query")
 
     def visible(self) -> dict[str, Variable]:
-        return (self.outer.visible() if self.outer else {}) | self
+        return (self.outer.visible() if self.outer is not None else {}) | self
 
 
 class Failure(ApiError):
@@ -59,6 +60,7 @@ class Failure(ApiError):
     def __init__(self, error: ApiError, message: str, text: str, trace: list[tuple[str, int, int]]):
         super().__init__(error.reason, message, error.location)
         self.text, self.trace = text, trace
+        self.said = error.message if isinstance(error, Raised) else message
 
 
 def run(job: "Job") -> None:
@@ -180,7 +182,7 @@ class Runner:
         labels = {"labels": dict(part.split(":", 1) for part in label.split(","))} if label else {}
         reference = {**job.reference, "jobId": f"script_job_{uuid.uuid4().hex}"}
         child = Job(job.emulator, job.principal, reference, {"query": config} | labels, parent=job)
-        child.variables, child.text = scope.visible() | self.system_variables(text), placed
+        child.variables, child.text = scope.visible() | (system.variables(job, self.state, reference["jobId"]) if "@@" in text else {}), placed
         child.statistics |= {"parentJobId": job.ref[1], "scriptStatistics": {"evaluationKind": evaluation, "stackFrames": self.frames()}}
         if job.session.id:
             child.statistics["sessionInfo"] = {"sessionId": job.session.id}
@@ -202,9 +204,6 @@ class Runner:
         self.state.last_job = record["jobReference"]["jobId"]
         changed = one.get("query", {}).get("numDmlAffectedRows")
         self.state.row_count = int(changed) if changed is not None else None
-
-    def system_variables(self, text: str) -> dict[str, Variable]:
-        return system.variables(self.job, self.state) if "@@" in text else {}
 
     # Variables ------------------------------------------------------------------------------------
 
@@ -508,10 +507,18 @@ def literal(field: dict, value) -> str:
     if name == "TIMESTAMP":
         return f"make_timestamptz({value})"
     if name == "INTERVAL":
-        return values.from_json(field, f"{values.string(json.dumps(value))}::JSON")
+        sign, months, days, clock, micros = interval(value)
+        return f"(to_months({months}) + to_days({days}) + to_microseconds({sign}{clock * 1_000_000 + micros}))"
     if name == "RANGE":
         raise unsupported(f"a script's variable of type {name}")
     return values.literal(field, value)
+
+
+def interval(text: str) -> tuple[str, int, int, int, int]:
+    """An INTERVAL as REST writes it, `Y-M D H:M:S.F`: the sign of its time, months, days, seconds, microseconds."""
+    minus, years, months, days, sign, hours, minutes, seconds, _, fraction = INTERVAL.fullmatch(text).groups()
+    whole = int(years) * 12 + int(months)
+    return sign, -whole if minus else whole, int(days), int(hours) * 3600 + int(minutes) * 60 + int(seconds), int((fraction or "0").ljust(6, "0")[:6])
 
 
 def printed(variable: Variable, cursor):

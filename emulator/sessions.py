@@ -44,7 +44,12 @@ class Session:
 
     def lake(self, emulator: "Emulator") -> Lake | Transaction:
         """What statements read: inside of a transaction, what it has written."""
-        return self.transaction or emulator.lake
+        return self.readable or emulator.lake
+
+    @property
+    def readable(self) -> Transaction | None:
+        """The open transaction; None where an error has ended it, of which only the rollback is still to come."""
+        return self.transaction if self.transaction and not self.transaction.broken else None
 
     # Temporary tables -----------------------------------------------------------------------------
 
@@ -114,6 +119,8 @@ class Sessions:
             session = self._open[made] = Session(made := base64.urlsafe_b64encode(uuid.uuid4().bytes + uuid.uuid4().bytes).decode().rstrip("="))
         else:
             session = Session()
+        if session.transaction:
+            job.statistics["transactionInfo"] = {"transactionId": session.transaction_id}
         if session.id:
             session.used = now_ms()
             job.statistics["sessionInfo"] = {"sessionId": session.id}

@@ -27,8 +27,8 @@ def moment(milliseconds: str) -> Variable:
     return Variable("TIMESTAMP", {"name": "v", "type": "TIMESTAMP"}, f"make_timestamptz({int(milliseconds) * 1000})")
 
 
-def variables(job: "Job", state: "State | None" = None) -> dict[str, Variable]:
-    """All system variables, by their names with @@ in small letters; state: of the script that the job is."""
+def variables(job: "Job", state: "State | None" = None, current: str = "") -> dict[str, Variable]:
+    """All system variables, by their names with @@ in small letters; state: of the script that the job is; current: its child's id."""
     dataset = job.config.get("defaultDataset") or {}
     settings = job.session.settings
     found = {
@@ -36,7 +36,7 @@ def variables(job: "Job", state: "State | None" = None) -> dict[str, Variable]:
         "dataset_id": text(settings.get("dataset_id") or dataset.get("datasetId")),
         "dataset_project_id": text(settings.get("dataset_project_id") or dataset.get("projectId") or job.project),
         "time_zone": text(settings.get("time_zone") or "UTC"), "query_label": text(settings.get("query_label")),
-        "current_job_id": text(job.ref[1]), "row_count": number(state.row_count if state else None), "last_job_id": text(state.last_job or None if state else None)}
+        "current_job_id": text(current or job.ref[1]), "row_count": number(state.row_count if state else None), "last_job_id": text(state.last_job or None if state else None)}
     if state:
         query = job.statistics["query"]
         found |= {"script.job_id": text(job.ref[1]), "script.num_child_jobs": number(job.statistics.get("numChildJobs", 0)), "script.slot_ms": number(0),
@@ -53,7 +53,7 @@ def error(failure: "Failure | None") -> dict[str, Variable]:
             "error.stack_trace": Variable("", TRACE, f"(NULL::{values.duckdb_type(TRACE)})")}
     trace = [{"line": line, "column": column, "filename": None, "location": name or None} for name, line, column in failure.trace]
     return {
-        "error.message": text(failure.message), "error.statement_text": text(failure.text),
+        "error.message": text(failure.said), "error.statement_text": text(failure.text),
         "error.formatted_stack_trace": text("\n".join(f"At {name}[{line}:{column}]" for name, line, column in failure.trace)),
         "error.stack_trace": Variable("", TRACE, f"({values.literal(TRACE, trace)})")}
 
@@ -74,6 +74,15 @@ SETTABLE: dict[str, Callable[[str | None], None]] = {
 
 
 # Procedures ---------------------------------------------------------------------------------------
+
+ARGUMENTS = [{"name": "name", "dataType": {"typeKind": "STRING"}, "mode": "IN", "_optional": True}]
+
+
+def procedure(path: tuple[str, ...]) -> str | None:
+    """The name of the system procedure that a path means: BQ.name."""
+    name = ".".join(path).upper()
+    return next((known for known in PROCEDURES if f".{name}".endswith(f".BQ.{known}")), None)
+
 
 def call(job: "Job", name: str, arguments: list[str | None]) -> None:
     """CALL BQ.name(arguments); ApiError for one that there is not."""

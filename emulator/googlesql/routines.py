@@ -53,7 +53,7 @@ def add(catalog, path: tuple[str, ...], routine: Routine) -> None:
     function = None
     if routine.kind == "PROCEDURE":
         signature = catalog.procedure.add(name_path=path).signature
-        signature.return_type.kind = function_pb2.ARG_TYPE_VOID
+        set_type(signature.return_type, {"typeKind": "INT64"})  # the analyzer wants one
     elif routine.kind == "TABLE_VALUED_FUNCTION":
         function = catalog.custom_tvf.add(name_path=path[-1:], type=ENUMS.TEMPLATED_SQL_TVF, argument_name=names)
         signature = function.signature
@@ -74,6 +74,8 @@ def add(catalog, path: tuple[str, ...], routine: Routine) -> None:
         made.options.argument_name = argument["name"]
         made.options.is_not_aggregate = argument.get("isAggregate") is False
         set_type(made, argument.get("dataType"), argument.get("tableType"), argument.get("argumentKind"))
+        if argument.get("_optional"):
+            made.options.cardinality, made.num_occurrences = ENUMS.OPTIONAL, 0
         if "mode" in argument:
             made.options.procedure_argument_mode = ENUMS.ProcedureArgumentMode.Value(argument["mode"])
     if function is not None and routine.language == "SQL":
@@ -208,11 +210,14 @@ DETERMINISM = {"DETERMINISTIC": ["DETERMINISTIC"], "NOT_DETERMINISTIC": ["NOT DE
 
 def argument_text(argument: dict, kind: str) -> str:
     mode = f"{argument['mode']} " if kind == "PROCEDURE" and argument.get("mode") else ""
+    return f"{mode}`{argument['name']}` {type_words(argument)}" + (" NOT AGGREGATE" if argument.get("isAggregate") is False else "")
+
+
+def type_words(argument: dict) -> str:
+    """An argument's type in GoogleSQL."""
     if argument.get("argumentKind") in ("FIXED_TABLE", "ANY_TABLE"):
-        written = f"TABLE<{columns_text(argument['tableType'])}>" if argument.get("tableType") else "ANY TABLE"
-    else:
-        written = type_name(argument["dataType"]) if argument.get("dataType") else "ANY TYPE"
-    return f"{mode}{values.identifier(argument['name']).replace(chr(34), '`')} {written}" + (" NOT AGGREGATE" if argument.get("isAggregate") is False else "")
+        return f"TABLE<{columns_text(argument['tableType'])}>" if argument.get("tableType") else "ANY TABLE"
+    return type_name(argument["dataType"]) if argument.get("dataType") else "ANY TYPE"
 
 
 def columns_text(table: dict) -> str:
