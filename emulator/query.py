@@ -5,7 +5,7 @@ import json
 import uuid
 from typing import TYPE_CHECKING
 
-from . import iam, information_schema
+from . import iam, information_schema, values
 from .calls import Emulator
 from .errors import ApiError, unsupported
 from .lake import now_ms
@@ -27,6 +27,7 @@ REQUEST_OPTIONS = ("query", "defaultDataset", "useQueryCache", "useLegacySql", "
                    "destinationEncryptionConfiguration", "secureContext")
 LEAST_BILLED = 10 * 1024 * 1024  # for each table a statement references
 MEGABYTE = 1024 * 1024
+FREE = ("CREATE", "ALTER", "DROP", "UNDROP", "GRANT", "REVOKE")  # what only touches metadata reads no bytes
 MAX_LENGTH = 1024 * 1024  # characters of an unresolved GoogleSQL query
 ANONYMOUS_DATASET = "_bqresults"
 
@@ -44,10 +45,11 @@ class Table:
     """
 
     def __init__(self, emulator: Emulator, ref: tuple[str, str, str], body: dict):
+        from .tables import view_query
         self.emulator, self.ref, self.body = emulator, ref, body
         self.version = emulator.lake.version
         self.fields = body.get("schema", {}).get("fields", [])
-        self.view = body.get("view", {}).get("query")
+        self.view = view_query(body)
         self.key = (ref, json.dumps(self.fields), self.view)
 
     def relation(self, at: "dt.datetime | None" = None) -> str:
@@ -55,7 +57,10 @@ class Table:
         from .tables import travel
         if at is not None:
             self.version, self.body = travel(self.emulator.lake, self.ref, int(at.timestamp() * 1_000_000))
-        return self.emulator.lake.relation(self.body, self.version)
+        relation = self.emulator.lake.relation(self.body, self.version)
+        then = {field["name"].lower() for field in self.body.get("schema", {}).get("fields", ())}
+        added = [f"NULL::{values.duckdb_type(field)} AS {values.identifier(field['name'])}" for field in self.fields if field["name"].lower() not in then]
+        return f"(SELECT *, {', '.join(added)} FROM {relation})" if added else relation
 
     def refresh(self) -> None:
         """Read the newest rows from now on: a change is made on what is there when its turn comes."""
@@ -63,7 +68,8 @@ class Table:
         self.body, self.version = find(self.emulator.lake, self.ref), self.emulator.lake.version
 
     def bytes(self, columns: set[str]) -> int:
-        return self.emulator.lake.measure(self.body, columns, self.version)
+        there = {field["name"] for field in self.body.get("schema", {}).get("fields", ())}
+        return self.emulator.lake.measure(self.body, columns & there, self.version)
 
 
 def prepare(emulator: Emulator, principal: str, text: str, *, default_project: str, default_dataset: dict | None = None,
@@ -101,7 +107,7 @@ def analyze(job: "Job") -> "Statement":
 
 def price(job: "Job", statement: "Statement") -> None:
     """Bytes processed and billed, into the job's statistics; ApiError where maximumBytesBilled is less."""
-    free = statement.type.startswith(("CREATE", "DROP")) and statement.type != "CREATE_TABLE_AS_SELECT"
+    free = statement.type.startswith(FREE) and statement.type != "CREATE_TABLE_AS_SELECT"
     processed = [] if free else [table.bytes(statement.columns.get(table, set())) for table in statement.tables]
     billed = sum(max(LEAST_BILLED, count) for count in processed if count)
     billed = -(-billed // MEGABYTE) * MEGABYTE
