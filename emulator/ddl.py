@@ -109,17 +109,32 @@ def named_table(job: "Job", statement: "Statement", path, permission: str) -> ta
     return ref
 
 
+def performed(create, exists: bool) -> str:
+    """What a CREATE statement does: ddlOperationPerformed."""
+    if not exists:
+        return "CREATE"
+    return "SKIP" if create.create_mode == IF_NOT_EXISTS else "REPLACE"
+
+
+def foresee(job: "Job", statement: "Statement") -> dict:
+    """The statistics of a CREATE TABLE or VIEW that a dry run tells; ApiError duplicate where the run would fail."""
+    create = statement.node.parent.parent
+    ref = table_ref(job, statement, create)
+    old = job.lake.get("table", ref)
+    exists = old is not None and not tables.expired(old)
+    if exists and create.create_mode == CREATE:
+        raise ApiError("duplicate", f"Already Exists: Table {iam.name_of(ref)}")
+    return {"ddlOperationPerformed": performed(create, exists), "ddlTargetTable": reference(ref)}
+
+
 def make(tx: Transaction, job: "Job", create, ref: tables.Ref, given: dict, relation: str | None) -> None:
     """Make a table or view, or leave or replace the one that is there, as the statement says."""
     old = tx.get("table", ref)
     exists = old is not None and not tables.expired(old)
-    done = "CREATE"
     if exists and create.create_mode == CREATE:
         raise ApiError("duplicate", f"Already Exists: Table {iam.name_of(ref)}")
-    if exists and create.create_mode == IF_NOT_EXISTS:
-        done = "SKIP"
-    else:
-        done = "REPLACE" if exists else "CREATE"
+    done = performed(create, exists)
+    if done != "SKIP":
         tables.create(tx, ref, given)
         if relation:
             tables.insert_rows(tx, tx.get("table", ref), given["schema"]["fields"], relation)
@@ -556,6 +571,61 @@ def drop_schema(job: "Job", statement: "Statement") -> None:
     job.write(work)
 
 
+# GRANT and REVOKE ---------------------------------------------------------------------------------
+
+def grant(job: "Job", statement: "Statement") -> None:
+    """GRANT and REVOKE of roles on a schema, a table or a view: the same policies and access entries as by REST."""
+    base = statement.node.parent
+    kind = " ".join(base.object_type_list).upper()
+    with job.cursor() as cursor:
+        members = [*base.grantee_list, *(statement.constant(item, cursor) for item in base.grantee_expr_list)]
+    roles = [privilege.action_type for privilege in base.privilege_list]
+    revokes = statement.type == "REVOKE"
+    if kind == "SCHEMA":
+        return grant_on_schema(job, dataset_ref(job, statement, base.name_path, "bigquery.datasets.update"), roles, members, revokes)
+    if kind not in GRANTED:
+        raise unsupported(f"{statement.type} on {kind}")
+    ref = named_table(job, statement, base.name_path, "bigquery.tables.setIamPolicy")
+
+    def work(tx: Transaction) -> None:
+        check_kind(ref, tables.find(tx, ref), GRANTED[kind])
+        policy = iam.get_policy(tx, ref)
+        bindings = [dict(binding) for binding in policy.get("bindings", ())]
+        for role in roles:
+            if not revokes:
+                bindings.append({"role": role, "members": members})
+            for binding in bindings if revokes else ():
+                if binding["role"] == role and "condition" not in binding:
+                    binding["members"] = [member for member in binding["members"] if member not in members]
+        tx.put("policy", ref, iam.checked_policy({**policy, "bindings": bindings}, policy))
+        job.statistics["query"]["dclTargetView" if kind == "VIEW" else "dclTargetTable"] = reference(ref)
+    job.write(work)
+
+
+GRANTED = {"TABLE": ("TABLE", "SNAPSHOT", "EXTERNAL"), "VIEW": ("VIEW", "MATERIALIZED_VIEW"), "MATERIALIZED VIEW": ("MATERIALIZED_VIEW",)}
+
+
+def grant_on_schema(job: "Job", ref: tuple[str, str], roles: list[str], members: list[str], revokes: bool) -> None:
+    entries = [access_entry(role, member) for role in roles for member in members]
+
+    def work(tx: Transaction) -> None:
+        body = datasets.find(tx, ref)
+        kept = [entry for entry in body["access"] if entry not in entries]
+        tx.put("dataset", ref, {**body, "access": kept if revokes else kept + entries, "lastModifiedTime": str(now_ms())})
+        job.statistics["query"]["dclTargetDataset"] = {"projectId": ref[0], "datasetId": ref[1]}
+    job.write(work)
+
+
+def access_entry(role: str, member: str) -> dict:
+    """A role and a member of a policy as an entry of a dataset's access."""
+    iam.check_member(member)
+    short = {f"roles/{name}": word for word, name in iam.ACCESS_ROLES.items()}
+    kind, _, name = member.partition(":")
+    key = {"user": "userByEmail", "serviceAccount": "userByEmail", "group": "groupByEmail", "domain": "domain"}.get(kind)
+    who = {"specialGroup": member} if member == "allAuthenticatedUsers" else {key: name} if key else {"iamMember": member}
+    return {"role": short.get(role, role)} | who
+
+
 # Options ------------------------------------------------------------------------------------------
 
 def _labels(pairs) -> dict[str, str]:
@@ -620,4 +690,4 @@ def partitioning(statement: "Statement", expression, names: dict[int, str], curs
 RUN: dict[str, Callable[["Job", "Statement"], None]] = {
     "CREATE_TABLE": create_table, "CREATE_TABLE_AS_SELECT": create_table, "CREATE_VIEW": create_view, "CREATE_MATERIALIZED_VIEW": create_view,
     "CREATE_SNAPSHOT_TABLE": create_snapshot, "CREATE_SCHEMA": create_schema, "ALTER_TABLE": alter, "ALTER_VIEW": alter,
-    "ALTER_MATERIALIZED_VIEW": alter, "ALTER_SCHEMA": alter_schema, "DROP": drop}
+    "ALTER_MATERIALIZED_VIEW": alter, "ALTER_SCHEMA": alter_schema, "DROP": drop, "GRANT": grant, "REVOKE": grant}

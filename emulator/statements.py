@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Callable
 
 import duckdb
 
-from . import ddl, iam, tables, values
+from . import ddl, iam, row_access, tables, values
 from .errors import ApiError, unsupported
 from .googlesql.modify import TWICE
 from .lake import Transaction, now_ms
@@ -35,6 +35,7 @@ def change_rows(job: "Job", statement: "Statement") -> None:
     """
     target = statement.target
     iam.require(job.emulator, job.principal, "bigquery.tables.updateData", target.ref)
+    row_access.require_all_rows(job.emulator, job.principal, target.ref)
 
     def work(tx: Transaction) -> None:
         for table in statement.order:
@@ -74,6 +75,7 @@ def count(job: "Job", counts: dict[str, int]) -> None:
 def truncate(job: "Job", statement: "Statement") -> None:
     target = statement.target
     iam.require(job.emulator, job.principal, "bigquery.tables.updateData", target.ref)
+    row_access.require_all_rows(job.emulator, job.principal, target.ref)
     if statement.node.HasField("where_expr"):
         raise unsupported("TRUNCATE TABLE with WHERE")
 
@@ -87,4 +89,5 @@ def truncate(job: "Job", statement: "Statement") -> None:
 
 
 RUN: dict[str, Callable[["Job", "Statement"], None]] = {
-    "INSERT": change_rows, "UPDATE": change_rows, "DELETE": change_rows, "MERGE": change_rows, "TRUNCATE_TABLE": truncate, **ddl.RUN}
+    "INSERT": change_rows, "UPDATE": change_rows, "DELETE": change_rows, "MERGE": change_rows, "TRUNCATE_TABLE": truncate, **ddl.RUN,
+    "CREATE_ROW_ACCESS_POLICY": row_access.create, "DROP_ROW_ACCESS_POLICY": row_access.drop}

@@ -316,9 +316,11 @@ def kind_of(given: dict) -> str:
 
 def drop(tx: Transaction, ref: Ref, body: dict) -> None:
     """Delete a table with its rows and its policy; time travel still reaches it."""
+    from .row_access import drop_all
     tx.drop_relation(body)
     tx.delete("table", ref)
     tx.delete("policy", ref)
+    drop_all(tx, ref)
 
 
 def drop_expired(lake: Lake) -> None:

@@ -8,7 +8,7 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import datasets, formats, iam, tables, values
+from . import datasets, formats, iam, row_access, tables, values
 from .errors import ApiError, not_found, unsupported
 from .formats import File
 from .lake import Transaction
@@ -65,6 +65,7 @@ def open_source(job: "Job", reference: dict, kinds: tuple[str, ...]) -> tables.S
     ref = tables.ref_of(reference, job.project)
     iam.require(job.emulator, job.principal, "bigquery.tables.getData", ref)
     source = tables.Source(job.lake, ref)
+    row_access.require_all_rows(job.emulator, job.principal, source.ref)
     if source.body["type"] not in kinds:
         raise ApiError("invalid", f"{iam.name_of(ref)} is not allowed for this operation because it is currently a {source.body['type']}.")
     return source
@@ -352,6 +353,7 @@ def extract(job: "Job") -> None:
     compression = config.get("compression") or "NONE"
     source = tables.Source(job.lake, tables.ref_of(config.get("sourceTable"), job.project))
     iam.require(job.emulator, job.principal, "bigquery.tables.export", source.ref)
+    row_access.require_all_rows(job.emulator, job.principal, source.ref)
     check_extract(source, name, compression)
     targets = [split_uri(uri, "extract destination") for uri in destination_uris(config)]
     for bucket, _ in targets:

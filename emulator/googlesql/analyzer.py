@@ -431,7 +431,7 @@ class Statement:
         """Each view it reads, analyzed: place in `order` -> statement."""
         context = self.context
         views = {
-            place: self.sql.prepare(table.view, context["resolve"], default_project=context["default_project"], session_user=context["session_user"])
+            place: self.sql.prepare(table.view, getattr(table, "resolve", None) or context["resolve"], default_project=context["default_project"], session_user=context["session_user"])
             for place, table in enumerate(self.order) if table.view}
         for place, view in views.items():  # CREATE VIEW v(a, b) names the columns itself
             view.fields = [field | {"name": named["name"]} for field, named in zip(view.fields, self.order[place].fields)]
@@ -499,6 +499,8 @@ STATEMENT_TYPES = {
     "resolved_create_materialized_view_stmt_node": "CREATE_MATERIALIZED_VIEW", "resolved_create_snapshot_table_stmt_node": "CREATE_SNAPSHOT_TABLE",
     "resolved_alter_table_stmt_node": "ALTER_TABLE", "resolved_alter_table_set_options_stmt_node": "ALTER_TABLE", "resolved_alter_view_stmt_node": "ALTER_VIEW",
     "resolved_alter_materialized_view_stmt_node": "ALTER_MATERIALIZED_VIEW", "resolved_alter_schema_stmt_node": "ALTER_SCHEMA",
+    "resolved_create_row_access_policy_stmt_node": "CREATE_ROW_ACCESS_POLICY", "resolved_drop_row_access_policy_stmt_node": "DROP_ROW_ACCESS_POLICY",
+    "resolved_grant_stmt_node": "GRANT", "resolved_revoke_stmt_node": "REVOKE",
     "resolved_drop_stmt_node": "DROP", "resolved_drop_materialized_view_stmt_node": "DROP", "resolved_drop_snapshot_table_stmt_node": "DROP",
 }
 
