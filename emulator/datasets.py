@@ -145,10 +145,12 @@ def delete(call: Call) -> None:
 
 def drop(tx: Transaction, ref: tuple[str, str], contents: bool) -> None:
     """Delete a dataset, with its tables if `contents`; ApiError resourceInUse where it has some otherwise."""
-    from .tables import drop as drop_table
     tables = tx.lake.children("table", ref)
     if tables and not contents:
         raise ApiError("resourceInUse", f"Dataset {iam.name_of(ref)} is still in use")
     for table in tables:
-        drop_table(tx, (*ref, table["tableReference"]["tableId"]), table)
+        name = (*ref, table["tableReference"]["tableId"])
+        tx.drop_relation(table)
+        tx.delete("table", name)
+        tx.delete("policy", name)
     tx.delete("dataset", ref)

@@ -35,8 +35,7 @@ class View(NamedTuple):
 class Table:
     """A view as the analyzer and the compiler see a table. key: its columns never change."""
 
-    view = resolve = None
-    filtered = False
+    view = None
     body = {"type": "VIEW", "id": "INFORMATION_SCHEMA"}
 
     def __init__(self, emulator: "Emulator", ref: Ref):

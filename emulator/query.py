@@ -5,7 +5,7 @@ import json
 import uuid
 from typing import TYPE_CHECKING
 
-from . import iam, information_schema, values
+from . import iam, information_schema
 from .calls import Emulator
 from .errors import ApiError, unsupported
 from .lake import now_ms
@@ -27,7 +27,6 @@ REQUEST_OPTIONS = ("query", "defaultDataset", "useQueryCache", "useLegacySql", "
                    "destinationEncryptionConfiguration", "secureContext")
 LEAST_BILLED = 10 * 1024 * 1024  # for each table a statement references
 MEGABYTE = 1024 * 1024
-FREE = ("CREATE", "ALTER", "DROP", "UNDROP", "GRANT", "REVOKE")  # what only touches metadata reads no bytes
 MAX_LENGTH = 1024 * 1024  # characters of an unresolved GoogleSQL query
 ANONYMOUS_DATASET = "_bqresults"
 
@@ -41,19 +40,14 @@ def configuration(request: dict) -> dict:
 class Table:
     """A table as the analyzer and the compiler see it, at the snapshot the query began with.
 
-    key: changes whenever the table's columns do; view: a logical view's GoogleSQL; resolve: how the names
-    in it are, None for as the statement's own; filtered: whether row access policies hide some of its rows.
+    key: changes whenever the table's columns do; view: a logical view's GoogleSQL.
     """
 
-    resolve = None
-    filtered = False
-
     def __init__(self, emulator: Emulator, ref: tuple[str, str, str], body: dict):
-        from .tables import view_query
         self.emulator, self.ref, self.body = emulator, ref, body
         self.version = emulator.lake.version
         self.fields = body.get("schema", {}).get("fields", [])
-        self.view = view_query(body)
+        self.view = body.get("view", {}).get("query")
         self.key = (ref, json.dumps(self.fields), self.view)
 
     def relation(self, at: "dt.datetime | None" = None) -> str:
@@ -61,10 +55,7 @@ class Table:
         from .tables import travel
         if at is not None:
             self.version, self.body = travel(self.emulator.lake, self.ref, int(at.timestamp() * 1_000_000))
-        relation = self.emulator.lake.relation(self.body, self.version)
-        then = {field["name"].lower() for field in self.body.get("schema", {}).get("fields", ())}
-        added = [f"NULL::{values.duckdb_type(field)} AS {values.identifier(field['name'])}" for field in self.fields if field["name"].lower() not in then]
-        return f"(SELECT *, {', '.join(added)} FROM {relation})" if added else relation
+        return self.emulator.lake.relation(self.body, self.version)
 
     def refresh(self) -> None:
         """Read the newest rows from now on: a change is made on what is there when its turn comes."""
@@ -72,27 +63,12 @@ class Table:
         self.body, self.version = find(self.emulator.lake, self.ref), self.emulator.lake.version
 
     def bytes(self, columns: set[str]) -> int:
-        there = {field["name"] for field in self.body.get("schema", {}).get("fields", ())}
-        return self.emulator.lake.measure(self.body, columns & there, self.version)
-
-
-class Filtered(Table):
-    """A table with row access policies, seen as a view of the rows that one of the predicates lets through."""
-
-    def __init__(self, table: Table, predicates: list[str], resolve):
-        super().__init__(table.emulator, table.ref, table.body)
-        if self.view is None:
-            name = "`" + ".".join(table.ref) + "`"
-            self.view = f"SELECT * FROM {name} WHERE {' OR '.join(f'({predicate})' for predicate in predicates) or 'FALSE'}"
-            self.key = (*self.key[:2], self.view)
-            table.filtered = True
-            self.resolve = lambda path: table if path == table.ref else resolve(path)
+        return self.emulator.lake.measure(self.body, columns, self.version)
 
 
 def prepare(emulator: Emulator, principal: str, text: str, *, default_project: str, default_dataset: dict | None = None,
             parameters: list[dict] = (), parameter_mode: str | None = None, variables: dict | None = None) -> "Statement":
     """A statement analyzed against the tables that the principal may read; ApiError for what is wrong with it."""
-    from . import row_access
     from .tables import find
 
     def resolve(path: tuple[str, ...]) -> Table:
@@ -101,9 +77,7 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
         iam.require(emulator, principal, "bigquery.tables.getData", path)
         if path[2].startswith(information_schema.PREFIX):
             return information_schema.Table(emulator, path)
-        table = Table(emulator, path, find(emulator.lake, path))
-        predicates = row_access.filters(emulator, principal, path)
-        return table if predicates is None else Filtered(table, predicates, resolve)
+        return Table(emulator, path, find(emulator.lake, path))
 
     if len(text) > MAX_LENGTH:
         raise ApiError("invalidQuery", f"The query is too large. The maximum standard SQL query length is {MAX_LENGTH // 1024}.00K characters, "
@@ -127,9 +101,8 @@ def analyze(job: "Job") -> "Statement":
 
 def price(job: "Job", statement: "Statement") -> None:
     """Bytes processed and billed, into the job's statistics; ApiError where maximumBytesBilled is less."""
-    free = statement.type.startswith(FREE) and statement.type != "CREATE_TABLE_AS_SELECT"
-    hidden = any(table.filtered for table in statement.tables)  # their size would tell of rows that the caller may not see
-    processed = [] if free or hidden else [table.bytes(statement.columns.get(table, set())) for table in statement.tables]
+    free = statement.type.startswith(("CREATE", "DROP")) and statement.type != "CREATE_TABLE_AS_SELECT"
+    processed = [] if free else [table.bytes(statement.columns.get(table, set())) for table in statement.tables]
     billed = sum(max(LEAST_BILLED, count) for count in processed if count)
     billed = -(-billed // MEGABYTE) * MEGABYTE
     limit = job.config.get("maximumBytesBilled")
@@ -156,9 +129,6 @@ def dry_run(job: "Job") -> None:
             statement.compile(cursor)  # finds what is not supported, and the moments of time travel
     price(job, statement)
     found = job.statistics["query"]
-    if statement.type in ("CREATE_TABLE", "CREATE_TABLE_AS_SELECT", "CREATE_VIEW", "CREATE_MATERIALIZED_VIEW"):
-        from .ddl import foresee
-        found |= foresee(job, statement)
     found |= {"schema": {"fields": statement.result_fields}, "totalBytesProcessedAccuracy": "PRECISE"}
     if statement.undeclared:
         found["undeclaredQueryParameters"] = statement.undeclared

@@ -47,7 +47,7 @@ class Source:
     """What a table name with a decorator means: a table at a moment.
 
     `t` is the table now; `t@ms` at an epoch time; `t@-ms` that long ago; `t@0` as early as possible.
-    Attributes: ref, without the decorator; body; version of the lake; past, whether a moment was named; ms, the moment.
+    Attributes: ref, without the decorator; body; version of the lake; past, whether a moment was named.
     Raises ApiError notFound, or invalid for a moment outside the time travel window.
     """
 
@@ -58,15 +58,12 @@ class Source:
             raise unsupported(f"the partition decorator in {ref[2]}")
         self.version = lake.version
         self.past = bool(at)
-        self.ms = now_ms()
         if not at:
             self.body = find(lake, self.ref)
             return
         if not re.fullmatch(r"-?\d+", decorator):
             raise ApiError("invalid", f"Invalid snapshot decorator @{decorator} for table {iam.name_of(self.ref)}.")
-        micros = self.moment(lake, int(decorator))
-        self.ms = micros // 1000
-        self.version, self.body = travel(lake, self.ref, micros, copy=True)
+        self.version, self.body = travel(lake, self.ref, self.moment(lake, int(decorator)), copy=True)
 
     def moment(self, lake: Lake, number: int) -> int:
         """The decorator as microseconds: all of the millisecond it names has happened."""
@@ -243,38 +240,19 @@ def insert(call: Call) -> dict:
 def prepare(emulator: Emulator, principal: str, given: dict, ref: Ref) -> dict:
     """A new table's given properties, checked; a view's schema is found by analyzing its query."""
     check_name(ref[2])
-    for name in ("externalDataConfiguration", "biglakeConfiguration", "tableReplicationInfo"):
+    for name in ("externalDataConfiguration", "materializedView", "biglakeConfiguration", "tableConstraints", "tableReplicationInfo"):
         if name in given:
             raise unsupported(name)
-    if given.get("view", {}).get("useLegacySql", "view" in given):
-        raise unsupported("legacy SQL: set useLegacySql to false")
-    if text := view_query(given):
-        statement = query.prepare(emulator, principal, text, default_project=ref[0])
-        names = given.pop("_columns", None) or [field["name"] for field in statement.fields]
-        fields = [field | {"name": name} for field, name in zip(statement.fields, names)]
-        given = {**given, "schema": {"fields": with_descriptions(fields, given)}}
+    if "view" in given:
+        if given["view"].get("useLegacySql", True):
+            raise unsupported("legacy SQL: set useLegacySql to false")
+        statement = query.prepare(emulator, principal, given["view"].get("query", ""), default_project=ref[0])
+        given = {**given, "schema": {"fields": with_descriptions(statement.fields, given)}}
     elif "schema" in given:
         given = {**given, "schema": {**given["schema"], "fields": check_schema(given["schema"].get("fields") or [])}}
     check_layout(given)
-    check_constraints(given)
     check_expiration(given)
     return given
-
-
-def view_query(body: dict) -> str | None:
-    """The GoogleSQL of a view or a materialized view; None for a table."""
-    return (body.get("view") or body.get("materializedView") or {}).get("query")
-
-
-def check_constraints(body: dict) -> None:
-    """Primary and foreign keys against the schema; ApiError invalid for a column that is not there."""
-    found = body.get("tableConstraints") or {}
-    names = list((found.get("primaryKey") or {}).get("columns") or ())
-    names += [pair.get("referencingColumn", "") for key in found.get("foreignKeys") or () for pair in key.get("columnReferences") or ()]
-    known = {field["name"].lower() for field in body.get("schema", {}).get("fields", ())}
-    for name in names:
-        if name.lower() not in known:
-            raise ApiError("invalid", f"Column {name} of a table constraint is not in the table's schema.")
 
 
 def with_descriptions(fields: list[dict], given: dict) -> list[dict]:
@@ -292,15 +270,18 @@ def check_expiration(body: dict) -> None:
 
 def create(tx: Transaction, ref: Ref, given: dict) -> dict:
     """Make a table from checked properties; its dataset must be there. The body."""
+    project, dataset_id, table_id = ref
     dataset = datasets.find(tx, ref[:2])
     if old := tx.get("table", ref):
         drop(tx, ref, old)
     body = {
-        **given, "kind": "bigquery#table", **identity(ref),
-        "type": kind_of(given), "location": dataset["location"]}
+        **given, "kind": "bigquery#table", "id": f"{project}:{dataset_id}.{table_id}",
+        "selfLink": f"https://bigquery.googleapis.com/bigquery/v2/projects/{project}/datasets/{dataset_id}/tables/{table_id}",
+        "tableReference": {"projectId": project, "datasetId": dataset_id, "tableId": table_id},
+        "type": "VIEW" if "view" in given else "TABLE", "location": dataset["location"]}
     if "defaultTableExpirationMs" in dataset and "expirationTime" not in body:
         body["expirationTime"] = str(now_ms() + int(dataset["defaultTableExpirationMs"]))
-    if body["type"] in ("TABLE", "SNAPSHOT"):
+    if body["type"] == "TABLE":
         fields = body.get("schema", {}).get("fields", [])
         body |= {"_relation": tx.create_relation(fields), "_data": tx.stamp}
     # Now, not before: the snapshot of this transaction is older than its first statement's end, and the
@@ -308,19 +289,11 @@ def create(tx: Transaction, ref: Ref, given: dict) -> dict:
     return tx.put("table", ref, timestamps(body))
 
 
-def kind_of(given: dict) -> str:
-    """The `type` of a table with these properties."""
-    kinds = {"view": "VIEW", "materializedView": "MATERIALIZED_VIEW", "snapshotDefinition": "SNAPSHOT"}
-    return next((kind for name, kind in kinds.items() if name in given), "TABLE")
-
-
 def drop(tx: Transaction, ref: Ref, body: dict) -> None:
     """Delete a table with its rows and its policy; time travel still reaches it."""
-    from .row_access import drop_all
     tx.drop_relation(body)
     tx.delete("table", ref)
     tx.delete("policy", ref)
-    drop_all(tx, ref)
 
 
 def drop_expired(lake: Lake) -> None:
@@ -355,7 +328,7 @@ def change(call: Call, how) -> dict:
         body = find(tx, call.table)
         call.check_etag(tag(body))
         changed = how(body) | {key: body[key] for key in KEPT[:7]} | {"lastModifiedTime": str(now_ms())}
-        if view_query(changed) != view_query(body):
+        if "view" in changed and changed["view"] != body.get("view"):
             changed = prepare(call.emulator, call.principal, changed, call.table)
         elif "schema" in changed and changed["schema"] != body.get("schema"):
             fields = check_schema(changed["schema"].get("fields") or [])
@@ -388,38 +361,6 @@ def alter(tx: Transaction, body: dict, fields: list[dict]) -> None:
                 tx.execute(f"ALTER TABLE {relation} ADD COLUMN {path} {values.duckdb_type(part)}")
     if not old and fields:
         tx.execute(f"ALTER TABLE {relation} DROP COLUMN _empty")
-
-
-def retype(tx: Transaction, body: dict, fields: list[dict], name: str, cast: str) -> dict:
-    """A table with its rows brought to other types. cast: DuckDB SQL of the new values of the column `name`."""
-    relation = tx.create_relation(fields)
-    names = [values.identifier(field["name"]) for field in fields]
-    made = [cast if field["name"] == name else column for field, column in zip(fields, names)]
-    tx.execute(f"INSERT INTO {relation} ({', '.join(names)}) SELECT {', '.join(made)} FROM {body['_relation']}")
-    tx.drop_relation(body)
-    return {**body, "_relation": relation, "_data": tx.stamp, "schema": {**body["schema"], "fields": fields}}
-
-
-def rename(tx: Transaction, ref: Ref, body: dict, name: str) -> None:
-    """Give a table another name in its dataset; its rows and its policy go with it. ApiError duplicate for a name in use."""
-    check_name(name)
-    new = (*ref[:2], name)
-    if (there := tx.get("table", new)) and not expired(there):
-        raise ApiError("duplicate", f"Already Exists: Table {iam.name_of(new)}")
-    policy = tx.get("policy", ref)
-    tx.delete("table", ref)
-    tx.put("table", new, body | identity(new) | {"lastModifiedTime": str(now_ms())})
-    if policy:
-        tx.delete("policy", ref)
-        tx.put("policy", new, policy)
-
-
-def identity(ref: Ref) -> dict:
-    """What a table's body says of its name."""
-    project, dataset_id, table_id = ref
-    return {"id": f"{project}:{dataset_id}.{table_id}",
-            "selfLink": f"https://bigquery.googleapis.com/bigquery/v2/projects/{project}/datasets/{dataset_id}/tables/{table_id}",
-            "tableReference": {"projectId": project, "datasetId": dataset_id, "tableId": table_id}}
 
 
 def new_parts(before: dict, after: dict, path: str) -> list[tuple[str, dict]]:
@@ -520,16 +461,12 @@ def fill(tx: Transaction, ref: Ref, fields: list[dict], source: str, *, create_d
         raise ApiError("duplicate", f"Already Exists: Table {iam.name_of(ref)}")
     else:
         body = adopt(tx, body, fields)
-    insert_rows(tx, body, fields, source)
-    if old and old["_relation"] != body["_relation"] and not expired(old):
-        tx.drop_relation(old)  # only now: its own rows may have been the source
-    return tx.put("table", ref, {**body, "_data": tx.stamp, "lastModifiedTime": str(now_ms())})
-
-
-def insert_rows(tx: Transaction, body: dict, fields: list[dict], source: str) -> None:
     if fields:
         columns = ", ".join(values.identifier(field["name"]) for field in fields)
         tx.execute(f"INSERT INTO {body['_relation']} ({columns}) SELECT {columns} FROM {source}")
+    if old and old["_relation"] != body["_relation"] and not expired(old):
+        tx.drop_relation(old)  # only now: its own rows may have been the source
+    return tx.put("table", ref, {**body, "_data": tx.stamp, "lastModifiedTime": str(now_ms())})
 
 
 def adopt(tx: Transaction, body: dict, fields: list[dict]) -> dict:

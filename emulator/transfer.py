@@ -1,18 +1,17 @@
 """What copy, load and extract jobs do: rows between tables, files and the bucket."""
 from __future__ import annotations
 
-import datetime as dt
 import re
 import tempfile
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import datasets, formats, iam, row_access, tables, values
+from . import datasets, formats, iam, tables, values
 from .errors import ApiError, not_found, unsupported
 from .formats import File
 from .lake import Transaction
-from .query import reference, results_relation
+from .query import results_relation
 
 if TYPE_CHECKING:
     from .jobs import Job
@@ -37,18 +36,15 @@ URI = re.compile(r"gs://([^/*]+)/(.+)")
 # Copy ---------------------------------------------------------------------------------------------
 
 def copy(job: "Job") -> None:
-    """Append one or more tables, now or as they were, into one of the same schema; or snapshot, clone, restore one.
+    """Append one or more tables, now or as they were, into one of the same schema.
 
     Statistics: copy.copiedRows and copiedLogicalBytes.
     """
     config = job.config
-    operation = config.get("operationType") or "COPY"
-    if operation not in SOURCES:
-        raise ApiError("invalid", f"Invalid value for operationType: {operation} is not a valid value", "operationType")
+    if config.get("operationType") not in (None, "COPY", "OPERATION_TYPE_UNSPECIFIED"):
+        raise unsupported(f"a copy job's operationType {config['operationType']}")
     destination = tables.ref_of(config.get("destinationTable"), job.project)
-    sources = [open_source(job, reference, SOURCES[operation]) for reference in config.get("sourceTables") or [config.get("sourceTable")]]
-    if operation != "COPY" and len(sources) > 1:
-        raise ApiError("invalid", f"A copy job of type {operation} has one source table.")
+    sources = [open_source(job, reference) for reference in config.get("sourceTables") or [config.get("sourceTable")]]
     if len(sources) > MAX_SOURCES:
         raise ApiError("invalid", f"Too many source tables: {len(sources)}; a copy job has at most {MAX_SOURCES}.")
     iam.require(job.emulator, job.principal, "bigquery.tables.updateData", destination)
@@ -57,16 +53,11 @@ def copy(job: "Job") -> None:
     job.write(lambda tx: append_all(tx, job, sources, destination))
 
 
-# By operationType, the kinds of table that it reads.
-SOURCES = {"OPERATION_TYPE_UNSPECIFIED": ("TABLE",), "COPY": ("TABLE",), "SNAPSHOT": ("TABLE", "SNAPSHOT"), "CLONE": ("TABLE", "SNAPSHOT"), "RESTORE": ("SNAPSHOT",)}
-
-
-def open_source(job: "Job", reference: dict, kinds: tuple[str, ...]) -> tables.Source:
+def open_source(job: "Job", reference: dict) -> tables.Source:
     ref = tables.ref_of(reference, job.project)
     iam.require(job.emulator, job.principal, "bigquery.tables.getData", ref)
     source = tables.Source(job.lake, ref)
-    row_access.require_all_rows(job.emulator, job.principal, source.ref)
-    if source.body["type"] not in kinds:
+    if source.body["type"] != "TABLE":
         raise ApiError("invalid", f"{iam.name_of(ref)} is not allowed for this operation because it is currently a {source.body['type']}.")
     return source
 
@@ -113,7 +104,7 @@ def append_all(tx: Transaction, job: "Job", sources: list[tables.Source], destin
             check_target(tx, destination, source)
             own_rows(tx, destination)
         tables.fill(tx, destination, source.fields, relation, create_disposition=config.get("createDisposition", "CREATE_IF_NEEDED"),
-                    write_disposition=write if index == 0 else "WRITE_APPEND", properties=copied_properties(source, len(sources)) | definition(config.get("operationType"), source))
+                    write_disposition=write if index == 0 else "WRITE_APPEND", properties=copied_properties(source, len(sources)))
         rows += tx.lake.rows(source.body, source.version)
         size += tx.lake.measure(source.body, [field["name"] for field in source.fields], source.version)
     job.statistics["copy"] = {"copiedRows": str(rows), "copiedLogicalBytes": str(size)}
@@ -132,15 +123,6 @@ def copied_properties(source: tables.Source, count: int) -> dict:
     and no partitioning where the source is gone or in the past."""
     kept = ("timePartitioning", "rangePartitioning", "clustering") + (("description", "labels") if count == 1 else ())
     return {name: source.body[name] for name in kept if name in source.body and not (source.past and name.endswith("Partitioning"))}
-
-
-def definition(operation: str | None, source: tables.Source) -> dict:
-    """What a snapshot or a clone says of the table that it was made of."""
-    if operation not in ("SNAPSHOT", "CLONE"):
-        return {}
-    name = operation.lower()
-    moment = dt.datetime.fromtimestamp(source.ms / 1000, dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    return {f"{name}Definition": {"baseTableReference": reference(source.ref), f"{name}Time": moment}}
 
 
 # Load ---------------------------------------------------------------------------------------------
@@ -353,7 +335,6 @@ def extract(job: "Job") -> None:
     compression = config.get("compression") or "NONE"
     source = tables.Source(job.lake, tables.ref_of(config.get("sourceTable"), job.project))
     iam.require(job.emulator, job.principal, "bigquery.tables.export", source.ref)
-    row_access.require_all_rows(job.emulator, job.principal, source.ref)
     check_extract(source, name, compression)
     targets = [split_uri(uri, "extract destination") for uri in destination_uris(config)]
     for bucket, _ in targets:

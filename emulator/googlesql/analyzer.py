@@ -35,9 +35,6 @@ REWRITES = ("FLATTEN", "UNPIVOT", "PIVOT", "ARRAY_INCLUDES", "TYPEOF_FUNCTION", 
 EMPTY: dict[str, dict] = {}
 CATALOGS = 32  # registered in the instance at a time
 MEMO = 512  # analyzed statements kept
-COMMENTS = r"\s*(?:(?:--|#)[^\n]*\n\s*|/\*.*?\*/\s*)*"
-ALTER = re.compile(COMMENTS + r"ALTER\s+(MATERIALIZED\s+)?(TABLE|VIEW)\b", re.I | re.S)
-ALTER_IF_EXISTS = re.compile(ALTER.pattern + r"\s+IF\s+EXISTS\b", re.I | re.S)
 SESSIONIZE = re.compile(r"\bRANGE_SESSIONIZE\b", re.I)
 POSITION = re.compile(r" \[at (\d+:\d+)\]$")
 NAME_OF_STATEMENT = re.compile(r"^resolved_|_(stmt|statement)?_?node$|_stmt$")
@@ -106,8 +103,7 @@ class GoogleSQL:
     def _language(self) -> options_pb2.LanguageOptionsProto:
         language = self.engine.call("GetLanguageOptions", service.LanguageOptionsRequest(maximum_features=True), options_pb2.LanguageOptionsProto)
         features = [f for f in language.enabled_language_features if not MISSING_FEATURES.search(public.LanguageFeature.Name(f))]
-        features += [public.FEATURE_COLLATION_SUPPORT, public.FEATURE_COLLATION_IN_EXPLICIT_CAST, public.FEATURE_COLLATION_IN_WITH_RECURSIVE,
-                     public.FEATURE_CREATE_TABLE_CLONE, public.FEATURE_ALTER_COLUMN_SET_DATA_TYPE]
+        features += [public.FEATURE_COLLATION_SUPPORT, public.FEATURE_COLLATION_IN_EXPLICIT_CAST, public.FEATURE_COLLATION_IN_WITH_RECURSIVE]
         del language.enabled_language_features[:], language.supported_statement_kinds[:]
         language.enabled_language_features.extend(features)
         language.product_mode = public.PRODUCT_EXTERNAL
@@ -125,13 +121,7 @@ class GoogleSQL:
         parameters = list(parameters)
         fields = [types.parameter_field(p.get("parameterType", {}), p.get("name", "")) for p in parameters]
         mode = parameter_mode or ("NAMED" if any(p.get("name") for p in parameters) else "POSITIONAL" if parameters else None)
-        tables = {}
-        for path in self.table_names(text):
-            try:
-                tables[path] = resolve(normal_path(path, default_project, default_dataset))
-            except ApiError as error:
-                if error.reason != "notFound" or not ALTER_IF_EXISTS.match(text):
-                    raise
+        tables = {path: resolve(normal_path(path, default_project, default_dataset)) for path in self.table_names(text)}
         variables = variables or {}
         tree, needed = self.analyze(text, tables, mode, fields, {name: value.field for name, value in variables.items()})
         return Statement(self, text, tree, needed, tables, dict(
@@ -151,13 +141,7 @@ class GoogleSQL:
             if self.is_script(text):
                 raise IsScript from None
             return []  # the analyzer says what is wrong, and where
-        paths = [tuple(name.table_name_segment) for name in found.table_name]
-        return list(dict.fromkeys(paths + self._altered(text))) if ALTER.match(text) else paths
-
-    def _altered(self, text: str) -> list[tuple[str, ...]]:
-        """The path of the table that an ALTER TABLE statement changes, whose columns the analyzer wants to know."""
-        tree = self._call("Parse", service.ParseRequest(sql_statement=text, options=self.language), service.ParseResponse)
-        return [tuple(name.id_string for name in node.path.names) for node in find(tree, "ASTAlterStatementBaseProto")]
+        return [tuple(name.table_name_segment) for name in found.table_name]
 
     def is_script(self, text: str) -> bool:
         request = service.ExtractTableNamesFromStatementRequest(sql_statement=text, options=self.language, allow_script=True)
@@ -430,12 +414,9 @@ class Statement:
     def _views(self) -> dict[int, "Statement"]:
         """Each view it reads, analyzed: place in `order` -> statement."""
         context = self.context
-        views = {
-            place: self.sql.prepare(table.view, getattr(table, "resolve", None) or context["resolve"], default_project=context["default_project"], session_user=context["session_user"])
+        return {
+            place: self.sql.prepare(table.view, context["resolve"], default_project=context["default_project"], session_user=context["session_user"])
             for place, table in enumerate(self.order) if table.view}
-        for place, view in views.items():  # CREATE VIEW v(a, b) names the columns itself
-            view.fields = [field | {"name": named["name"]} for field, named in zip(view.fields, self.order[place].fields)]
-        return views
 
     def _columns(self) -> dict[Table, set[str]]:
         columns: dict[Hashable, tuple[Table, set[str]]] = {}
@@ -495,13 +476,7 @@ STATEMENT_TYPES = {
     "resolved_query_stmt_node": "SELECT", "resolved_insert_stmt_node": "INSERT", "resolved_update_stmt_node": "UPDATE",
     "resolved_delete_stmt_node": "DELETE", "resolved_merge_stmt_node": "MERGE", "resolved_truncate_stmt_node": "TRUNCATE_TABLE",
     "resolved_create_table_stmt_node": "CREATE_TABLE", "resolved_create_table_as_select_stmt_node": "CREATE_TABLE_AS_SELECT",
-    "resolved_create_view_stmt_node": "CREATE_VIEW", "resolved_create_schema_stmt_node": "CREATE_SCHEMA",
-    "resolved_create_materialized_view_stmt_node": "CREATE_MATERIALIZED_VIEW", "resolved_create_snapshot_table_stmt_node": "CREATE_SNAPSHOT_TABLE",
-    "resolved_alter_table_stmt_node": "ALTER_TABLE", "resolved_alter_table_set_options_stmt_node": "ALTER_TABLE", "resolved_alter_view_stmt_node": "ALTER_VIEW",
-    "resolved_alter_materialized_view_stmt_node": "ALTER_MATERIALIZED_VIEW", "resolved_alter_schema_stmt_node": "ALTER_SCHEMA",
-    "resolved_create_row_access_policy_stmt_node": "CREATE_ROW_ACCESS_POLICY", "resolved_drop_row_access_policy_stmt_node": "DROP_ROW_ACCESS_POLICY",
-    "resolved_grant_stmt_node": "GRANT", "resolved_revoke_stmt_node": "REVOKE",
-    "resolved_drop_stmt_node": "DROP", "resolved_drop_materialized_view_stmt_node": "DROP", "resolved_drop_snapshot_table_stmt_node": "DROP",
+    "resolved_create_view_stmt_node": "CREATE_VIEW", "resolved_create_schema_stmt_node": "CREATE_SCHEMA", "resolved_drop_stmt_node": "DROP",
 }
 
 
