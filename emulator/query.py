@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from . import iam, information_schema
+from . import iam, information_schema, values
 from .calls import Emulator
 from .errors import ApiError, unsupported
 from .lake import now_ms
@@ -157,6 +157,12 @@ def dry_run(job: "Job") -> None:
     job.statistics["endTime"] = str(now_ms())
     job.status = {"state": "DONE"}
     destination(job)
+
+
+def defaults(emulator: Emulator, principal: str, fields: list[dict], cursor) -> dict[str, str]:
+    """DuckDB SQL of what columns get that are not given: name in small letters -> SQL, of the columns that have a default."""
+    return {field["name"].lower(): f"({emulator.sql.expression(field['defaultValueExpression'], cursor, principal)})::{values.duckdb_type(field)}"
+            for field in fields if field.get("defaultValueExpression")}
 
 
 def destination(job: "Job") -> tuple[str, str, str]:

@@ -510,11 +510,11 @@ def testIamPermissions(call: Call) -> dict:
 # Writing rows -------------------------------------------------------------------------------------
 
 def fill(tx: Transaction, ref: Ref, fields: list[dict], source: str, *, create_disposition: str = "CREATE_IF_NEEDED",
-         write_disposition: str = "WRITE_EMPTY", properties: dict | None = None) -> dict:
+         write_disposition: str = "WRITE_EMPTY", properties: dict | None = None, defaults: dict[str, str] | None = None) -> dict:
     """Write the rows of `source` (a DuckDB FROM item with columns named as `fields`) into a table; its body.
 
     properties: of the table where it is made (partitioning, labels, ...). An overwritten table keeps its
-    policy and what its body says beside the schema.
+    policy and what its body says beside the schema. defaults: SQL of columns that `source` has not.
     Raises ApiError notFound (CREATE_NEVER), duplicate (WRITE_EMPTY), invalid (schemas differ).
     """
     datasets.find(tx, ref[:2])
@@ -535,8 +535,11 @@ def fill(tx: Transaction, ref: Ref, fields: list[dict], source: str, *, create_d
     else:
         body = adopt(tx, body, fields)
     if fields:
-        columns = ", ".join(values.identifier(field["name"]) for field in fields)
-        tx.execute(f"INSERT INTO {body['_relation']} ({columns}) SELECT {columns} FROM {source}")
+        columns = [values.identifier(field["name"]) for field in fields]
+        given = {field["name"].lower() for field in fields}
+        added = {values.identifier(field["name"]): defaults[field["name"].lower()] for field in body["schema"]["fields"]
+                 if field["name"].lower() not in given and field["name"].lower() in (defaults or {})}
+        tx.execute(f"INSERT INTO {body['_relation']} ({', '.join([*columns, *added])}) SELECT {', '.join([*columns, *added.values()])} FROM {source}")
     if old and old["_relation"] != body["_relation"] and not expired(old):
         tx.drop_relation(old)  # only now: its own rows may have been the source
     return tx.put("table", ref, {**body, "_data": tx.stamp, "lastModifiedTime": str(now_ms())})

@@ -11,7 +11,7 @@ from . import clones, datasets, formats, iam, tables, values
 from .errors import ApiError, not_found, unsupported
 from .formats import File
 from .lake import Transaction
-from .query import results_relation
+from .query import defaults, results_relation
 
 if TYPE_CHECKING:
     from .jobs import Job
@@ -292,7 +292,8 @@ def store(tx: Transaction, job: "Job", destination: tables.Ref, fields: list[dic
     if config.get("schemaUpdateOptions") and config.get("writeDisposition") != "WRITE_TRUNCATE":
         widen(tx, destination, fields, config["schemaUpdateOptions"])
     tables.fill(tx, destination, fields, relation, create_disposition=config.get("createDisposition", "CREATE_IF_NEEDED"),
-                write_disposition=config.get("writeDisposition", "WRITE_APPEND"), properties=properties | given)
+                write_disposition=config.get("writeDisposition", "WRITE_APPEND"), properties=properties | given,
+                defaults=defaults(job.emulator, job.principal, (tx.get("table", destination) or {}).get("schema", {}).get("fields", []), tx.cursor))
 
 
 def widen(tx: Transaction, ref: tables.Ref, fields: list[dict], updates: list[str]) -> None:

@@ -152,6 +152,17 @@ class GoogleSQL:
             parameters=parameters, parameter_fields=fields, parameter_mode=mode, resolve=resolve,
             default_project=default_project, default_dataset=default_dataset, session_user=session_user, variables=variables))
 
+    def expression(self, text: str, cursor, session_user: str = "") -> str:
+        """DuckDB SQL of an expression without columns. It is computed for each row that it stands beside."""
+        from .compiler import Compiler, node_of
+        from .expressions import NoRule
+        statement = self.prepare(f"SELECT {text}", None, session_user=session_user)
+        computed, _ = node_of(node_of(statement.node.query)[0].expr_list[0])
+        try:
+            return f"({Compiler(statement, cursor).expr(computed.expr)})"
+        except NoRule:
+            return f"({statement.compile(cursor)})"
+
     def table_names(self, text: str) -> list[tuple[str, ...]]:
         """The paths of the tables a statement names, as it writes them."""
         with self.engine.lock:
@@ -366,7 +377,9 @@ def catalog_proto(language, tables: dict[tuple, Table], variables: dict[str, dic
         proto = catalogs[tuple(part.lower() for part in path[:-1])].table.add(
             name=path[-1], name_in_catalog=path[-1], serialization_id=number + 1, full_name=".".join(path))
         for field in table.fields:
-            proto.column.add(name=field["name"], type=types.type_proto(field), is_writable_column=True)
+            column = proto.column.add(name=field["name"], type=types.type_proto(field), is_writable_column=True)
+            if types.has_collation(field):
+                types.annotate(column.annotation_map, field)
     for name, field in variables.items():
         if not name.startswith("@@"):  # to the analyzer a constant: its type counts here, the compiler knows its value
             root.constant.add(name_path=[name], type=types.type_proto(field), value=value_pb2.ValueProto())
@@ -524,8 +537,7 @@ class Statement:
 
     def sql_of(self, expression: str, cursor, field: dict) -> str:
         """DuckDB SQL of an expression without columns that a table keeps as text: a column's default."""
-        inner = self.sql.prepare(f"SELECT {expression}", self.context["resolve"], session_user=self.context["session_user"])
-        return f"({inner.compile(cursor)})"
+        return self.sql.expression(expression, cursor, self.context["session_user"])
 
     def constant(self, expression, cursor):
         """The value of an expression without columns, as Python has it: an option's."""
