@@ -5,7 +5,9 @@ import json
 import uuid
 from typing import TYPE_CHECKING
 
-from . import iam, information_schema
+import duckdb
+
+from . import iam, information_schema, values
 from .calls import Emulator
 from .errors import ApiError, unsupported
 from .lake import now_ms
@@ -28,6 +30,7 @@ REQUEST_OPTIONS = ("query", "defaultDataset", "useQueryCache", "useLegacySql", "
 LEAST_BILLED = 10 * 1024 * 1024  # for each table a statement references
 MEGABYTE = 1024 * 1024
 MAX_LENGTH = 1024 * 1024  # characters of an unresolved GoogleSQL query
+PRICED = ("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "CREATE_TABLE_AS_SELECT", "EXPORT_DATA")  # other statements process no bytes
 ANONYMOUS_DATASET = "_bqresults"
 
 
@@ -47,7 +50,7 @@ class Table:
         self.emulator, self.ref, self.body = emulator, ref, body
         self.version = emulator.lake.version
         self.fields = body.get("schema", {}).get("fields", [])
-        self.view = body.get("view", {}).get("query")
+        self.view = (body.get("view") or body.get("materializedView") or {}).get("query")
         self.key = (ref, json.dumps(self.fields), self.view)
 
     def relation(self, at: "dt.datetime | None" = None) -> str:
@@ -77,15 +80,35 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
         iam.require(emulator, principal, "bigquery.tables.getData", path)
         if path[2].startswith(information_schema.PREFIX):
             return information_schema.Table(emulator, path)
-        return Table(emulator, path, find(emulator.lake, path))
+        return Table(emulator, path, past[path] if path in past else find(emulator.lake, path))
 
     if len(text) > MAX_LENGTH:
         raise ApiError("invalidQuery", f"The query is too large. The maximum standard SQL query length is {MAX_LENGTH // 1024}.00K characters, "
                                        "including comments and white space characters.")
     dataset = default_dataset or {}
-    return emulator.sql.prepare(text, resolve, parameters=list(parameters), parameter_mode=parameter_mode,
-                                default_project=dataset.get("projectId") or default_project,
-                                default_dataset=dataset.get("datasetId"), session_user=principal, variables=variables)
+    context = dict(parameters=list(parameters), parameter_mode=parameter_mode, default_project=dataset.get("projectId") or default_project,
+                   default_dataset=dataset.get("datasetId"), session_user=principal, variables=variables)
+    past = bodies_then(emulator, text, context)
+    return emulator.sql.prepare(text, resolve, **context)
+
+
+def bodies_then(emulator: Emulator, text: str, context: dict) -> dict[tuple, dict]:
+    """The tables that FOR SYSTEM_TIME AS OF reads, as they were: they may have had other columns."""
+    from .googlesql.analyzer import normal_path
+    from .tables import travel
+    found = {}
+    for path, expression in emulator.sql.moments(text).items():
+        ref = normal_path(path, context["default_project"], context["default_dataset"])
+        moment = None
+        if len(ref) == 3 and emulator.lake.get("table", ref):
+            try:
+                statement = emulator.sql.prepare(f"SELECT {expression}", None, **context)
+                moment = emulator.lake.cursor().execute(statement.compile(emulator.lake.cursor())).fetchone()[0]
+            except (ApiError, duckdb.Error):
+                continue  # the statement as a whole says what is wrong, and where
+        if hasattr(moment, "timestamp"):
+            found[ref] = travel(emulator.lake, ref, int(moment.timestamp() * 1_000_000))[1]
+    return found
 
 
 def analyze(job: "Job") -> "Statement":
@@ -101,8 +124,7 @@ def analyze(job: "Job") -> "Statement":
 
 def price(job: "Job", statement: "Statement") -> None:
     """Bytes processed and billed, into the job's statistics; ApiError where maximumBytesBilled is less."""
-    free = statement.type.startswith(("CREATE", "DROP")) and statement.type != "CREATE_TABLE_AS_SELECT"
-    processed = [] if free else [table.bytes(statement.columns.get(table, set())) for table in statement.tables]
+    processed = [] if statement.type not in PRICED else [table.bytes(statement.columns.get(table, set())) for table in statement.tables]
     billed = sum(max(LEAST_BILLED, count) for count in processed if count)
     billed = -(-billed // MEGABYTE) * MEGABYTE
     limit = job.config.get("maximumBytesBilled")
@@ -135,6 +157,12 @@ def dry_run(job: "Job") -> None:
     job.statistics["endTime"] = str(now_ms())
     job.status = {"state": "DONE"}
     destination(job)
+
+
+def defaults(emulator: Emulator, principal: str, fields: list[dict], cursor) -> dict[str, str]:
+    """DuckDB SQL of what columns get that are not given: name in small letters -> SQL, of the columns that have a default."""
+    return {field["name"].lower(): f"({emulator.sql.expression(field['defaultValueExpression'], cursor, principal)})::{values.duckdb_type(field)}"
+            for field in fields if field.get("defaultValueExpression")}
 
 
 def destination(job: "Job") -> tuple[str, str, str]:
