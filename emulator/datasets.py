@@ -125,13 +125,17 @@ def change(call: Call, how) -> dict:
     def work(tx: Transaction) -> dict:
         body = find(tx, call.dataset, None)
         call.check_etag(public(body)["etag"])
-        changed = how(body)
-        if changed.get("location", body["location"]).upper() != body["location"].upper():
-            raise ApiError("invalid", f"Dataset {body['id']} is in location {body['location']}; the location of a dataset can't be changed.")
-        changed |= {key: body[key] for key in KEPT} | {"lastModifiedTime": str(now_ms())}
-        check(changed)
-        return tx.put("dataset", call.dataset, changed)
+        return tx.put("dataset", call.dataset, changed(body, how(body)))
     return public(call.lake.write(work))
+
+
+def changed(body: dict, wanted: dict) -> dict:
+    """A dataset's body as it is wanted, its identity kept; ApiError invalid for what can't be changed."""
+    if wanted.get("location", body["location"]).upper() != body["location"].upper():
+        raise ApiError("invalid", f"Dataset {body['id']} is in location {body['location']}; the location of a dataset can't be changed.")
+    made = {**wanted, **{key: body[key] for key in KEPT}, "lastModifiedTime": str(now_ms())}
+    check(made)
+    return made
 
 
 @method("DELETE", PATH, "bigquery.datasets.delete", query=("deleteContents",))

@@ -5,6 +5,8 @@ import json
 import uuid
 from typing import TYPE_CHECKING
 
+import duckdb
+
 from . import iam, information_schema, values
 from .calls import Emulator
 from .errors import ApiError, unsupported
@@ -30,6 +32,7 @@ LEAST_BILLED = 10 * 1024 * 1024  # for each table a statement references
 MEGABYTE = 1024 * 1024
 MAX_LENGTH = 1024 * 1024  # characters of an unresolved GoogleSQL query
 IN_SCRIPTS = ("CALL", "CREATE_PROCEDURE", "BEGIN_TRANSACTION", "COMMIT_TRANSACTION", "ROLLBACK_TRANSACTION")  # one alone is a script
+PRICED = ("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "CREATE_TABLE_AS_SELECT", "EXPORT_DATA", "ASSERT")  # other statements process no bytes
 ANONYMOUS_DATASET = "_bqresults"
 
 
@@ -49,7 +52,7 @@ class Table:
         self.emulator, self.lake, self.ref, self.body = emulator, lake, ref, body
         self.version = lake.version
         self.fields = body.get("schema", {}).get("fields", [])
-        self.view = body.get("view", {}).get("query")
+        self.view = (body.get("view") or body.get("materializedView") or {}).get("query")
         self.key = (ref, json.dumps(self.fields), self.view)
 
     def relation(self, at: "dt.datetime | None" = None) -> str:
@@ -83,7 +86,7 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
         iam.require(emulator, principal, "bigquery.tables.getData", path)
         if path[2].startswith(information_schema.PREFIX):
             return information_schema.Table(emulator, path)
-        return Table(emulator, lake, path, find(lake, path))
+        return Table(emulator, lake, path, past[path] if path in past else find(lake, path))
 
     session = session or Session()
     lake = session.lake(emulator)
@@ -91,10 +94,30 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
         raise ApiError("invalidQuery", f"The query is too large. The maximum standard SQL query length is {MAX_LENGTH // 1024}.00K characters, "
                                        "including comments and white space characters.")
     dataset = default_dataset or {}
-    return emulator.sql.prepare(text, resolve, parameters=list(parameters), parameter_mode=parameter_mode,
-                                default_project=dataset.get("projectId") or default_project,
-                                default_dataset=dataset.get("datasetId"), session_user=principal, variables=variables,
-                                routine=callable_by(emulator, principal, session.functions), local=session.named)
+    context = dict(parameters=list(parameters), parameter_mode=parameter_mode, default_project=dataset.get("projectId") or default_project,
+                   default_dataset=dataset.get("datasetId"), session_user=principal, variables=variables,
+                   routine=callable_by(emulator, principal, session.functions), local=session.named)
+    past = bodies_then(emulator, text, context)
+    return emulator.sql.prepare(text, resolve, **context)
+
+
+def bodies_then(emulator: Emulator, text: str, context: dict) -> dict[tuple, dict]:
+    """The tables that FOR SYSTEM_TIME AS OF reads, as they were: they may have had other columns."""
+    from .googlesql.analyzer import normal_path
+    from .tables import travel
+    found = {}
+    for path, expression in emulator.sql.moments(text).items():
+        ref = normal_path(path, context["default_project"], context["default_dataset"])
+        moment = None
+        if len(ref) == 3 and emulator.lake.get("table", ref):
+            try:
+                statement = emulator.sql.prepare(f"SELECT {expression}", None, **context)
+                moment = emulator.lake.cursor().execute(statement.compile(emulator.lake.cursor())).fetchone()[0]
+            except (ApiError, duckdb.Error):
+                continue  # the statement as a whole says what is wrong, and where
+        if hasattr(moment, "timestamp"):
+            found[ref] = travel(emulator.lake, ref, int(moment.timestamp() * 1_000_000))[1]
+    return found
 
 
 def analyze(job: "Job") -> "Statement":
@@ -127,8 +150,7 @@ def prepare_for(job: "Job", text: str, variables: dict | None = None) -> "Statem
 
 def price(job: "Job", statement: "Statement") -> None:
     """Bytes processed and billed, into the job's statistics; ApiError where maximumBytesBilled is less."""
-    free = statement.type.startswith(("CREATE", "DROP")) and statement.type != "CREATE_TABLE_AS_SELECT"
-    processed = [] if free else [table.bytes(statement.columns.get(table, set())) for table in statement.tables]
+    processed = [] if statement.type not in PRICED else [table.bytes(statement.columns.get(table, set())) for table in statement.tables]
     billed = sum(max(LEAST_BILLED, count) for count in processed if count)
     billed = -(-billed // MEGABYTE) * MEGABYTE
     limit = job.config.get("maximumBytesBilled")
@@ -156,7 +178,8 @@ def dry_run(job: "Job") -> None:
         statement = analyze(job)
     except IsScript:  # its statements are looked at when their turn comes
         from .scripts import statistics
-        job.statistics["query"] = statistics()
+        job.statistics |= {"query": statistics(), "endTime": str(now_ms())}
+        job.status = {"state": "DONE"}
         return
     if statement.type == "SELECT":
         with job.cursor() as cursor:
@@ -169,6 +192,12 @@ def dry_run(job: "Job") -> None:
     job.statistics["endTime"] = str(now_ms())
     job.status = {"state": "DONE"}
     destination(job)
+
+
+def defaults(emulator: Emulator, principal: str, fields: list[dict], cursor) -> dict[str, str]:
+    """DuckDB SQL of what columns get that are not given: name in small letters -> SQL, of the columns that have a default."""
+    return {field["name"].lower(): f"({emulator.sql.expression(field['defaultValueExpression'], cursor, principal)})::{values.duckdb_type(field)}"
+            for field in fields if field.get("defaultValueExpression")}
 
 
 def destination(job: "Job") -> tuple[str, str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from . import datasets, iam, query
+from . import datasets, iam, options, query
 from .calls import PAGING, Call, Emulator, agree, method, public, timestamps, without_nulls
 from .errors import ApiError, not_found, unsupported
 from .lake import Lake, Transaction
@@ -24,9 +24,6 @@ TEMPORARY = 3
 # statementType -> routineType
 KINDS = {"CREATE_FUNCTION": "SCALAR_FUNCTION", "CREATE_TABLE_FUNCTION": "TABLE_VALUED_FUNCTION", "CREATE_PROCEDURE": "PROCEDURE",
          "DROP_FUNCTION": "SCALAR_FUNCTION", "DROP_TABLE_FUNCTION": "TABLE_VALUED_FUNCTION", "DROP_PROCEDURE": "PROCEDURE"}
-# option in SQL -> (property in REST, its value there)
-OPTIONS = {"description": ("description", str), "library": ("importedLibraries", list), "strict_mode": ("strictMode", bool),
-           "data_governance_type": ("dataGovernanceType", str)}
 UNSUPPORTED = ("remoteFunctionOptions", "sparkOptions", "pythonOptions", "externalRuntimeOptions")
 
 
@@ -207,7 +204,6 @@ def put(tx: Transaction, ref: Ref, given: dict) -> dict:
 def body_of(job: "Job", statement: "Statement") -> dict:
     """What a CREATE statement makes, as a REST body."""
     from .googlesql.routines import definition
-    from .statements import options
     node = statement.node
     aggregate = statement.type == "CREATE_FUNCTION" and node.is_aggregate
     if getattr(node, "is_remote", False) or (node.HasField("connection") if "connection" in node.DESCRIPTOR.fields_by_name else False):
@@ -215,7 +211,7 @@ def body_of(job: "Job", statement: "Statement") -> dict:
     body = definition(node, "AGGREGATE_FUNCTION" if aggregate else KINDS[statement.type])
     check_language(body)
     with job.cursor() as cursor:
-        body |= options(statement, node.option_list, cursor, OPTIONS)
+        body |= options.made(options.read(statement, node.option_list, cursor, options.ROUTINE, "ROUTINE"))
     if statement.type == "CREATE_FUNCTION" and node.determinism_level in DETERMINISM:
         body["determinismLevel"] = DETERMINISM[node.determinism_level]
     check_body(job.emulator, body)

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Callable
 
 import duckdb
 
-from . import datasets, iam, routines, tables, values
+from . import clones, datasets, iam, options, routines, tables, values
+from .alter import alter_schema, alter_table
+from .calls import merge
 from .errors import ApiError, not_found, unsupported
 from .googlesql import types
 from .googlesql.modify import TWICE
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 CREATE, OR_REPLACE, IF_NOT_EXISTS = 0, 1, 2
 TEMPORARY = 3
 CASCADE = 2
-DAY_MS = 86_400_000
 
 
 def run(job: "Job", statement: "Statement") -> None:
@@ -97,17 +98,16 @@ def truncate(job: "Job", statement: "Statement") -> None:
 # CREATE -------------------------------------------------------------------------------------------
 
 def create_table(job: "Job", statement: "Statement") -> None:
-    """CREATE TABLE, with columns or AS SELECT."""
+    """CREATE TABLE: with columns, AS SELECT, LIKE, COPY or CLONE."""
     base = statement.node.parent
     ref = table_ref(job, statement, base.parent)
-    for name in ("like_table", "collation_name", "connection"):
-        if getattr(base, name).ByteSize():
-            raise unsupported(f"CREATE TABLE with {name.replace('_', ' ').upper()}")
-    if base.foreign_key_list or base.check_constraint_list:
-        raise unsupported("CREATE TABLE with such constraints")
-    for name in ("clone_from", "copy_from"):
-        if name in statement.node.DESCRIPTOR.fields_by_name and getattr(statement.node, name).ByteSize():
-            raise unsupported(f"CREATE TABLE {name.partition('_')[0].upper()}")
+    if base.check_constraint_list:
+        raise unsupported("CHECK constraints")
+    if base.connection.ByteSize():
+        raise unsupported("CREATE TABLE WITH CONNECTION")
+    for kind in ("clone", "copy"):
+        if statement.type == "CREATE_TABLE" and (source := getattr(statement.node, f"{kind}_from")).ByteSize():
+            return clones.create(job, statement, base, ref, kind.upper(), source, base.option_list)
     relation = results_relation(f"create{uuid.uuid4().hex}")
     with job.cursor() as cursor:
         given = table_properties(statement, base, cursor)
@@ -158,79 +158,147 @@ def named_table(job: "Job", statement: "Statement", path, permission: str) -> ta
 
 def make(tx: Transaction, job: "Job", create, ref: tables.Ref, given: dict, relation: str | None) -> None:
     """Make a table or view, or leave or replace the one that is there, as the statement says."""
-    old = tx.get("table", ref)
-    exists = old is not None and not tables.expired(old)
-    done = "CREATE"
-    if exists and create.create_mode == CREATE:
-        raise ApiError("duplicate", f"Already Exists: Table {iam.name_of(ref)}")
-    if exists and create.create_mode == IF_NOT_EXISTS:
-        done = "SKIP"
-    else:
-        done = "REPLACE" if exists else "CREATE"
+    done = decide(tx, job, create, ref)
+    if done != "SKIP":
         tables.create(tx, ref, given)
         if relation:
             tables.fill(tx, ref, given["schema"]["fields"], relation, write_disposition="WRITE_APPEND")
     if create.create_scope == TEMPORARY:
         job.session.tables[ref[2]] = ref
-    job.schema = given["schema"]["fields"]
+    job.schema = given.get("schema", {}).get("fields", [])
     job.statistics["query"] |= {"ddlOperationPerformed": done, "ddlTargetTable": reference(ref)}
+
+
+def decide(tx: Transaction, job: "Job", create, ref: tables.Ref) -> str:
+    """What a CREATE statement does, in view of what is there: CREATE, REPLACE or SKIP; ApiError duplicate, notFound for a missing dataset."""
+    datasets.find(tx, ref[:2])
+    old = tx.get("table", ref)
+    if old is None or tables.expired(old):
+        return "CREATE"
+    if create.create_mode == CREATE:
+        raise ApiError("duplicate", f"Already Exists: Table {iam.name_of(ref)}")
+    return "SKIP" if create.create_mode == IF_NOT_EXISTS else "REPLACE"
+
+
+def create_snapshot(job: "Job", statement: "Statement") -> None:
+    base = statement.node.parent
+    clones.create(job, statement, base, table_ref(job, statement, base), "SNAPSHOT", statement.node.clone_from, statement.node.option_list)
 
 
 def table_properties(statement: "Statement", base, cursor) -> dict:
     """A CREATE TABLE as a table's REST body."""
-    fields = [column_field(item, statement, cursor) for item in base.column_definition_list]
-    names = {item.column.column_id: item.name for item in base.column_definition_list}
-    given = {"schema": {"fields": fields}} | options(statement, base.option_list, cursor, TABLE_OPTIONS)
+    given = like(statement, base, statement.node.partition_by_list or statement.node.cluster_by_list) if base.like_table.ByteSize() else {}
+    given = merge(given, options.made(options.read(statement, base.option_list, cursor, options.TABLE, "TABLE")))
+    if base.collation_name.ByteSize():
+        given["defaultCollation"] = statement.constant(base.collation_name, cursor)
+    if not base.like_table.ByteSize():
+        fields = [column_field(item, statement, cursor) for item in base.column_definition_list]
+        given["schema"] = {"fields": [collated(field, given.get("defaultCollation")) for field in fields]}
+    names = {item.column.column_id: item.name for item in (*base.column_definition_list, *base.pseudo_column_list)}
+    given = merge(given, layout(statement, names, cursor))
+    if "timePartitioning" in given and "type" not in given["timePartitioning"]:
+        raise ApiError("invalidQuery", "partition_expiration_days can only be set for tables that are partitioned by time.", "query")
+    keys = {"primaryKey": tables.primary_key(base.primary_key)} if base.primary_key.ByteSize() else {}
+    for node in base.foreign_key_list:
+        keys["foreignKeys"] = [*keys.get("foreignKeys", ()), tables.foreign_key(statement, node, keys.get("foreignKeys", ()))]
+    return given | ({"tableConstraints": keys} if keys else {})
+
+
+def layout(statement: "Statement", names: dict[int, str], cursor) -> dict:
+    """PARTITION BY and CLUSTER BY as REST properties. names: column id -> name."""
+    given = {}
     for expression in statement.node.partition_by_list:
         given |= partitioning(statement, expression, names, cursor)
-    if "timePartitioning" in given and "_expirationMs" in given:
-        given["timePartitioning"]["expirationMs"] = given.pop("_expirationMs")
     if statement.node.cluster_by_list:
-        given["clustering"] = {"fields": [names[item.resolved_column_ref_node.column.column_id] for item in statement.node.cluster_by_list]}
-    if base.primary_key.ByteSize():
-        raise unsupported("CREATE TABLE with PRIMARY KEY")
+        columns = [item.resolved_column_ref_node.column for item in statement.node.cluster_by_list]
+        given["clustering"] = {"fields": [names.get(column.column_id, column.name) for column in columns]}
     return given
+
+
+def like(statement: "Statement", base, own_layout: bool) -> dict:
+    """What CREATE TABLE LIKE takes from the other table: columns with all that is said of them, layout, description, labels."""
+    body = statement.order[base.like_table.serialization_id - 1].body
+    kept = ("schema", "description", "labels", "defaultCollation", "defaultRoundingMode", "requirePartitionFilter")
+    kept += () if own_layout else ("timePartitioning", "rangePartitioning", "clustering")
+    return {name: body[name] for name in kept if name in body}
+
+
+def collated(field: dict, collation: str | None) -> dict:
+    """A new column with its table's default collation, where it has none of its own."""
+    if not collation or "collation" in field:
+        return field
+    if "fields" in field:
+        return {**field, "fields": [collated(part, collation) for part in field["fields"]]}
+    return {**field, "collation": collation} if field["type"] == "STRING" else field
 
 
 def column_field(item, statement: "Statement", cursor) -> dict:
     """A column definition as a REST field."""
-    field = types.rest_field(item.type, item.name) | annotations(item.annotations, statement, cursor)
-    if item.annotations.not_null:
-        field["mode"] = "REQUIRED"
+    field = annotated(types.rest_field(item.type, item.name), item.annotations, statement, cursor)
     if item.HasField("default_value"):
         field["defaultValueExpression"] = item.default_value.sql
-    for part, about in zip(field.get("fields", ()), item.annotations.child_list):
-        part |= annotations(about, statement, cursor) | ({"mode": "REQUIRED"} if about.not_null else {})
     return field
 
 
-def annotations(about, statement: "Statement", cursor) -> dict:
-    found = options(statement, about.option_list, cursor, COLUMN_OPTIONS)
-    parameters = about.type_parameters
-    if parameters.HasField("string_type_parameters") and parameters.string_type_parameters.HasField("max_length"):
-        found["maxLength"] = str(parameters.string_type_parameters.max_length)
-    if parameters.HasField("numeric_type_parameters"):
-        found["precision"] = str(parameters.numeric_type_parameters.precision)
-        if parameters.numeric_type_parameters.scale:
-            found["scale"] = str(parameters.numeric_type_parameters.scale)
-    return found
+def annotated(field: dict, about, statement: "Statement", cursor) -> dict:
+    """A field with what its definition says beside the type, at every depth."""
+    if about.not_null:
+        field = {**field, "mode": "REQUIRED"}
+    field |= options.made(options.read(statement, about.option_list, cursor, options.COLUMN, "COLUMN"))
+    if values.repeated(field):
+        about = about.child_list[0] if about.child_list else about
+    if about.collation_name.ByteSize():
+        field["collation"] = statement.constant(about.collation_name, cursor)
+    sizes = about.type_parameters
+    if sizes.HasField("string_type_parameters") and sizes.string_type_parameters.HasField("max_length"):
+        field["maxLength"] = str(sizes.string_type_parameters.max_length)
+    if sizes.HasField("numeric_type_parameters"):
+        field["precision"] = str(sizes.numeric_type_parameters.precision)
+        if sizes.numeric_type_parameters.scale:
+            field["scale"] = str(sizes.numeric_type_parameters.scale)
+    if "fields" in field:
+        children = list(about.child_list)
+        field["fields"] = [annotated(part, children[place], statement, cursor) if place < len(children) else part
+                           for place, part in enumerate(field["fields"])]
+    return field
 
 
 def create_view(job: "Job", statement: "Statement") -> None:
+    """CREATE VIEW and CREATE MATERIALIZED VIEW."""
     base = statement.node.parent
     ref = table_ref(job, statement, base.parent)
+    materialized = statement.type == "CREATE_MATERIALIZED_VIEW"
     with job.cursor() as cursor:
-        given = options(statement, base.option_list, cursor, TABLE_OPTIONS)
-    given["view"] = {"query": base.sql, "useLegacySql": False}
+        known, what = (options.MATERIALIZED_VIEW, "MATERIALIZED VIEW") if materialized else (options.VIEW, "VIEW")
+        given = options.made(options.read(statement, base.option_list, cursor, known, what))
+        if materialized:
+            if statement.node.replica_source.ByteSize():
+                raise unsupported("a materialized view AS REPLICA OF another")
+            given = merge(given, {"materializedView": {"query": base.sql}})
+            given |= layout(statement, {item.column.column_id: item.name for item in base.output_column_list}, cursor)
+        else:
+            given["view"] = {"query": base.sql, "useLegacySql": False}
+        if base.has_explicit_columns:
+            given["schema"] = {"fields": view_columns(statement, base, cursor)}
     given = tables.prepare(job.emulator, job.principal, given, ref)
     job.write(lambda tx: make(tx, job, base.parent, ref, given, None))
+
+
+def view_columns(statement: "Statement", base, cursor) -> list[dict]:
+    """The columns that a view names itself, with their descriptions."""
+    told = {item.name.lower(): options.made(options.read(statement, item.annotations.option_list, cursor, options.COLUMN, "COLUMN"))
+            for item in base.column_definition_list}
+    return [types.rest_field(item.column.type, item.name) | told.get(item.name.lower(), {}) for item in base.output_column_list]
 
 
 def create_schema(job: "Job", statement: "Statement") -> None:
     base = statement.node.parent
     ref = dataset_ref(job, statement, base.parent.name_path, "bigquery.datasets.create")
     with job.cursor() as cursor:
-        body = datasets.new(job.principal, ref, options(statement, base.option_list, cursor, SCHEMA_OPTIONS))
+        given = options.made(options.read(statement, base.option_list, cursor, options.SCHEMA, "SCHEMA"))
+        if statement.node.collation_name.ByteSize():
+            given["defaultCollation"] = statement.constant(statement.node.collation_name, cursor)
+        body = datasets.new(job.principal, ref, given)
 
     def work(tx: Transaction) -> None:
         exists = tx.get("dataset", ref)
@@ -253,17 +321,23 @@ def dataset_ref(job: "Job", statement: "Statement", path, permission: str) -> tu
 
 # DROP ---------------------------------------------------------------------------------------------
 
+DROPPED = {"DROP_SNAPSHOT_TABLE": "SNAPSHOT", "DROP_MATERIALIZED_VIEW": "MATERIALIZED_VIEW"}
+
+
 def drop(job: "Job", statement: "Statement") -> None:
+    """DROP of a table of any kind, or of a schema."""
     node = statement.node
-    kind = node.object_type.upper()
-    job.statistics["query"]["statementType"] = f"DROP_{kind.replace(' ', '_')}"
+    kind = DROPPED.get(statement.type) or node.object_type.upper()
+    if kind not in DROPPED.values():
+        job.statistics["query"]["statementType"] = f"DROP_{kind.replace(' ', '_')}"
     if kind == "SCHEMA":
         return drop_schema(job, statement)
     if kind == "PROCEDURE":
         return routines.drop(job, statement)
-    if kind not in ("TABLE", "VIEW"):
+    kind = kind.removesuffix(" TABLE")
+    if kind not in ("TABLE", "VIEW", "EXTERNAL", *DROPPED.values()):
         raise unsupported(f"DROP {kind}")
-    ref = named_table(job, statement, node.name_path, "bigquery.tables.delete")
+    ref = named_table(job, statement, node.name_path, "bigquery.tables.deleteSnapshot" if kind == "SNAPSHOT" else "bigquery.tables.delete")
 
     def work(tx: Transaction) -> None:
         body = tx.get("table", ref)
@@ -306,55 +380,20 @@ def check_assertion(job: "Job", statement: "Statement") -> None:
         raise ApiError("invalidQuery", f"Assertion failed{': ' if node.description else ''}{node.description}", "query")
 
 
-# Options ------------------------------------------------------------------------------------------
-
-def _labels(pairs) -> dict[str, str]:
-    return {pair[0]: pair[1] for pair in (tuple(pair.values()) if isinstance(pair, dict) else pair for pair in pairs)}
-
-
-def _milliseconds(moment) -> str:
-    return str(int(moment.timestamp() * 1000))
-
-
-# option in SQL -> (property in REST, its value there)
-COLUMN_OPTIONS: dict[str, tuple[str, Callable]] = {
-    "description": ("description", str), "rounding_mode": ("roundingMode", str)}
-TABLE_OPTIONS: dict[str, tuple[str, Callable]] = {
-    "description": ("description", str), "friendly_name": ("friendlyName", str), "labels": ("labels", _labels),
-    "expiration_timestamp": ("expirationTime", _milliseconds), "require_partition_filter": ("requirePartitionFilter", bool),
-    "partition_expiration_days": ("_expirationMs", lambda days: str(int(float(days) * DAY_MS))),
-    "default_rounding_mode": ("defaultRoundingMode", str)}
-SCHEMA_OPTIONS: dict[str, tuple[str, Callable]] = {
-    "description": ("description", str), "friendly_name": ("friendlyName", str), "labels": ("labels", _labels), "location": ("location", str),
-    "default_table_expiration_days": ("defaultTableExpirationMs", lambda days: str(int(float(days) * DAY_MS))),
-    "default_partition_expiration_days": ("defaultPartitionExpirationMs", lambda days: str(int(float(days) * DAY_MS))),
-    "max_time_travel_hours": ("maxTimeTravelHours", str), "default_rounding_mode": ("defaultRoundingMode", str)}
-
-
-def options(statement: "Statement", items, cursor, known: dict[str, tuple[str, Callable]]) -> dict:
-    """An OPTIONS list as REST properties; ApiError notImplemented names one that is not supported."""
-    found = {}
-    for item in items:
-        if item.name.lower() not in known:
-            raise unsupported(f"the option {item.name}")
-        name, convert = known[item.name.lower()]
-        value = statement.constant(item.value, cursor)
-        if value is not None:
-            found[name] = convert(value)
-    return found
-
+# Partitioning -------------------------------------------------------------------------------------
 
 def partitioning(statement: "Statement", expression, names: dict[int, str], cursor) -> dict:
     """A PARTITION BY expression as timePartitioning or rangePartitioning; ApiError notImplemented for another form."""
     from .googlesql.compiler import node_of
     node, kind = node_of(expression)
     if kind == "resolved_column_ref_node":
-        return {"timePartitioning": {"type": "DAY", "field": names[node.column.column_id]}}
+        return {"timePartitioning": {"type": "DAY", "field": names.get(node.column.column_id, node.column.name)}}
     if kind != "resolved_function_call_node":
         raise unsupported("PARTITION BY such an expression")
     call = node.parent
     function = call.function.name.rpartition(":")[2].lower()
-    field = names[node_of(call.argument_list[0])[0].column.column_id]
+    column = node_of(call.argument_list[0])[0].column
+    field = names.get(column.column_id, column.name)
     if function == "date":
         return {"timePartitioning": {"type": "DAY", "field": field}}
     if function.endswith("_trunc"):
@@ -370,5 +409,7 @@ def partitioning(statement: "Statement", expression, names: dict[int, str], curs
 RUN: dict[str, Callable[["Job", "Statement"], None]] = {
     "INSERT": change_rows, "UPDATE": change_rows, "DELETE": change_rows, "MERGE": change_rows, "TRUNCATE_TABLE": truncate,
     "CREATE_TABLE": create_table, "CREATE_TABLE_AS_SELECT": create_table, "CREATE_VIEW": create_view, "CREATE_SCHEMA": create_schema,
-    "DROP": drop, "ASSERT": check_assertion, "CREATE_FUNCTION": routines.create, "CREATE_TABLE_FUNCTION": routines.create, "CREATE_PROCEDURE": routines.create,
-    "DROP_FUNCTION": routines.drop, "DROP_TABLE_FUNCTION": routines.drop}
+    "DROP": drop, "ALTER_TABLE": alter_table, "ALTER_VIEW": alter_table, "ALTER_MATERIALIZED_VIEW": alter_table, "ALTER_SCHEMA": alter_schema,
+    "CREATE_MATERIALIZED_VIEW": create_view, "CREATE_SNAPSHOT_TABLE": create_snapshot, "DROP_SNAPSHOT_TABLE": drop, "DROP_MATERIALIZED_VIEW": drop,
+    "CREATE_FUNCTION": routines.create, "CREATE_TABLE_FUNCTION": routines.create, "CREATE_PROCEDURE": routines.create,
+    "DROP_FUNCTION": routines.drop, "DROP_TABLE_FUNCTION": routines.drop, "ASSERT": check_assertion}

@@ -9,6 +9,7 @@ from . import tables, values
 from .calls import Call, etag, make_token, method, read_token
 from .errors import ApiError, unsupported
 from .lake import Lake, Transaction, now_ms
+from .query import defaults
 
 PAGE_ROWS = 50_000
 PAGE_BYTES = 20 * 1024 * 1024  # of JSON; a page has at least one row
@@ -134,7 +135,7 @@ def check_rows(call: Call) -> list[dict]:
 def shape_errors(rows: list[dict], fields: list[dict], ignore_unknown: bool) -> dict[int, dict]:
     """Rows with unknown columns or without required ones: index -> error entry."""
     known = {field["name"].lower() for field in fields}
-    required = [field["name"] for field in fields if field.get("mode") == "REQUIRED"]
+    required = [field["name"] for field in fields if field.get("mode") == "REQUIRED" and not field.get("defaultValueExpression")]
     errors = {}
     for index, row in enumerate(rows):
         given = {name.lower(): value for name, value in row["json"].items()}
@@ -168,7 +169,7 @@ def write(call: Call, rows: list[dict]) -> None:
 
     def work(tx: Transaction) -> dict:
         body = tables.find(tx, ref)
-        append(tx, body["_relation"], body["schema"]["fields"], fresh)
+        append(tx, body["_relation"], body["schema"]["fields"], fresh, defaults(call.emulator, call.principal, body["schema"]["fields"], tx.cursor))
         return {**body, "_data": tx.stamp, "lastModifiedTime": str(now_ms())}
     body = lake.write(work)
     lake.put_later("table", ref, body)
@@ -177,15 +178,19 @@ def write(call: Call, rows: list[dict]) -> None:
         seen.pop(next(iter(seen)), None)
 
 
-def append(tx: Transaction, relation: str, fields: list[dict], rows: list[dict]) -> None:
+def append(tx: Transaction, relation: str, fields: list[dict], rows: list[dict], instead: dict[str, str]) -> None:
+    """instead: SQL of what columns get that a row does not name."""
     names = ", ".join(values.identifier(field["name"]) for field in fields)
-    tx.execute(f"INSERT INTO {relation} ({names}) {typed(fields)}", [payload(fields, rows)])
+    tx.execute(f"INSERT INTO {relation} ({names}) {typed(fields, instead)}", [payload(fields, rows)])
 
 
-def typed(fields: list[dict]) -> str:
+def typed(fields: list[dict], instead: dict[str, str] = {}) -> str:
     """SQL that turns one parameter, the JSON of a list of rows, into typed columns."""
-    columns = ", ".join(
-        f"{values.from_json(field, values.json_member('j', field['name']))} AS {values.identifier(field['name'])}" for field in fields)
+    def column(field: dict) -> str:
+        member = values.json_member("j", field["name"])
+        value, default = values.from_json(field, member), instead.get(field["name"].lower())
+        return f"CASE WHEN {member} IS NULL THEN {default} ELSE {value} END" if default else value
+    columns = ", ".join(f"{column(field)} AS {values.identifier(field['name'])}" for field in fields)
     return f"SELECT {columns} FROM (SELECT unnest(from_json(?, '[\"JSON\"]')) AS j)"
 
 

@@ -1,6 +1,7 @@
 """tables.*: schemas, properties, policies; and `fill`, by which every job writes a table."""
 from __future__ import annotations
 
+import datetime as dt
 import re
 import unicodedata
 
@@ -18,6 +19,12 @@ NAME_CATEGORIES = ("L", "M", "N", "Pc", "Pd", "Zs")
 COLUMN = re.compile(r"[^\W\d][\w\- &%=+:'<>#|]*")
 COLUMN_PREFIXES = ("_table_", "_file_", "_partition", "_row_timestamp", "__root__", "_colidentifier")
 MAX_COLUMNS, MAX_NESTING = 10_000, 15
+# The property that makes a table one of another kind, and the kinds that have rows of their own.
+KINDS = {"view": "VIEW", "materializedView": "MATERIALIZED_VIEW", "externalDataConfiguration": "EXTERNAL", "snapshotDefinition": "SNAPSHOT"}
+ROWS = ("TABLE", "SNAPSHOT")
+# Constructs of the resolved tree that a materialized view may not have, and the words for them.
+NOT_INCREMENTAL = {"ResolvedAnalyticScanProto": "analytic function", "ResolvedOrderByScanProto": "ORDER BY", "ResolvedLimitOffsetScanProto": "LIMIT",
+                   "ResolvedSampleScanProto": "TABLESAMPLE"}
 
 
 # Finding ------------------------------------------------------------------------------------------
@@ -47,23 +54,30 @@ class Source:
     """What a table name with a decorator means: a table at a moment.
 
     `t` is the table now; `t@ms` at an epoch time; `t@-ms` that long ago; `t@0` as early as possible.
-    Attributes: ref, without the decorator; body; version of the lake; past, whether a moment was named.
+    moment: the time where SQL names one. Attributes: ref, without the decorator; body; version of the lake; past, whether a
+    moment was named, and micros, which.
     Raises ApiError notFound, or invalid for a moment outside the time travel window.
     """
 
-    def __init__(self, lake: Lake, ref: Ref):
+    def __init__(self, lake: Lake, ref: Ref, moment: dt.datetime | None = None):
         name, at, decorator = ref[2].partition("@")
         self.ref: Ref = (*ref[:2], name)
         if "$" in name:
             raise unsupported(f"the partition decorator in {ref[2]}")
         self.version = lake.version
-        self.past = bool(at)
-        if not at:
+        self.past = bool(at or moment)
+        self.micros: int | None = None
+        if not self.past:
             self.body = find(lake, self.ref)
+            return
+        if moment:
+            self.micros = int(moment.timestamp() * 1_000_000)
+            self.version, self.body = travel(lake, self.ref, self.micros)
             return
         if not re.fullmatch(r"-?\d+", decorator):
             raise ApiError("invalid", f"Invalid snapshot decorator @{decorator} for table {iam.name_of(self.ref)}.")
-        self.version, self.body = travel(lake, self.ref, self.moment(lake, int(decorator)), copy=True)
+        self.micros = self.moment(lake, int(decorator))
+        self.version, self.body = travel(lake, self.ref, self.micros, copy=True)
 
     def moment(self, lake: Lake, number: int) -> int:
         """The decorator as microseconds: all of the millisecond it names has happened."""
@@ -240,25 +254,81 @@ def insert(call: Call) -> dict:
 def prepare(emulator: Emulator, principal: str, given: dict, ref: Ref) -> dict:
     """A new table's given properties, checked; a view's schema is found by analyzing its query."""
     check_name(ref[2])
-    for name in ("externalDataConfiguration", "materializedView", "biglakeConfiguration", "tableConstraints", "tableReplicationInfo"):
+    for name in ("externalDataConfiguration", "biglakeConfiguration", "tableReplicationInfo"):
         if name in given:
             raise unsupported(name)
-    if "view" in given:
-        if given["view"].get("useLegacySql", True):
+    if "view" in given or "materializedView" in given:
+        if "view" in given and given["view"].get("useLegacySql", True):
             raise unsupported("legacy SQL: set useLegacySql to false")
-        statement = query.prepare(emulator, principal, given["view"].get("query", ""), default_project=ref[0])
-        given = {**given, "schema": {"fields": with_descriptions(statement.fields, given)}}
+        text = (given.get("view") or given["materializedView"]).get("query", "")
+        statement = query.prepare(emulator, principal, text, default_project=ref[0])
+        if "materializedView" in given:
+            given = {**given, "materializedView": materialized(statement, given)}
+        given = {**given, "schema": {"fields": described(statement.fields, given)}}
     elif "schema" in given:
         given = {**given, "schema": {**given["schema"], "fields": check_schema(given["schema"].get("fields") or [])}}
     check_layout(given)
+    check_constraints(given, ref)
     check_expiration(given)
     return given
 
 
-def with_descriptions(fields: list[dict], given: dict) -> list[dict]:
-    """A view's columns, with the descriptions that its definition gives them."""
-    told = {field["name"].lower(): field["description"] for field in given.get("schema", {}).get("fields", ()) if "description" in field}
-    return [field | ({"description": told[field["name"].lower()]} if field["name"].lower() in told else {}) for field in fields]
+def described(fields: list[dict], given: dict) -> list[dict]:
+    """A view's columns, with the names and descriptions that its definition gives them."""
+    told = given.get("schema", {}).get("fields", ())
+    if len(told) != len(fields):
+        return fields
+    return [field | {key: other[key] for key in ("name", "description") if key in other} for field, other in zip(fields, told)]
+
+
+def materialized(statement, given: dict) -> dict:
+    """A materialized view's definition as it is stored; ApiError invalidQuery for what BigQuery does not keep as one.
+
+    It is never stale here: it is computed when it is read.
+    """
+    if not given["materializedView"].get("allowNonIncrementalDefinition"):
+        check_incremental(statement)
+    return {"enableRefresh": True, "refreshIntervalMs": "1800000", **given["materializedView"], "lastRefreshTime": str(now_ms())}
+
+
+def check_incremental(statement) -> None:
+    """ApiError for a query that BigQuery can't keep up to date by itself."""
+    names = statement.node_names
+    for construct, word in NOT_INCREMENTAL.items():
+        if construct in names:
+            raise ApiError("invalidQuery", f"Unsupported operator in materialized view: {word}.", "query")
+    if statement.uses("rand", "current_timestamp", "current_date", "current_datetime", "current_time", "session_user", "generate_uuid"):
+        raise ApiError("invalidQuery", "Materialized view query cannot use non-deterministic functions.", "query")
+
+
+def primary_key(node) -> dict:
+    """A resolved PRIMARY KEY as REST has it; ApiError for one that is said to be enforced."""
+    if not node.unenforced:
+        raise ApiError("invalidQuery", "Enforced primary keys are not supported; use NOT ENFORCED.", "query")
+    return {"columns": list(node.column_name_list)}
+
+
+def foreign_key(statement, node, others) -> dict:
+    """A resolved FOREIGN KEY as REST has it; one without a name gets the next number."""
+    if node.enforced:
+        raise ApiError("invalidQuery", "Enforced foreign keys are not supported; use NOT ENFORCED.", "query")
+    target = statement.order[node.referenced_table.serialization_id - 1]
+    pairs = [{"referencingColumn": name, "referencedColumn": target.fields[place]["name"]}
+             for name, place in zip(node.referencing_column_list, node.referenced_column_offset_list)]
+    return {"name": node.constraint_name or f"fk${len(others) + 1}", "referencedTable": query.reference(target.ref), "columnReferences": pairs}
+
+
+def check_constraints(body: dict, ref: Ref) -> None:
+    """ApiError invalid for keys of columns that are not there; foreign keys without a name get one."""
+    top = {field["name"].lower() for field in body.get("schema", {}).get("fields", ())}
+    known = body.get("tableConstraints") or {}
+    named = list((known.get("primaryKey") or {}).get("columns", ()))
+    for place, key in enumerate(known.get("foreignKeys") or ()):
+        key.setdefault("name", f"fk${place + 1}")
+        named += [pair["referencingColumn"] for pair in key.get("columnReferences") or ()]
+    for name in named:
+        if name.lower() not in top:
+            raise ApiError("invalid", f"Column {name} of a constraint was not found in table {iam.name_of(ref)}.")
 
 
 def check_expiration(body: dict) -> None:
@@ -270,23 +340,26 @@ def check_expiration(body: dict) -> None:
 
 def create(tx: Transaction, ref: Ref, given: dict) -> dict:
     """Make a table from checked properties; its dataset must be there. The body."""
-    project, dataset_id, table_id = ref
     dataset = datasets.find(tx, ref[:2])
     if old := tx.get("table", ref):
         drop(tx, ref, old)
-    body = {
-        **given, "kind": "bigquery#table", "id": f"{project}:{dataset_id}.{table_id}",
-        "selfLink": f"https://bigquery.googleapis.com/bigquery/v2/projects/{project}/datasets/{dataset_id}/tables/{table_id}",
-        "tableReference": {"projectId": project, "datasetId": dataset_id, "tableId": table_id},
-        "type": "VIEW" if "view" in given else "TABLE", "location": dataset["location"]}
+    kind = next((kind for name, kind in KINDS.items() if name in given), "TABLE")
+    body = {**given, "kind": "bigquery#table", **identity(ref), "type": kind, "location": dataset["location"]}
     if "defaultTableExpirationMs" in dataset and "expirationTime" not in body:
         body["expirationTime"] = str(now_ms() + int(dataset["defaultTableExpirationMs"]))
-    if body["type"] == "TABLE":
+    if body["type"] in ROWS:
         fields = body.get("schema", {}).get("fields", [])
         body |= {"_relation": tx.create_relation(fields), "_data": tx.stamp}
     # Now, not before: the snapshot of this transaction is older than its first statement's end, and the
     # table has to be there at its creationTime.
     return tx.put("table", ref, timestamps(body))
+
+
+def identity(ref: Ref) -> dict:
+    """The properties that say which table it is."""
+    project, dataset_id, table_id = ref
+    return {"id": f"{project}:{dataset_id}.{table_id}", "tableReference": query.reference(ref),
+            "selfLink": f"https://bigquery.googleapis.com/bigquery/v2/projects/{project}/datasets/{dataset_id}/tables/{table_id}"}
 
 
 def drop(tx: Transaction, ref: Ref, body: dict) -> None:
@@ -328,7 +401,7 @@ def change(call: Call, how) -> dict:
         body = find(tx, call.table)
         call.check_etag(tag(body))
         changed = how(body) | {key: body[key] for key in KEPT[:7]} | {"lastModifiedTime": str(now_ms())}
-        if "view" in changed and changed["view"] != body.get("view"):
+        if any(changed.get(name) != body.get(name) for name in ("view", "materializedView")):
             changed = prepare(call.emulator, call.principal, changed, call.table)
         elif "schema" in changed and changed["schema"] != body.get("schema"):
             fields = check_schema(changed["schema"].get("fields") or [])
@@ -437,11 +510,11 @@ def testIamPermissions(call: Call) -> dict:
 # Writing rows -------------------------------------------------------------------------------------
 
 def fill(tx: Transaction, ref: Ref, fields: list[dict], source: str, *, create_disposition: str = "CREATE_IF_NEEDED",
-         write_disposition: str = "WRITE_EMPTY", properties: dict | None = None) -> dict:
+         write_disposition: str = "WRITE_EMPTY", properties: dict | None = None, defaults: dict[str, str] | None = None) -> dict:
     """Write the rows of `source` (a DuckDB FROM item with columns named as `fields`) into a table; its body.
 
     properties: of the table where it is made (partitioning, labels, ...). An overwritten table keeps its
-    policy and what its body says beside the schema.
+    policy and what its body says beside the schema. defaults: SQL of columns that `source` has not.
     Raises ApiError notFound (CREATE_NEVER), duplicate (WRITE_EMPTY), invalid (schemas differ).
     """
     datasets.find(tx, ref[:2])
@@ -462,8 +535,11 @@ def fill(tx: Transaction, ref: Ref, fields: list[dict], source: str, *, create_d
     else:
         body = adopt(tx, body, fields)
     if fields:
-        columns = ", ".join(values.identifier(field["name"]) for field in fields)
-        tx.execute(f"INSERT INTO {body['_relation']} ({columns}) SELECT {columns} FROM {source}")
+        columns = [values.identifier(field["name"]) for field in fields]
+        given = {field["name"].lower() for field in fields}
+        added = {values.identifier(field["name"]): defaults[field["name"].lower()] for field in body["schema"]["fields"]
+                 if field["name"].lower() not in given and field["name"].lower() in (defaults or {})}
+        tx.execute(f"INSERT INTO {body['_relation']} ({', '.join([*columns, *added])}) SELECT {', '.join([*columns, *added.values()])} FROM {source}")
     if old and old["_relation"] != body["_relation"] and not expired(old):
         tx.drop_relation(old)  # only now: its own rows may have been the source
     return tx.put("table", ref, {**body, "_data": tx.stamp, "lastModifiedTime": str(now_ms())})

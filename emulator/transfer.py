@@ -7,17 +7,18 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import datasets, formats, iam, tables, values
+from . import clones, datasets, formats, iam, tables, values
 from .errors import ApiError, not_found, unsupported
 from .formats import File
 from .lake import Transaction
-from .query import results_relation
+from .query import defaults, results_relation
 
 if TYPE_CHECKING:
     from .jobs import Job
 
 # The options that each kind of job takes; others are refused, not ignored.
-COPY_OPTIONS = {"sourceTable", "sourceTables", "destinationTable", "createDisposition", "writeDisposition", "operationType"}
+COPY_OPTIONS = {"sourceTable", "sourceTables", "destinationTable", "createDisposition", "writeDisposition", "operationType",
+                "destinationExpirationTime"}
 LOAD_OPTIONS = {
     "sourceUris", "destinationTable", "schema", "createDisposition", "writeDisposition", "sourceFormat", "autodetect", "skipLeadingRows", "fieldDelimiter",
     "quote", "allowQuotedNewlines", "allowJaggedRows", "nullMarker", "nullMarkers", "encoding", "maxBadRecords", "ignoreUnknownValues", "timePartitioning",
@@ -41,8 +42,12 @@ def copy(job: "Job") -> None:
     Statistics: copy.copiedRows and copiedLogicalBytes.
     """
     config = job.config
-    if config.get("operationType") not in (None, "COPY", "OPERATION_TYPE_UNSPECIFIED"):
-        raise unsupported(f"a copy job's operationType {config['operationType']}")
+    if (kind := config.get("operationType")) in clones.SOURCES and kind != "COPY":
+        return clones.copy(job, kind)
+    if kind not in (None, "COPY", "OPERATION_TYPE_UNSPECIFIED"):
+        raise ApiError("invalid", f"Invalid value for operationType: {kind} is not a valid value")
+    if config.get("destinationExpirationTime"):
+        raise ApiError("invalid", "destinationExpirationTime is for snapshots and clones; this job is a copy.")
     destination = tables.ref_of(config.get("destinationTable"), job.project)
     sources = [open_source(job, reference) for reference in config.get("sourceTables") or [config.get("sourceTable")]]
     if len(sources) > MAX_SOURCES:
@@ -287,7 +292,8 @@ def store(tx: Transaction, job: "Job", destination: tables.Ref, fields: list[dic
     if config.get("schemaUpdateOptions") and config.get("writeDisposition") != "WRITE_TRUNCATE":
         widen(tx, destination, fields, config["schemaUpdateOptions"])
     tables.fill(tx, destination, fields, relation, create_disposition=config.get("createDisposition", "CREATE_IF_NEEDED"),
-                write_disposition=config.get("writeDisposition", "WRITE_APPEND"), properties=properties | given)
+                write_disposition=config.get("writeDisposition", "WRITE_APPEND"), properties=properties | given,
+                defaults=defaults(job.emulator, job.principal, (tx.get("table", destination) or {}).get("schema", {}).get("fields", []), tx.cursor))
 
 
 def widen(tx: Transaction, ref: tables.Ref, fields: list[dict], updates: list[str]) -> None:

@@ -40,6 +40,8 @@ GROUP = re.compile(f"\\b({routines.SQL_GROUP}|{routines.JS_GROUP}):", re.I)
 MISSING_ROUTINE = re.compile(r"(?:Function|Table-valued function|Procedure) not found: ((?:`[^`]*`|[^\s`;.]+)(?:\.(?:`[^`]*`|[^\s`;.]+))*)")
 PATH_PART = re.compile(r"`([^`]*)`|([^`.]+)")
 POSITION = re.compile(r" \[at (\d+:\d+)\]$")
+CHANGES = re.compile(r"\b(ALTER\s+TABLE|LOAD\s+DATA)\b", re.I)  # the statements whose target is not among the names they read
+TRAVELS = re.compile(r"\bFOR\s+SYSTEM(_TIME|\s+TIME)\b", re.I)
 NAME_OF_STATEMENT = re.compile(r"^resolved_|_(stmt|statement)?_?node$|_stmt$")
 
 
@@ -79,6 +81,17 @@ class Names(NamedTuple):
     def key(self) -> tuple:
         return (tuple((path, table.key) for path, table in self.tables.items()), repr(self.variables),
                 tuple((path, routine.key) for path, routine in self.routines.items()))
+
+
+class Unmade:
+    """A table that the statement will make, without columns as yet."""
+
+    view = None
+    fields: list[dict] = []
+
+    def __init__(self, path: tuple[str, ...]):
+        self.key = ("unmade", path)
+        self.ref = path
 
 
 class Memo(OrderedDict):
@@ -121,7 +134,9 @@ class GoogleSQL:
     def _language(self) -> options_pb2.LanguageOptionsProto:
         language = self.engine.call("GetLanguageOptions", service.LanguageOptionsRequest(maximum_features=True), options_pb2.LanguageOptionsProto)
         features = [f for f in language.enabled_language_features if not MISSING_FEATURES.search(public.LanguageFeature.Name(f))]
-        features += [public.FEATURE_COLLATION_SUPPORT, public.FEATURE_COLLATION_IN_EXPLICIT_CAST, public.FEATURE_COLLATION_IN_WITH_RECURSIVE]
+        features += [public.FEATURE_COLLATION_SUPPORT, public.FEATURE_COLLATION_IN_EXPLICIT_CAST, public.FEATURE_COLLATION_IN_WITH_RECURSIVE,
+                     public.FEATURE_CREATE_TABLE_CLONE, public.FEATURE_ALTER_COLUMN_SET_DATA_TYPE, public.FEATURE_CREATE_VIEWS_WITH_COLUMN_OPTIONS,
+                     public.FEATURE_CREATE_EXTERNAL_TABLE_WITH_PARTITION_COLUMNS]
         del language.enabled_language_features[:], language.supported_statement_kinds[:]
         language.enabled_language_features.extend(features)
         language.product_mode = public.PRODUCT_EXTERNAL
@@ -144,6 +159,15 @@ class GoogleSQL:
         mode = parameter_mode or ("NAMED" if any(p.get("name") for p in parameters) else "POSITIONAL" if parameters else None)
         variables = variables or {}
         tables = {path: resolve(local(path) or normal_path(path, default_project, default_dataset)) for path in self.table_names(text)}
+        path, may_miss = self.changed(text)
+        if path and path not in tables:
+            try:
+                tables[path] = resolve(local(path) or normal_path(path, default_project, default_dataset))
+            except ApiError as error:
+                if error.reason != "notFound" or not may_miss:
+                    raise
+                if may_miss == "LOAD":
+                    tables[path] = Unmade(path)
         names = Names(tables, {name: value.field for name, value in variables.items()}, {})
 
         def add(path: tuple[str, ...] | None) -> bool:
@@ -176,6 +200,17 @@ class GoogleSQL:
             parameters=parameters, parameter_fields=fields, parameter_mode=mode, resolve=resolve, routine=routine, local=local, called=names.routines,
             default_project=default_project, default_dataset=default_dataset, session_user=session_user, variables=variables))
 
+    def expression(self, text: str, cursor, session_user: str = "") -> str:
+        """DuckDB SQL of an expression without columns. It is computed for each row that it stands beside."""
+        from .compiler import Compiler, node_of
+        from .expressions import NoRule
+        statement = self.prepare(f"SELECT {text}", None, session_user=session_user)
+        computed, _ = node_of(node_of(statement.node.query)[0].expr_list[0])
+        try:
+            return f"({Compiler(statement, cursor).expr(computed.expr)})"
+        except NoRule:
+            return f"({statement.compile(cursor)})"
+
     def table_names(self, text: str) -> list[tuple[str, ...]]:
         """The paths of the tables a statement names, as it writes them."""
         with self.engine.lock:
@@ -190,6 +225,43 @@ class GoogleSQL:
                 raise IsScript from None
             return []  # the analyzer says what is wrong, and where
         return [tuple(name.table_name_segment) for name in found.table_name]
+
+    def changed(self, text: str) -> tuple[tuple[str, ...] | None, str]:
+        """The table that an ALTER TABLE or LOAD DATA is about, and what lets it be missing: "IF EXISTS", "LOAD" or nothing."""
+        if not CHANGES.search(text):
+            return None, ""
+        with self.engine.lock:
+            return self.names.use(("changed", text), lambda: self._changed(text))
+
+    def _changed(self, text: str) -> tuple[tuple[str, ...] | None, str]:
+        try:
+            answer = self._call("Parse", service.ParseRequest(sql_statement=text, options=self.language), service.ParseResponse)
+        except ServiceError:
+            return None, ""  # the analyzer says what is wrong, and where
+        for node in find(answer, "ASTAlterTableStatementProto"):
+            return tuple(name.id_string for name in node.parent.path.names), "IF EXISTS" if node.parent.is_if_exists else ""
+        for node in find(answer, "ASTAuxLoadDataStatementProto"):
+            return tuple(name.id_string for name in node.parent.name.names), "LOAD"
+        return None, ""
+
+    def moments(self, text: str) -> dict[tuple[str, ...], str]:
+        """The tables that a statement reads as they were at one moment, and the expression that says which."""
+        if not TRAVELS.search(text):
+            return {}
+        with self.engine.lock:
+            return self.names.use(("moments", text), lambda: self._moments(text))
+
+    def _moments(self, text: str) -> dict[tuple[str, ...], str]:
+        from .scripts import Script
+        try:
+            answer = self._call("Parse", service.ParseRequest(sql_statement=text, options=self.language), service.ParseResponse)
+        except ServiceError:
+            return {}
+        script, found = Script(text, None), {}
+        for node in find(answer, "ASTTablePathExpressionProto"):
+            path = tuple(name.id_string for name in node.path_expr.names)
+            found.setdefault(path, set()).add(script.part(node.for_system_time.expression) if node.for_system_time.ByteSize() else "")
+        return {path: min(said) for path, said in found.items() if len(said) == 1 and min(said)}
 
     def is_script(self, text: str) -> bool:
         request = service.ExtractTableNamesFromStatementRequest(sql_statement=text, options=self.language, allow_script=True)
@@ -362,7 +434,9 @@ def catalog_proto(language, names: Names, session: str | None = None) -> simple_
     for number, (path, table) in enumerate(names.tables.items()):
         proto = home(path).table.add(name=path[-1], name_in_catalog=path[-1], serialization_id=number + 1, full_name=".".join(path))
         for field in table.fields:
-            proto.column.add(name=field["name"], type=types.type_proto(field), is_writable_column=True)
+            column = proto.column.add(name=field["name"], type=types.type_proto(field), is_writable_column=True)
+            if types.has_collation(field):
+                types.annotate(column.annotation_map, field)
     for name, field in names.variables.items():
         if not name.startswith("@@"):  # to the analyzer a constant: its type counts here, the compiler knows its value
             root.constant.add(name_path=[name], type=types.type_proto(field), value=value_pb2.ValueProto())
@@ -499,6 +573,21 @@ class Statement:
         """A routine that the statement calls, by the name that the tree has for it."""
         return next(routine for path, routine in self.context["called"].items() if ".".join(path).lower() == name)
 
+    @cached_property
+    def node_names(self) -> set[str]:
+        """The kinds of all nodes in the tree."""
+        found, rest = set(), [self.tree]
+        while rest:
+            message = rest.pop()
+            found.add(message.DESCRIPTOR.name)
+            rest += [item for field, value in message.ListFields() if field.message_type is not None and field.name != "type"
+                     for item in (value if field.is_repeated else (value,)) if hasattr(item, "DESCRIPTOR")]
+        return found
+
+    def uses(self, *functions: str) -> bool:
+        """Whether it calls one of the functions, which are named in small letters."""
+        return any(call.function.name.rpartition(":")[2].lower() in functions for call in find(self.tree, "ResolvedFunctionCallBaseProto"))
+
     @property
     def result_fields(self) -> list[dict]:
         """The schema that a dry run tells: of the result, or of the table that is made or changed."""
@@ -513,8 +602,7 @@ class Statement:
 
     def sql_of(self, expression: str, cursor, field: dict) -> str:
         """DuckDB SQL of an expression without columns that a table keeps as text: a column's default."""
-        inner = self.sql.prepare(f"SELECT {expression}", self.context["resolve"], session_user=self.context["session_user"])
-        return f"({inner.compile(cursor)})"
+        return self.sql.expression(expression, cursor, self.context["session_user"])
 
     def constant(self, expression, cursor):
         """The value of an expression without columns, as Python has it: an option's."""
@@ -546,6 +634,14 @@ STATEMENT_TYPES = {
     "resolved_create_procedure_stmt_node": "CREATE_PROCEDURE", "resolved_drop_function_stmt_node": "DROP_FUNCTION",
     "resolved_drop_table_function_stmt_node": "DROP_TABLE_FUNCTION", "resolved_call_stmt_node": "CALL", "resolved_assert_stmt_node": "ASSERT",
     "resolved_begin_stmt_node": "BEGIN_TRANSACTION", "resolved_commit_stmt_node": "COMMIT_TRANSACTION", "resolved_rollback_stmt_node": "ROLLBACK_TRANSACTION",
+    "resolved_create_materialized_view_stmt_node": "CREATE_MATERIALIZED_VIEW", "resolved_create_external_table_stmt_node": "CREATE_EXTERNAL_TABLE",
+    "resolved_create_snapshot_table_stmt_node": "CREATE_SNAPSHOT_TABLE", "resolved_drop_snapshot_table_stmt_node": "DROP_SNAPSHOT_TABLE",
+    "resolved_drop_materialized_view_stmt_node": "DROP_MATERIALIZED_VIEW", "resolved_undrop_stmt_node": "UNDROP_SCHEMA",
+    "resolved_alter_table_stmt_node": "ALTER_TABLE", "resolved_alter_table_set_options_stmt_node": "ALTER_TABLE",
+    "resolved_alter_view_stmt_node": "ALTER_VIEW", "resolved_alter_materialized_view_stmt_node": "ALTER_MATERIALIZED_VIEW",
+    "resolved_alter_schema_stmt_node": "ALTER_SCHEMA", "resolved_export_data_stmt_node": "EXPORT_DATA", "resolved_aux_load_data_stmt_node": "LOAD_DATA",
+    "resolved_grant_stmt_node": "GRANT", "resolved_revoke_stmt_node": "REVOKE",
+    "resolved_create_row_access_policy_stmt_node": "CREATE_ROW_ACCESS_POLICY", "resolved_drop_row_access_policy_stmt_node": "DROP_ROW_ACCESS_POLICY",
 }
 
 

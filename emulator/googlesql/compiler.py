@@ -120,6 +120,9 @@ class Compiler(Expressions):
         view = self.plan.views.get(place)
         if view is not None:
             relation = f"({Compiler(view, self.cursor).statement()})"
+            names, own = ([field["name"] for field in each.fields] for each in (self.plan.order[place], view))
+            if names != own and len(names) == len(own):  # the view's definition names its columns
+                relation += f" AS renamed({', '.join(map(values.identifier, names))})"
         else:
             at = self.constant(node.for_system_time_expr) if node.HasField("for_system_time_expr") else None
             relation = self.plan.order[place].relation(at)

@@ -14,6 +14,7 @@ from .. import values
 from ..errors import ApiError
 from . import bignumeric
 
+COLLATION = 1  # of the kinds of annotations of types
 EPOCH = datetime.date(1970, 1, 1)
 # The key of values.TYPES -> the analyzer's kind.
 KINDS = {
@@ -42,6 +43,28 @@ def type_proto(field: dict) -> type_pb2.TypeProto:
     elif name == "RANGE":
         proto.range_type.element_type.CopyFrom(type_proto(values.range_parts(field)[0]))
     return proto
+
+
+def has_collation(field: dict) -> bool:
+    return bool(field.get("collation")) or any(has_collation(part) for part in field.get("fields", ()))
+
+
+def annotate(proto, field: dict) -> None:
+    """Fill an AnnotationMapProto with the collations of a field, at every depth."""
+    if values.repeated(field):
+        proto.array_element.SetInParent()
+        annotate(proto.array_element, values.element(field))
+    elif field.get("collation"):
+        proto.annotations.add(id=COLLATION).value.string_value = field["collation"]
+    elif field.get("fields"):
+        for part in field["fields"]:
+            inner = proto.struct_fields.add()
+            if has_collation(part):
+                annotate(inner, part)
+            else:
+                inner.is_null = True
+    else:
+        proto.is_null = True
 
 
 def rest_field(proto: type_pb2.TypeProto, name: str = "") -> dict:
