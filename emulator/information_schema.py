@@ -61,7 +61,8 @@ class Table:
         lake = self.emulator.lake
         if dataset.lower().startswith(REGION):
             place = dataset.lower().removeprefix(REGION)
-            return [(project, body["datasetReference"]["datasetId"]) for body in lake.children("dataset", (project,)) if body["location"].lower() == place]
+            return [(project, body["datasetReference"]["datasetId"]) for body in lake.children("dataset", (project,))
+                    if body["location"].lower() == place and not body["datasetReference"]["datasetId"].startswith("_")]
         from .datasets import find
         find(lake, (project, dataset))
         return [(project, dataset)]

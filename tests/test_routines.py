@@ -1,6 +1,6 @@
 """Functions, table functions and procedures: by REST through the client, by SQL, and called."""
 import pytest
-from google.api_core.exceptions import BadRequest, Conflict, NotFound, PreconditionFailed
+from google.api_core.exceptions import BadRequest, Conflict, Forbidden, NotFound
 from google.cloud import bigquery
 from google.cloud.bigquery import Routine, RoutineArgument, StandardSqlDataType, StandardSqlTypeNames
 
@@ -134,8 +134,31 @@ def test_table_functions(client, dataset, run):
     assert run("CREATE VIEW v AS SELECT a FROM " + f"{dataset}.above(2)", "SELECT * FROM v") == [(3,)]
 
 
+def test_tables_as_arguments(run, dataset):
+    run("CREATE TABLE t AS SELECT a FROM UNNEST([1, 5]) AS a", "CREATE TABLE FUNCTION big(x TABLE<a INT64>, n INT64) AS SELECT a FROM x WHERE a > n")
+    assert run(f"SELECT a FROM big(TABLE {dataset}.t, 2)") == [(5,)]
+    assert run("SELECT a FROM big((SELECT 7 AS a), 2)") == [(7,)]
+
+
+def test_functions_in_changes_and_views(run, dataset):
+    run("CREATE FUNCTION f(x INT64) AS (x * 2)", "CREATE TABLE t AS SELECT a FROM UNNEST([1, 5]) AS a", "UPDATE t SET a = f(a) WHERE f(a) > 2",
+        "INSERT INTO t SELECT f(a) + 1 FROM t", f"MERGE t USING (SELECT {dataset}.f(5) AS k) ON a = k WHEN MATCHED THEN UPDATE SET a = f(k)",
+        f"CREATE VIEW v AS SELECT {dataset}.f(a) AS b FROM {dataset}.t")
+    assert run("SELECT b FROM v ORDER BY b") == [(2,), (6,), (40,), (42,)]
+
+
+def test_permissions(client):
+    routine = addition("bigquery-public-data.samples")
+    with pytest.raises(Forbidden, match="Permission bigquery.routines.create denied on dataset bigquery-public-data:samples"):
+        client.create_routine(routine)
+    with pytest.raises(Forbidden, match="Permission bigquery.routines.delete denied on routine bigquery-public-data:samples.add"):
+        client.delete_routine(routine.reference)
+    with pytest.raises(Forbidden, match="Permission bigquery.routines.create denied on routine bigquery-public-data:samples.f"):
+        client.query("CREATE FUNCTION `bigquery-public-data.samples.f`() AS (1)").result()
+
+
 def test_aggregate_functions(run):
-    run("CREATE AGGREGATE FUNCTION span(x FLOAT64, by FLOAT64 NOT AGGREGATE) AS ((MAX(x) - MIN(x)) / by)".replace("by", "unit"))
+    run("CREATE AGGREGATE FUNCTION span(x FLOAT64, unit FLOAT64 NOT AGGREGATE) AS ((MAX(x) - MIN(x)) / unit)")
     assert run("SELECT k, span(v, 2) FROM UNNEST([STRUCT('a' AS k, 1 AS v), ('a', 5), ('b', 3)]) GROUP BY k ORDER BY k") == [("a", 2.0), ("b", 0.0)]
 
 

@@ -178,6 +178,8 @@ class GoogleSQL:
             names.routines[path] = found
             home = (found.ref[0], None) if len(found.ref) == 3 else (default_project, default_dataset)
             for name in self.table_names(found.query) if found.query else ():
+                if len(name) == 1 and name[0].lower() in found.parameters:
+                    continue
                 table = resolve((local(name) if len(found.ref) == 1 else None) or normal_path(name, *home))
                 if name in tables and tables[name].key != table.key:
                     raise unsupported(f"{'.'.join(name)} as the name of one table in a statement and of another in the routine {'.'.join(path)}")

@@ -37,6 +37,11 @@ class Routine:
         """Changes with all that counts for a call."""
         return self.ref, json.dumps(self.body, sort_keys=True)
 
+    @cached_property
+    def parameters(self) -> set[str]:
+        """The names of its arguments, in small letters."""
+        return {argument["name"].lower() for argument in self.arguments}
+
     @property
     def query(self) -> str:
         """A query with the same tables as the body; empty where the body is not SQL."""
