@@ -234,6 +234,8 @@ def run(job: "Job") -> None:
     ref = destination(job)
     if named:
         iam.require(job.emulator, job.principal, "bigquery.tables.updateData", ref)
+        if job.session.transaction:
+            raise unsupported("destinationTable in a transaction")
     relation = results_relation(f"anon{uuid.uuid4().hex}" if named else ref[2])
     with job.cursor() as cursor:
         sql = statement.compile(cursor)

@@ -285,8 +285,6 @@ def drop(job: "Job", statement: "Statement") -> None:
 
 
 def named(job: "Job", statement: "Statement", path, permission: str) -> Ref:
-    from .statements import in_transaction
-    in_transaction(job)
     ref = statement.created_path(path)
     if len(ref) != 3:
         raise ApiError("invalid", f"Routine name \"{'.'.join(ref)}\" missing dataset while no default dataset is set in the request.")

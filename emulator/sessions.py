@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Callable
 
 from . import datasets
 from .errors import ApiError
-from .lake import Lake, Transaction, now_ms
+from .lake import Lake, RolledBack, Transaction, now_ms
 
 if TYPE_CHECKING:
     from .calls import Emulator
@@ -41,6 +41,7 @@ class Session:
         self.created = self.used = now_ms()
         self.ended = False
         self._dataset: tuple[str, str] | None = None
+        self._tables_before: dict[str, tuple[str, str, str]] = {}
 
     def lake(self, emulator: "Emulator") -> Lake | Transaction:
         """What statements read: inside of a transaction, what it has written."""
@@ -74,6 +75,7 @@ class Session:
         if self.transaction:
             raise ApiError("invalidQuery", "Transaction control statement BEGIN TRANSACTION is not allowed: a transaction is already open.", "query")
         self.transaction = job.emulator.lake.begin(job.check_stopped)
+        self._tables_before = dict(self.tables)
         self.transaction_id = base64.b64encode(uuid.uuid4().bytes).decode()
 
     def end(self, how: Callable[[Transaction], None]) -> None:
@@ -81,9 +83,13 @@ class Session:
         transaction, self.transaction = self.transaction, None
         if transaction is None:
             raise ApiError("invalidQuery", "Transaction control statement is not allowed: there is no open transaction.", "query")
-        how(transaction)
+        try:
+            how(transaction)
+        except RolledBack:
+            self.tables = self._tables_before
+            raise
         if how is Transaction.rollback:
-            self.tables = {name: ref for name, ref in self.tables.items() if transaction.lake.get("table", ref)}
+            self.tables = self._tables_before
 
     def close(self, lake: Lake) -> None:
         """Let go of all it has; an open transaction is rolled back."""

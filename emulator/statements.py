@@ -23,16 +23,31 @@ if TYPE_CHECKING:
 CREATE, OR_REPLACE, IF_NOT_EXISTS = 0, 1, 2
 TEMPORARY = 3
 CASCADE = 2
+IN_TRANSACTIONS = {"INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE_TABLE", "ASSERT"}
 
 
 def run(job: "Job", statement: "Statement") -> None:
     """Run one statement that is no query; its effect and the job are written in one transaction."""
+    if job.session.transaction and statement.type not in IN_TRANSACTIONS and not is_temporary(job, statement):
+        raise ApiError("invalidQuery", "DDL statements are not supported in a transaction, other than those creating or droping temporary tables "
+                                       "or temporary functions.", "query")
     price(job, statement)
     try:
         RUN[statement.type](job, statement)
     except duckdb.ConstraintException as error:
         column = str(error).rpartition(".")[2].strip()
         raise ApiError("invalidQuery", f"Required field {column} cannot be null", "query") from None
+
+
+def is_temporary(job: "Job", statement: "Statement") -> bool:
+    """Whether a CREATE or DROP is about something that ends with the script or session."""
+    if statement.type in ("DROP", "DROP_FUNCTION"):
+        path = tuple(statement.node.name_path)
+        return job.session.named(path) is not None or path[-1].lower() in job.session.functions
+    create = getattr(statement.node, "parent", None)
+    while create is not None and "create_scope" not in create.DESCRIPTOR.fields_by_name:
+        create = getattr(create, "parent", None)
+    return create is not None and create.create_scope == TEMPORARY
 
 
 # DML ----------------------------------------------------------------------------------------------
@@ -139,17 +154,8 @@ def temporary_table(job: "Job", path) -> tables.Ref:
     return job.session.named(path) or job.session.new_table(job, name[-1])
 
 
-def in_transaction(job: "Job") -> None:
-    """ApiError invalidQuery inside of a transaction, for what can't be done there."""
-    if job.session.transaction:
-        raise ApiError("invalidQuery", "DDL statements are not supported in a transaction, other than those creating or droping temporary tables "
-                                       "or temporary functions.", "query")
-
-
 def named_table(job: "Job", statement: "Statement", path, permission: str) -> tables.Ref:
     ref = statement.created_path(path)
-    if ref != job.session.named(tuple(path)):
-        in_transaction(job)
     if len(ref) != 3:
         raise ApiError("invalid", f"Table name \"{'.'.join(ref)}\" missing dataset while no default dataset is set in the request.")
     iam.require(job.emulator, job.principal, permission, ref)
@@ -312,7 +318,6 @@ def create_schema(job: "Job", statement: "Statement") -> None:
 
 
 def dataset_ref(job: "Job", statement: "Statement", path, permission: str) -> tuple[str, str]:
-    in_transaction(job)
     parts = tuple(".".join(path).split("."))
     ref = parts if len(parts) == 2 else (job.project, *parts)
     iam.require(job.emulator, job.principal, permission, ref)
