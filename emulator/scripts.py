@@ -260,7 +260,8 @@ class Runner:
         self.tally(child.body)
         return value
 
-    def text(self, variable: Variable) -> str | None:
+    def text(self, variable: Variable):
+        """The value as REST writes it: a text for a scalar one."""
         with self.job.cursor() as cursor:
             return printed(variable, cursor)
 
@@ -306,16 +307,14 @@ class Runner:
     def for_in_statement(self, node, scope: Scope) -> None:
         rows = self.evaluate(self.script.placed(node.query, "SELECT ARRAY(SELECT AS STRUCT * FROM (", "))"), scope)
         field = values.element(rows.field)
-        with self.job.cursor() as cursor:
-            (length,) = cursor.execute(f"SELECT len({rows.sql})").fetchone()
-        inner, place = Scope(scope), 0
+        row_type, left = types.sql_name(types.type_proto(field)), iter(self.text(rows))
+        inner = Scope(scope)
 
         def again() -> bool:
-            nonlocal place
-            place += 1
-            if place <= length:
-                inner[node.variable.id_string.lower()] = Variable(types.sql_name(types.type_proto(field)), field, f"({rows.sql}[{place}])")
-            return place <= length
+            row = next(left, None)
+            if row is not None:
+                inner[node.variable.id_string.lower()] = Variable(row_type, field, f"({literal(field, row['v'])})")
+            return row is not None
         self.loop(node.parent, again, inner)
 
     def loop(self, node, again: Callable[[], bool], scope: Scope) -> None:
