@@ -149,12 +149,10 @@ def delete(call: Call) -> None:
 
 def drop(tx: Transaction, ref: tuple[str, str], contents: bool) -> None:
     """Delete a dataset, with its tables if `contents`; ApiError resourceInUse where it has some otherwise."""
+    from .tables import drop as drop_table
     tables = tx.lake.children("table", ref)
     if tables and not contents:
         raise ApiError("resourceInUse", f"Dataset {iam.name_of(ref)} is still in use")
     for table in tables:
-        name = (*ref, table["tableReference"]["tableId"])
-        tx.drop_relation(table)
-        tx.delete("table", name)
-        tx.delete("policy", name)
+        drop_table(tx, (*ref, table["tableReference"]["tableId"]), table)
     tx.delete("dataset", ref)
