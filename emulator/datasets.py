@@ -149,14 +149,12 @@ def delete(call: Call) -> None:
 
 def drop(tx: Transaction, ref: tuple[str, str], contents: bool) -> None:
     """Delete a dataset, with its tables and routines if `contents`; ApiError resourceInUse where it has some otherwise."""
+    from .tables import drop as drop_table
     tables, routines = tx.lake.children("table", ref), tx.lake.children("routine", ref)
     if (tables or routines) and not contents:
         raise ApiError("resourceInUse", f"Dataset {iam.name_of(ref)} is still in use")
     for table in tables:
-        name = (*ref, table["tableReference"]["tableId"])
-        tx.drop_relation(table)
-        tx.delete("table", name)
-        tx.delete("policy", name)
+        drop_table(tx, (*ref, table["tableReference"]["tableId"]), table)
     for routine in routines:
         tx.delete("routine", (*ref, routine["routineReference"]["routineId"]))
     tx.delete("dataset", ref)

@@ -45,8 +45,12 @@ def configuration(request: dict) -> dict:
 class Table:
     """A table as the analyzer and the compiler see it, at the snapshot the query began with.
 
-    key: changes whenever the table's columns do; view: a logical view's GoogleSQL.
+    key: changes whenever the table's columns do; view: a logical view's GoogleSQL; resolve: how the names
+    in it are, None for as the statement's own; filtered: whether row access policies hide some of its rows.
     """
+
+    resolve = None
+    filtered = False
 
     def __init__(self, emulator: Emulator, lake: "Lake | Transaction", ref: tuple[str, str, str], body: dict):
         self.emulator, self.lake, self.ref, self.body = emulator, lake, ref, body
@@ -71,12 +75,25 @@ class Table:
         return self.lake.measure(self.body, columns, self.version)
 
 
+class Filtered(Table):
+    """A table with row access policies, seen as a view of the rows that one of the predicates lets through."""
+
+    def __init__(self, table: Table, predicates: list[str], resolve):
+        super().__init__(table.emulator, table.lake, table.ref, table.body)
+        name = "`" + ".".join(table.ref) + "`"
+        self.view = f"SELECT * FROM {name} WHERE {' OR '.join(f'({predicate})' for predicate in predicates) or 'FALSE'}"
+        self.key = (*self.key[:2], self.view)
+        table.filtered = True
+        self.resolve = lambda path: table if path == table.ref else resolve(path)
+
+
 def prepare(emulator: Emulator, principal: str, text: str, *, default_project: str, default_dataset: dict | None = None,
             parameters: list[dict] = (), parameter_mode: str | None = None, variables: dict | None = None, session: Session | None = None) -> "Statement":
     """A statement analyzed against the tables that the principal may read; ApiError for what is wrong with it.
 
     session: has the temporary tables and functions.
     """
+    from . import row_access
     from .routines import callable_by
     from .tables import find
 
@@ -86,7 +103,9 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
         iam.require(emulator, principal, "bigquery.tables.getData", path)
         if path[2].startswith(information_schema.PREFIX):
             return information_schema.Table(emulator, path)
-        return Table(emulator, lake, path, past[path] if path in past else find(lake, path))
+        table = Table(emulator, lake, path, past[path] if path in past else find(lake, path))
+        predicates = row_access.filters(emulator, principal, path)
+        return table if predicates is None else Filtered(table, predicates, resolve)
 
     session = session or Session()
     lake = session.lake(emulator)
@@ -150,7 +169,8 @@ def prepare_for(job: "Job", text: str, variables: dict | None = None) -> "Statem
 
 def price(job: "Job", statement: "Statement") -> None:
     """Bytes processed and billed, into the job's statistics; ApiError where maximumBytesBilled is less."""
-    processed = [] if statement.type not in PRICED else [table.bytes(statement.columns.get(table, set())) for table in statement.tables]
+    hidden = any(table.filtered for table in statement.tables)  # their size would tell of rows that the caller may not see
+    processed = [] if hidden or statement.type not in PRICED else [table.bytes(statement.columns.get(table, set())) for table in statement.tables]
     billed = sum(max(LEAST_BILLED, count) for count in processed if count)
     billed = -(-billed // MEGABYTE) * MEGABYTE
     limit = job.config.get("maximumBytesBilled")
@@ -186,6 +206,9 @@ def dry_run(job: "Job") -> None:
             statement.compile(cursor)  # finds what is not supported, and the moments of time travel
     price(job, statement)
     found = job.statistics["query"]
+    if statement.type in ("CREATE_TABLE", "CREATE_TABLE_AS_SELECT", "CREATE_VIEW", "CREATE_MATERIALIZED_VIEW"):
+        from .statements import foresee
+        found |= foresee(job, statement)
     found |= {"schema": {"fields": statement.result_fields}, "totalBytesProcessedAccuracy": "PRECISE"}
     if statement.undeclared:
         found["undeclaredQueryParameters"] = statement.undeclared

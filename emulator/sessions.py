@@ -136,7 +136,7 @@ class Sessions:
     def find(self, name: str) -> Session:
         session = self._open.get(name)
         if session is None or session.ended:
-            raise ApiError("invalid", f"Session {name} not found. It may have expired or been terminated.")
+            raise ApiError("invalid", "Invalid input session id.")
         return session
 
     def abort(self, name: str) -> None:

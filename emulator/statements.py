@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Callable
 
 import duckdb
 
-from . import clones, datasets, iam, options, routines, tables, values
+from . import clones, datasets, grants, iam, options, routines, row_access, tables, values
 from .alter import alter_schema, alter_table
 from .calls import merge
 from .errors import ApiError, not_found, unsupported
@@ -18,6 +18,7 @@ from .query import materialize, price, reference, results_relation
 if TYPE_CHECKING:
     from .googlesql import Statement
     from .jobs import Job
+    from .lake import Lake
 
 # By ResolvedCreateStatement.create_mode, create_scope and ResolvedDrop.drop_mode, enums of the resolved tree.
 CREATE, OR_REPLACE, IF_NOT_EXISTS = 0, 1, 2
@@ -28,6 +29,8 @@ IN_TRANSACTIONS = {"INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE_TABLE", "ASS
 
 def run(job: "Job", statement: "Statement") -> None:
     """Run one statement that is no query; its effect and the job are written in one transaction."""
+    if statement.type not in RUN:
+        raise unsupported(f"the statement {statement.type.replace('_', ' ')}")
     if job.session.transaction and statement.type not in IN_TRANSACTIONS and not is_temporary(job, statement):
         raise ApiError("invalidQuery", "DDL statements are not supported in a transaction, other than those creating or droping temporary tables "
                                        "or temporary functions.", "query")
@@ -59,6 +62,7 @@ def change_rows(job: "Job", statement: "Statement") -> None:
     """
     target = statement.target
     iam.require(job.emulator, job.principal, "bigquery.tables.updateData", target.ref)
+    row_access.require_all_rows(job.emulator, job.principal, target.ref)
 
     def work(tx: Transaction) -> None:
         for table in statement.order:
@@ -98,6 +102,7 @@ def count(job: "Job", counts: dict[str, int]) -> None:
 def truncate(job: "Job", statement: "Statement") -> None:
     target = statement.target
     iam.require(job.emulator, job.principal, "bigquery.tables.updateData", target.ref)
+    row_access.require_all_rows(job.emulator, job.principal, target.ref)
     if statement.node.HasField("where_expr"):
         raise unsupported("TRUNCATE TABLE with WHERE")
 
@@ -175,7 +180,14 @@ def make(tx: Transaction, job: "Job", create, ref: tables.Ref, given: dict, rela
     job.statistics["query"] |= {"ddlOperationPerformed": done, "ddlTargetTable": reference(ref)}
 
 
-def decide(tx: Transaction, job: "Job", create, ref: tables.Ref) -> str:
+def foresee(job: "Job", statement: "Statement") -> dict:
+    """The statistics of a CREATE TABLE or VIEW that a dry run tells; ApiError where the run would fail."""
+    create = statement.node.parent.parent
+    ref = table_ref(job, statement, create)
+    return {"ddlOperationPerformed": decide(job.lake, job, create, ref), "ddlTargetTable": reference(ref)}
+
+
+def decide(tx: "Transaction | Lake", job: "Job", create, ref: tables.Ref) -> str:
     """What a CREATE statement does, in view of what is there: CREATE, REPLACE or SKIP; ApiError duplicate, notFound for a missing dataset."""
     datasets.find(tx, ref[:2])
     old = tx.get("table", ref)
@@ -417,4 +429,5 @@ RUN: dict[str, Callable[["Job", "Statement"], None]] = {
     "DROP": drop, "ALTER_TABLE": alter_table, "ALTER_VIEW": alter_table, "ALTER_MATERIALIZED_VIEW": alter_table, "ALTER_SCHEMA": alter_schema,
     "CREATE_MATERIALIZED_VIEW": create_view, "CREATE_SNAPSHOT_TABLE": create_snapshot, "DROP_SNAPSHOT_TABLE": drop, "DROP_MATERIALIZED_VIEW": drop,
     "CREATE_FUNCTION": routines.create, "CREATE_TABLE_FUNCTION": routines.create, "CREATE_PROCEDURE": routines.create,
-    "DROP_FUNCTION": routines.drop, "DROP_TABLE_FUNCTION": routines.drop, "ASSERT": check_assertion}
+    "DROP_FUNCTION": routines.drop, "DROP_TABLE_FUNCTION": routines.drop, "ASSERT": check_assertion,
+    "CREATE_ROW_ACCESS_POLICY": row_access.create, "DROP_ROW_ACCESS_POLICY": row_access.drop, "GRANT": grants.grant, "REVOKE": grants.grant}

@@ -283,14 +283,14 @@ def test_a_session_keeps_what_its_queries_make(client, dataset):
         with pytest.raises(Exception, match="Not found|not found|Unrecognized name"):
             other(text)
     session("CALL BQ.ABORT_SESSION()")
-    with pytest.raises(BadRequest, match="Session .* not found"):
+    with pytest.raises(BadRequest, match="Invalid input session id."):
         session("SELECT 1")
     other(f"CALL BQ.ABORT_SESSION('{other.id}')")
     assert not [found.dataset_id for found in client.list_datasets(include_all=True) if found.dataset_id.startswith("_script")]
 
 
 def test_an_unknown_session_is_refused(client, dataset):
-    with pytest.raises(BadRequest, match="Session nope not found"):
+    with pytest.raises(BadRequest, match="Invalid input session id."):
         client.query("SELECT 1", job_config=bigquery.QueryJobConfig(connection_properties=[bigquery.ConnectionProperty("session_id", "nope")])).result()
     with pytest.raises(Exception, match="does not support the connection property service_account"):
         client.query("SELECT 1", job_config=bigquery.QueryJobConfig(connection_properties=[bigquery.ConnectionProperty("service_account", "a@b.c")])).result()
