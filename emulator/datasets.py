@@ -149,6 +149,7 @@ def delete(call: Call) -> None:
 
 def drop(tx: Transaction, ref: tuple[str, str], contents: bool) -> None:
     """Delete a dataset, with its tables and routines if `contents`; ApiError resourceInUse where it has some otherwise."""
+    from .routines import remove as remove_routine
     from .tables import drop as drop_table
     tables, routines = tx.lake.children("table", ref), tx.lake.children("routine", ref)
     if (tables or routines) and not contents:
@@ -156,5 +157,5 @@ def drop(tx: Transaction, ref: tuple[str, str], contents: bool) -> None:
     for table in tables:
         drop_table(tx, (*ref, table["tableReference"]["tableId"]), table)
     for routine in routines:
-        tx.delete("routine", (*ref, routine["routineReference"]["routineId"]))
+        remove_routine(tx, (*ref, routine["routineReference"]["routineId"]))
     tx.delete("dataset", ref)

@@ -103,13 +103,13 @@ def check_member(member: str) -> None:
 
 # Permissions --------------------------------------------------------------------------------------
 
-def granted(emulator: Emulator, principal: str, permissions: list[str], ref: tuple[str, str, str]) -> list[str]:
-    """Those of the permissions that the principal has on a table, in the order asked."""
+def granted(emulator: Emulator, principal: str, permissions: list[str], ref: tuple[str, str, str], kind: str = "tables") -> list[str]:
+    """Those of the permissions that the principal has on a table, or resource of another kind, in the order asked."""
     if principal == emulator.principal and ref[0] != PUBLIC_PROJECT:
         allowed = _OWN
     else:
         allowed = set().union(*(table_permissions(role) for role in roles(emulator, principal, ref)))
-    return [permission for permission in permissions if permission.removeprefix("bigquery.tables.") in allowed]
+    return [permission for permission in permissions if permission.removeprefix(f"bigquery.{kind}.") in allowed]
 
 
 @cache

@@ -209,6 +209,9 @@ def dry_run(job: "Job") -> None:
     if statement.type in ("CREATE_TABLE", "CREATE_TABLE_AS_SELECT", "CREATE_VIEW", "CREATE_MATERIALIZED_VIEW"):
         from .statements import foresee
         found |= foresee(job, statement)
+    if statement.type in ("CREATE_FUNCTION", "CREATE_TABLE_FUNCTION"):
+        from .routines import foresee
+        found |= foresee(job, statement)
     found |= {"schema": {"fields": statement.result_fields}, "totalBytesProcessedAccuracy": "PRECISE"}
     if statement.undeclared:
         found["undeclaredQueryParameters"] = statement.undeclared

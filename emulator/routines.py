@@ -18,6 +18,7 @@ DATASET = "projects/{projectId}/datasets/{datasetId}/routines"
 PATH = DATASET + "/{routineId}"
 NAME = re.compile(r"[A-Za-z_0-9]{1,256}")
 LISTED = ("etag", "routineReference", "routineType", "language", "creationTime", "lastModifiedTime")
+PERMISSIONS = {"create", "delete", "get", "getIamPolicy", "list", "setIamPolicy", "update"}
 FILTER = re.compile(r"routineType\s*[:=]\s*(\w+)")
 CREATE, OR_REPLACE, IF_NOT_EXISTS = 0, 1, 2
 TEMPORARY = 3
@@ -143,8 +144,43 @@ def update(call: Call) -> dict:
 def delete(call: Call) -> None:
     def work(tx: Transaction) -> None:
         call.check_etag(public(find(tx, call.routine))["etag"])
-        tx.delete("routine", call.routine)
+        remove(tx, call.routine)
     call.lake.write(work)
+
+
+def remove(tx: Transaction, ref: Ref) -> None:
+    """Delete a routine with its policy."""
+    tx.delete("routine", ref)
+    tx.delete("policy", policy_ref(ref))
+
+
+def policy_ref(ref: Ref) -> Ref:
+    """Where a routine's policy is kept: no table has such a name."""
+    return *ref[:2], f"routines/{ref[2]}"
+
+
+@method("POST", PATH + ":getIamPolicy", "bigquery.routines.getIamPolicy", request="GetIamPolicyRequest")
+def getIamPolicy(call: Call) -> dict:
+    find(call.lake, call.routine)
+    return iam.get_policy(call.lake, policy_ref(call.routine))
+
+
+@method("POST", PATH + ":setIamPolicy", "bigquery.routines.setIamPolicy", request="SetIamPolicyRequest")
+def setIamPolicy(call: Call) -> dict:
+    def work(tx: Transaction) -> dict:
+        find(tx, call.routine)
+        ref = policy_ref(call.routine)
+        return tx.put("policy", ref, iam.checked_policy(call.body.get("policy") or {}, iam.get_policy(tx, ref)))
+    return call.lake.write(work)
+
+
+@method("POST", PATH + ":testIamPermissions", request="TestIamPermissionsRequest")
+def testIamPermissions(call: Call) -> dict:
+    """Those of the permissions that the caller has; none, without an error, where there is no routine."""
+    asked = [name for name in call.body.get("permissions") or [] if name.removeprefix("bigquery.routines.") in PERMISSIONS]
+    there = call.lake.get("routine", call.routine)
+    held = iam.granted(call.emulator, call.principal, asked, policy_ref(call.routine), "routines") if there else []
+    return {"permissions": held} if held else {}
 
 
 def checked(call: Call, ref: Ref) -> dict:
@@ -237,15 +273,31 @@ def create(job: "Job", statement: "Statement") -> None:
         raise ApiError("invalidQuery", f"The function {'.'.join(made.name_path)} is recursive", "query")
 
     def work(tx: Transaction) -> None:
-        datasets.find(tx, ref[:2])
-        exists = tx.get("routine", ref) is not None
-        if exists and made.create_mode == CREATE:
-            raise ApiError("duplicate", f"Already Exists: Routine {iam.name_of(ref)}")
-        done = "CREATE" if not exists else "SKIP" if made.create_mode == IF_NOT_EXISTS else "REPLACE"
+        done = decide(tx, ref, made.create_mode)
         if done != "SKIP":
             put(tx, ref, given)
         job.statistics["query"] |= {"ddlOperationPerformed": done, "ddlTargetRoutine": reference(ref)}
     job.write(work)
+
+
+def decide(lake: Lake | Transaction, ref: Ref, mode: int) -> str:
+    """What a CREATE statement does, in view of what is there: CREATE, REPLACE or SKIP; ApiError duplicate, notFound for a missing dataset."""
+    datasets.find(lake, ref[:2])
+    if lake.get("routine", ref) is None:
+        return "CREATE"
+    if mode == CREATE:
+        raise ApiError("duplicate", f"Already Exists: Routine {iam.name_of(ref)}")
+    return "SKIP" if mode == IF_NOT_EXISTS else "REPLACE"
+
+
+def foresee(job: "Job", statement: "Statement") -> dict:
+    """The statistics of a CREATE statement that a dry run tells; ApiError where the run would fail."""
+    made = statement.node.parent
+    if made.create_scope == TEMPORARY:
+        return {}
+    body_of(job, statement)
+    ref = named(job, statement, made.name_path, "bigquery.routines.create")
+    return {"ddlOperationPerformed": decide(job.lake, ref, made.create_mode), "ddlTargetRoutine": reference(ref)}
 
 
 def define(job: "Job", statement: "Statement") -> None:
@@ -279,7 +331,7 @@ def drop(job: "Job", statement: "Statement") -> None:
         if body and body["routineType"].replace("AGGREGATE", "SCALAR") != kind:
             raise ApiError("invalidQuery", f"{iam.name_of(ref)} is not allowed for this operation because it is currently a {WORDS[body['routineType']]}.", "query")
         if body:
-            tx.delete("routine", ref)
+            remove(tx, ref)
         job.statistics["query"] |= {"ddlOperationPerformed": "DROP" if body else "SKIP", "ddlTargetRoutine": reference(ref)}
     job.write(work)
 

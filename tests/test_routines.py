@@ -157,6 +157,27 @@ def test_permissions(client):
         client.query("CREATE FUNCTION `bigquery-public-data.samples.f`() AS (1)").result()
 
 
+def test_policies(api, client, dataset, path):
+    client.create_routine(addition(path))
+    at = f"datasets/{dataset}/routines/add"
+    policy = api("POST", f"{at}:setIamPolicy", {"policy": {"bindings": [{"role": "roles/bigquery.dataViewer", "members": ["user:ann@example.com"]}]}}).json()
+    assert api("POST", f"{at}:getIamPolicy", {}).json() == policy
+    asked = {"permissions": ["bigquery.routines.get", "bigquery.routines.update", "bigquery.routines.getData"]}
+    as_ann = {"headers": {"Authorization": "Bearer ann@example.com"}}
+    assert api("POST", f"{at}:testIamPermissions", asked, **as_ann).json() == {"permissions": ["bigquery.routines.get"]}
+    assert api("POST", f"{at}:testIamPermissions", asked).json() == {"permissions": ["bigquery.routines.get", "bigquery.routines.update"]}
+    client.delete_routine(f"{path}.add")
+    client.create_routine(addition(path))
+    assert "bindings" not in api("POST", f"{at}:getIamPolicy", {}).json()
+
+
+def test_a_dry_run_makes_nothing(client, dataset):
+    job = client.query(f"CREATE FUNCTION {dataset}.f() AS (1)", job_config=bigquery.QueryJobConfig(dry_run=True))
+    assert (job.ddl_operation_performed, job.ddl_target_routine.routine_id, list(client.list_routines(dataset))) == ("CREATE", "f", [])
+    with pytest.raises(BadRequest, match="Unrecognized name: nope"):
+        client.query(f"CREATE FUNCTION {dataset}.f() AS (nope)", job_config=bigquery.QueryJobConfig(dry_run=True))
+
+
 def test_aggregate_functions(run):
     run("CREATE AGGREGATE FUNCTION span(x FLOAT64, unit FLOAT64 NOT AGGREGATE) AS ((MAX(x) - MIN(x)) / unit)")
     assert run("SELECT k, span(v, 2) FROM UNNEST([STRUCT('a' AS k, 1 AS v), ('a', 5), ('b', 3)]) GROUP BY k ORDER BY k") == [("a", 2.0), ("b", 0.0)]
