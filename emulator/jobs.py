@@ -463,6 +463,8 @@ def results(call: Call, body: dict, kind: str) -> dict:
                    **{key: statistics[key] for key in ("creationTime", "startTime", "endTime")}}
     else:
         answer["etag"] = etag([body["id"], dict(call.query)])
+    if kind == "bigquery#queryResponse" and "sessionInfo" in statistics:
+        answer["sessionInfo"] = statistics["sessionInfo"]
     if "numDmlAffectedRows" in statistics["query"]:
         answer |= {name: statistics["query"][name] for name in ("numDmlAffectedRows", "dmlStats")}
     if "_schema" in body:

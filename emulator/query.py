@@ -43,7 +43,7 @@ def configuration(request: dict) -> dict:
 
 
 class Table:
-    """A table as the analyzer and the compiler see it, at the snapshot the query began with.
+    """A table as the analyzer and the compiler see it, at the snapshot the query began with, or inside of a transaction.
 
     key: changes whenever the table's columns do; view: a logical view's GoogleSQL; resolve: how the names
     in it are, None for as the statement's own; filtered: whether row access policies hide some of its rows.
@@ -52,9 +52,9 @@ class Table:
     resolve = None
     filtered = False
 
-    def __init__(self, emulator: Emulator, lake: "Lake | Transaction", ref: tuple[str, str, str], body: dict):
-        self.emulator, self.lake, self.ref, self.body = emulator, lake, ref, body
-        self.version = lake.version
+    def __init__(self, emulator: Emulator, ref: tuple[str, str, str], body: dict, lake: "Lake | Transaction | None" = None):
+        self.emulator, self.ref, self.body, self.lake = emulator, ref, body, lake or emulator.lake
+        self.version = self.lake.version
         self.fields = body.get("schema", {}).get("fields", [])
         self.view = (body.get("view") or body.get("materializedView") or {}).get("query")
         self.key = (ref, json.dumps(self.fields), self.view)
@@ -79,7 +79,7 @@ class Filtered(Table):
     """A table with row access policies, seen as a view of the rows that one of the predicates lets through."""
 
     def __init__(self, table: Table, predicates: list[str], resolve):
-        super().__init__(table.emulator, table.lake, table.ref, table.body)
+        super().__init__(table.emulator, table.ref, table.body, table.lake)
         name = "`" + ".".join(table.ref) + "`"
         self.view = f"SELECT * FROM {name} WHERE {' OR '.join(f'({predicate})' for predicate in predicates) or 'FALSE'}"
         self.key = (*self.key[:2], self.view)
@@ -103,7 +103,7 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
         iam.require(emulator, principal, "bigquery.tables.getData", path)
         if path[2].startswith(information_schema.PREFIX):
             return information_schema.Table(emulator, path)
-        table = Table(emulator, lake, path, past[path] if path in past else find(lake, path))
+        table = Table(emulator, path, past[path] if path in past else find(lake, path), lake)
         predicates = row_access.filters(emulator, principal, path)
         return table if predicates is None else Filtered(table, predicates, resolve)
 
@@ -194,6 +194,8 @@ def dry_run(job: "Job") -> None:
     if job.kind != "query":
         raise ApiError("invalid", f"A dry run is for queries; this is a {job.kind} job.")
     from .googlesql import IsScript
+    if job.config.get("connectionProperties"):
+        job.session = job.emulator.sessions.of(job)
     try:
         statement = analyze(job)
     except IsScript:  # its statements are looked at when their turn comes

@@ -289,6 +289,13 @@ def test_a_session_keeps_what_its_queries_make(client, dataset):
     assert not [found.dataset_id for found in client.list_datasets(include_all=True) if found.dataset_id.startswith("_script")]
 
 
+def test_the_query_method_tells_the_session(api):
+    answer = api("POST", "queries", {"query": "SELECT 1", "useLegacySql": False, "createSession": True}).json()
+    properties = [{"key": "session_id", "value": answer["sessionInfo"]["sessionId"]}]
+    answer = api("POST", "queries", {"query": "SELECT @@session_id", "useLegacySql": False, "connectionProperties": properties}).json()
+    assert answer["rows"][0]["f"][0]["v"] == properties[0]["value"]
+
+
 def test_an_unknown_session_is_refused(client, dataset):
     with pytest.raises(BadRequest, match="Invalid input session id."):
         client.query("SELECT 1", job_config=bigquery.QueryJobConfig(connection_properties=[bigquery.ConnectionProperty("session_id", "nope")])).result()
