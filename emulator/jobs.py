@@ -38,6 +38,21 @@ JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,1024}")
 OPTIONS = {"query": query.OPTIONS, "load": transfer.LOAD_OPTIONS, "extract": transfer.EXTRACT_OPTIONS, "copy": transfer.COPY_OPTIONS}
 
 
+class Clock:
+    """Milliseconds since the epoch, never the same twice: jobs are listed in the order in which they were made."""
+
+    def __init__(self):
+        self._last, self._lock = 0, threading.Lock()
+
+    def tick(self) -> int:
+        with self._lock:
+            self._last = max(now_ms(), self._last + 1)
+            return self._last
+
+
+CLOCK = Clock()
+
+
 class Job:
     """One job: its configuration and statistics as REST has them, and what its work needs.
 
@@ -53,7 +68,7 @@ class Job:
         self.ref = (reference["projectId"], reference["jobId"])
         self.reference = reference
         self.configuration = configuration
-        self.statistics: dict = {"creationTime": str(now_ms()), "totalBytesProcessed": "0", "totalSlotMs": "0"}
+        self.statistics: dict = {"creationTime": str(CLOCK.tick()), "totalBytesProcessed": "0", "totalSlotMs": "0"}
         self.status: dict = {"state": "PENDING"}
         self.warnings: list[dict] = []  # errors that did not keep the job from its end
         self.result: dict | None = None  # of a query: a table's body, whose rows are in `results`
@@ -99,7 +114,7 @@ class Job:
             status |= {"errorResult": error.entry, "errors": [error.entry, *error.errors]}
         elif self.warnings:
             status["errors"] = self.warnings
-        now = now_ms()
+        now = max(now_ms(), int(self.statistics["creationTime"]))
         statistics = self.statistics | {"endTime": str(now)}
         statistics["totalSlotMs"] = str(now - int(statistics.get("startTime", now)))
         return self._record(status, statistics)
@@ -155,7 +170,7 @@ class Job:
     def run(self) -> None:
         """Do the work; every outcome ends in DONE."""
         self.status = {"state": "RUNNING"}
-        self.statistics["startTime"] = str(now_ms())
+        self.statistics["startTime"] = str(max(now_ms(), int(self.statistics["creationTime"])))
         timer = self._timeout()
         try:
             self.check_stopped()
