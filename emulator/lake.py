@@ -13,7 +13,7 @@ The lake is attached twice over one catalog, as `lake` for the writer alone and 
 schema that an open transaction still points into when another thread has loaded the same one.
 
 Bodies handed out are shared: treat them as read-only. Keys that begin with `_` are the emulator's own:
-`_relation` is where a table's rows are, `_data` changes whenever they do.
+`_relation` is where a table's rows are, `_data` changes whenever they do, `_where` chooses some of them.
 """
 from __future__ import annotations
 
@@ -142,25 +142,24 @@ class Lake:
         A relation outside the lake (a query's result, a public sample) has no past and is not pinned.
         """
         name = table["_relation"]
-        if not name.startswith("lake."):
-            return name
-        return f"reads.{name.removeprefix('lake.')} AT (VERSION => {version or self.version})"
+        pinned = f"reads.{name.removeprefix('lake.')} AT (VERSION => {version or self.version})" if name.startswith("lake.") else name
+        return f"(SELECT * FROM {pinned} WHERE {table['_where']})" if "_where" in table else pinned
 
-    def measure(self, table: dict, columns: Iterable[str], version: int | None = None) -> int:
-        """Logical bytes of some columns of a table, all rows: the unit BigQuery bills."""
+    def measure(self, table: dict, columns: Iterable[str], version: int | None = None, condition: str | None = None) -> int:
+        """Logical bytes of some columns of a table, of all rows or those for which a condition is true: the unit BigQuery bills."""
         fields = {field["name"]: field for field in table.get("schema", {}).get("fields", ())}
-        return sum(self._measured(table, version, values.size(fields[name], values.identifier(name)), name) for name in columns)
+        return sum(self._measured(table, version, values.size(fields[name], values.identifier(name)), name, condition) for name in columns)
 
     def rows(self, table: dict, version: int | None = None) -> int:
         """The number of a table's rows."""
         return self._measured(table, version, None, None)
 
-    def _measured(self, table: dict, version: int | None, size: str | None, name: str | None) -> int:
-        key = (table["_relation"], version or table.get("_data"), name)
+    def _measured(self, table: dict, version: int | None, size: str | None, name: str | None, condition: str | None = None) -> int:
+        key = (table["_relation"], table.get("_where"), version or table.get("_data"), name, condition)
         if key not in self._measures:
             what = f"coalesce(sum({size}), 0)::BIGINT" if size else "count(*)"
             (self._measures[key],) = self.cursor().execute(
-                f"SELECT {what} FROM {self.relation(table, version)}").fetchone()
+                f"SELECT {what} FROM {self.relation(table, version)}" + (f" WHERE {condition}" if condition else "")).fetchone()
         return self._measures[key]
 
     # Writing --------------------------------------------------------------------------------------
@@ -342,13 +341,18 @@ class Transaction:
     # Reading what it has written ------------------------------------------------------------------
 
     def relation(self, table: dict, version: int | None = None) -> str:
-        return table["_relation"] if version in (None, self.version) else self.lake.relation(table, version)
+        if version not in (None, self.version):
+            return self.lake.relation(table, version)
+        return f"(SELECT * FROM {table['_relation']} WHERE {table['_where']})" if "_where" in table else table["_relation"]
 
-    def measure(self, table: dict, columns: Iterable[str], version: int | None = None) -> int:
+    def measure(self, table: dict, columns: Iterable[str], version: int | None = None, condition: str | None = None) -> int:
         fields = {field["name"]: field for field in table.get("schema", {}).get("fields", ())}
         sizes = [f"sum({values.size(fields[name], values.identifier(name))})" for name in columns]
+        if not sizes:
+            return 0
         with self.use() as cursor:
-            return int(cursor.execute(f"SELECT coalesce({' + '.join(sizes) or '0'}, 0) FROM {self.relation(table, version)}").fetchone()[0]) if sizes else 0
+            sql = f"SELECT coalesce({' + '.join(sizes)}, 0) FROM {self.relation(table, version)}" + (f" WHERE {condition}" if condition else "")
+            return int(cursor.execute(sql).fetchone()[0])
 
     def _undo(self) -> None:
         try:
@@ -379,7 +383,8 @@ class Transaction:
         name = f"lake.t_{uuid.uuid4().hex}"
         columns = ", ".join(
             f"{values.identifier(field['name'])} {values.duckdb_type(field)}"
-            + (" NOT NULL" if field.get("mode") == "REQUIRED" else "") for field in fields)
+            + (" NOT NULL" if field.get("mode") == "REQUIRED" else "")
+            + (f" DEFAULT {field['_default']}" if "_default" in field else "") for field in fields)
         # DuckLake has no table without columns; BigQuery does.
         self.execute(f"CREATE TABLE {name} ({columns or '_empty BOOLEAN'})")
         return name

@@ -2,12 +2,13 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from typing import TYPE_CHECKING
 
 import duckdb
 
-from . import iam, information_schema, values
+from . import iam, information_schema, partitions, values
 from .calls import Emulator
 from .errors import ApiError, unsupported
 from .lake import now_ms
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 # The options a query takes; others are refused, not ignored. Those of legacy SQL have no effect on GoogleSQL.
 OPTIONS = {"query", "destinationTable", "createDisposition", "writeDisposition", "defaultDataset", "priority", "useQueryCache", "useLegacySql",
-           "maximumBytesBilled", "parameterMode", "queryParameters", "timePartitioning", "rangePartitioning", "clustering",
+           "maximumBytesBilled", "parameterMode", "queryParameters", "timePartitioning", "rangePartitioning", "clustering", "schemaUpdateOptions",
            "createSession", "connectionProperties", "allowLargeResults", "flattenResults", "preserveNulls", "maximumBillingTier"}
 # What jobs.query's request has in common with a query's configuration.
 REQUEST_OPTIONS = ("query", "defaultDataset", "useQueryCache", "useLegacySql", "preserveNulls", "parameterMode", "queryParameters",
@@ -30,6 +31,7 @@ REQUEST_OPTIONS = ("query", "defaultDataset", "useQueryCache", "useLegacySql", "
                    "destinationEncryptionConfiguration", "secureContext")
 LEAST_BILLED = 10 * 1024 * 1024  # for each table a statement references
 MEGABYTE = 1024 * 1024
+DATASET = re.compile(r"[\w-]{1,1024}")
 MAX_LENGTH = 1024 * 1024  # characters of an unresolved GoogleSQL query
 IN_SCRIPTS = ("CALL", "CREATE_PROCEDURE", "BEGIN_TRANSACTION", "COMMIT_TRANSACTION", "ROLLBACK_TRANSACTION")  # one alone is a script
 PRICED = ("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "CREATE_TABLE_AS_SELECT", "EXPORT_DATA", "ASSERT")  # other statements process no bytes
@@ -57,7 +59,10 @@ class Table:
         self.version = self.lake.version
         self.fields = body.get("schema", {}).get("fields", [])
         self.view = (body.get("view") or body.get("materializedView") or {}).get("query")
-        self.key = (ref, json.dumps(self.fields), self.view)
+        self.pseudo = partitions.pseudo(body)
+        self.stored = partitions.stored(body)
+        self.partitioning = partitions.of(body)
+        self.key = (ref, json.dumps(self.fields + self.pseudo), self.view)
 
     def relation(self, at: "dt.datetime | None" = None) -> str:
         """The FROM item of its rows, now or at a moment; ApiError invalid outside the time travel window."""
@@ -71,8 +76,9 @@ class Table:
         from .tables import find
         self.body, self.version = find(self.lake, self.ref), self.lake.version
 
-    def bytes(self, columns: set[str]) -> int:
-        return self.lake.measure(self.body, columns, self.version)
+    def bytes(self, columns: set[str], condition: str | None = None) -> int:
+        """Logical bytes of some columns, of the rows for which the condition is true."""
+        return self.lake.measure(self.body, columns - {field["name"] for field in self.pseudo}, self.version, condition)
 
 
 class Filtered(Table):
@@ -96,13 +102,19 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
     from . import row_access
     from .routines import callable_by
     from .tables import find
+    from .wildcards import Wildcard
 
     def resolve(path: tuple[str, ...]) -> Table:
         if len(path) != 3:
             raise ApiError("invalid", f"Table name \"{'.'.join(path)}\" missing dataset while no default dataset is set in the request.")
+        if not DATASET.fullmatch(path[1]):
+            raise ApiError("invalid", f'Invalid dataset ID "{path[1]}". Dataset IDs must be alphanumeric (plus underscores and dashes) and must be '
+                                      "at most 1024 characters long.", ".".join(path[1:]))
         iam.require(emulator, principal, "bigquery.tables.getData", path)
         if path[2].startswith(information_schema.PREFIX):
             return information_schema.Table(emulator, path)
+        if path[2].endswith("*"):
+            return Wildcard(emulator, principal, path)
         table = Table(emulator, path, past[path] if path in past else find(lake, path), lake)
         predicates = row_access.filters(emulator, principal, path)
         return table if predicates is None else Filtered(table, predicates, resolve)
@@ -170,7 +182,8 @@ def prepare_for(job: "Job", text: str, variables: dict | None = None) -> "Statem
 def price(job: "Job", statement: "Statement") -> None:
     """Bytes processed and billed, into the job's statistics; ApiError where maximumBytesBilled is less."""
     hidden = any(table.filtered for table in statement.tables)  # their size would tell of rows that the caller may not see
-    processed = [] if hidden or statement.type not in PRICED else [table.bytes(statement.columns.get(table, set())) for table in statement.tables]
+    processed = [] if hidden or statement.type not in PRICED else [
+        table.bytes(statement.columns.get(table, set()), condition) for table, condition in read_partitions(job, statement).items()]
     billed = sum(max(LEAST_BILLED, count) for count in processed if count)
     billed = -(-billed // MEGABYTE) * MEGABYTE
     limit = job.config.get("maximumBytesBilled")
@@ -183,6 +196,24 @@ def price(job: "Job", statement: "Statement") -> None:
         "referencedTables": [reference(table.ref) for table in statement.tables]}
     if persistent := [routine.ref for routine in statement.routines if len(routine.ref) == 3]:
         job.statistics["query"]["referencedRoutines"] = [dict(zip(("projectId", "datasetId", "routineId"), ref)) for ref in persistent]
+
+
+def read_partitions(job: "Job", statement: "Statement") -> "dict[Table, str | None]":
+    """Each table that a statement reads, with a condition on the rows whose partitions it reads.
+
+    Raises ApiError invalidQuery where a table wants a filter by which partitions can be chosen, and there is none.
+    """
+    from .googlesql.pruning import conditions
+    found: dict = dict.fromkeys(statement.tables)
+    for part in (statement, *statement.views.values()):
+        for place, scans in conditions(part, job.lake.cursor()).items():
+            table = part.order[place]
+            if None in scans and table.body.get("requirePartitionFilter"):
+                raise ApiError("invalidQuery", f"Cannot query over table '{'.'.join(table.ref)}' without a filter over column(s) "
+                                               f"{partitions.filter_columns(table.body)} that can be used for partition elimination", "query")
+            known = next(each for each in found if each.key == table.key)
+            found[known] = None if None in scans else " OR ".join(f"({scan})" for scan in scans)
+    return found
 
 
 def reference(ref: tuple[str, str, str]) -> dict:
@@ -301,15 +332,33 @@ def materialize(job: "Job", relation: str, sql: str, fields: list[dict]) -> None
 
 def keep(job: "Job", ref: tuple[str, str, str], fields: list[dict], relation: str) -> None:
     """Write a result into the table the caller named, whose rows as they are then are the job's result."""
-    from .tables import fill
+    from .tables import fill, target_of
+    from .transfer import widen
     config = job.config
     properties = {name: config[name] for name in ("timePartitioning", "rangePartitioning", "clustering") if name in config}
+    write, updates = config.get("writeDisposition", "WRITE_EMPTY"), config.get("schemaUpdateOptions")
+    ref, partition = target_of(reference(ref), job.project)
+    if updates and write != "WRITE_APPEND" and (write != "WRITE_TRUNCATE" or partition is None):
+        raise ApiError("invalid", "Schema update options should only be specified with WRITE_APPEND disposition, or with WRITE_TRUNCATE "
+                                  "disposition on a table partition.")
 
     def work(tx: "Transaction") -> None:
+        if updates:
+            widen(tx, ref, fields, updates)
+        elif write == "WRITE_APPEND":
+            refuse_new_fields(tx, ref, fields)
         body = fill(tx, ref, fields, relation, create_disposition=config.get("createDisposition", "CREATE_IF_NEEDED"),
-                    write_disposition=config.get("writeDisposition", "WRITE_EMPTY"), properties=properties)
+                    write_disposition=write, properties=properties, partition=partition)
         job.result = body | {"_version": tx.version}
     job.write(work)
+
+
+def refuse_new_fields(tx: "Transaction", ref: tuple[str, str, str], fields: list[dict]) -> None:
+    """ApiError invalid, in a query's words, for columns that the destination lacks."""
+    own = {field["name"].lower() for field in (tx.get("table", ref) or {}).get("schema", {}).get("fields", ())}
+    for field in fields if own else ():
+        if field["name"].lower() not in own:
+            raise ApiError("invalid", f"Invalid schema update. Cannot add fields (field: {field['name']})")
 
 
 def runtime_error(error: Exception) -> ApiError:

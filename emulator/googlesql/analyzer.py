@@ -349,6 +349,8 @@ class GoogleSQL:
         options = options_pb2.AnalyzerOptionsProto(
             language_options=self.language, default_timezone="UTC", prune_unused_columns=True,
             error_message_mode=public.ERROR_MESSAGE_ONE_LINE)
+        for name, kind in ("_PARTITIONDATE", type_pb2.TYPE_DATE), ("_PARTITIONTIME", type_pb2.TYPE_TIMESTAMP):
+            options.ddl_pseudo_columns.add(name=name, type=simple(kind))
         options.enabled_rewrites.extend(public.ResolvedASTRewrite.Value("REWRITE_" + name) for name in REWRITES)
         return options
 
@@ -439,6 +441,8 @@ def catalog_proto(language, names: Names, session: str | None = None) -> simple_
             column = proto.column.add(name=field["name"], type=types.type_proto(field), is_writable_column=True)
             if types.has_collation(field):
                 types.annotate(column.annotation_map, field)
+        for field in getattr(table, "pseudo", ()):
+            proto.column.add(name=field["name"], type=types.type_proto(field), is_writable_column=True, is_pseudo_column=True)
     for name, field in names.variables.items():
         if not name.startswith("@@"):  # to the analyzer a constant: its type counts here, the compiler knows its value
             root.constant.add(name_path=[name], type=types.type_proto(field), value=value_pb2.ValueProto())
