@@ -46,7 +46,10 @@ class Table:
     key: changes whenever the table's columns do; view: a logical view's GoogleSQL.
     """
 
-    def __init__(self, emulator: Emulator, ref: tuple[str, str, str], body: dict):
+    def __init__(self, emulator: Emulator, ref: tuple[str, str, str], body: dict, principal: str = ""):
+        if body.get("type") == "EXTERNAL":
+            from .external import rows
+            body = {**body, "_relation": rows(emulator, principal, ref, body)}
         self.emulator, self.ref, self.body = emulator, ref, body
         self.version = emulator.lake.version
         self.fields = body.get("schema", {}).get("fields", [])
@@ -80,7 +83,7 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
         iam.require(emulator, principal, "bigquery.tables.getData", path)
         if path[2].startswith(information_schema.PREFIX):
             return information_schema.Table(emulator, path)
-        return Table(emulator, path, past[path] if path in past else find(emulator.lake, path))
+        return Table(emulator, path, past[path] if path in past else find(emulator.lake, path), principal)
 
     if len(text) > MAX_LENGTH:
         raise ApiError("invalidQuery", f"The query is too large. The maximum standard SQL query length is {MAX_LENGTH // 1024}.00K characters, "

@@ -1,13 +1,12 @@
 """What copy, load and extract jobs do: rows between tables, files and the bucket."""
 from __future__ import annotations
 
-import re
 import tempfile
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import clones, datasets, formats, iam, tables, values
+from . import clones, datasets, files, formats, iam, tables, values
 from .errors import ApiError, not_found, unsupported
 from .formats import File
 from .lake import Transaction
@@ -22,7 +21,8 @@ COPY_OPTIONS = {"sourceTable", "sourceTables", "destinationTable", "createDispos
 LOAD_OPTIONS = {
     "sourceUris", "destinationTable", "schema", "createDisposition", "writeDisposition", "sourceFormat", "autodetect", "skipLeadingRows", "fieldDelimiter",
     "quote", "allowQuotedNewlines", "allowJaggedRows", "nullMarker", "nullMarkers", "encoding", "maxBadRecords", "ignoreUnknownValues", "timePartitioning",
-    "rangePartitioning", "clustering", "destinationTableProperties", "parquetOptions", "useAvroLogicalTypes", "fileSetSpecType", "sourceColumnMatch", "schemaUpdateOptions"}
+    "rangePartitioning", "clustering", "destinationTableProperties", "parquetOptions", "useAvroLogicalTypes", "fileSetSpecType", "sourceColumnMatch", "schemaUpdateOptions",
+    "hivePartitioningOptions"}
 EXTRACT_OPTIONS = {"sourceTable", "destinationUri", "destinationUris", "destinationFormat", "compression", "fieldDelimiter", "printHeader",
                    "useAvroLogicalTypes"}
 # Options of which only these values, what happens anyway, are taken.
@@ -31,7 +31,6 @@ SCHEMA_UPDATES = {"ALLOW_FIELD_ADDITION", "ALLOW_FIELD_RELAXATION"}
 MAX_SOURCES = 1200
 MAX_FILE_BYTES = 1 << 30  # that an extract writes into one file
 MAX_URIS = 500
-URI = re.compile(r"gs://([^/*]+)/(.+)")
 
 
 # Copy ---------------------------------------------------------------------------------------------
@@ -142,13 +141,14 @@ def load(job: "Job") -> None:
     reader = make_reader(job)
     iam.require(job.emulator, job.principal, "bigquery.tables.updateData", destination)
     check_destination(job, destination)
-    files = source_files(job, destination)
+    sources = source_files(job, destination)
+    hive = files.Hive(job.config.get("hivePartitioningOptions"), sources)
     relation = results_relation(f"load_{uuid.uuid4().hex}")
     with job.cursor() as cursor:
         try:
-            fields = schema(job, destination, reader, cursor, files)
-            read_all(job, reader, cursor, files, fields, relation)
-            describe(job, reader, cursor, files, fields, relation)
+            fields = schema(job, destination, reader, cursor, sources, hive)
+            files.read(reader, cursor, sources, fields, hive, relation, job.check_stopped)
+            describe(job, reader, cursor, sources, fields, relation)
             job.write(lambda tx: store(tx, job, destination, fields, relation))
         finally:
             job.lake.cursor().execute(f"DROP TABLE IF EXISTS {relation}")
@@ -156,15 +156,12 @@ def load(job: "Job") -> None:
 
 def make_reader(job: "Job") -> formats.Reader:
     config = job.config
-    name = config.get("sourceFormat") or "CSV"
-    if name not in formats.READERS:
-        raise unsupported(f"sourceFormat {name} in a load job")
     for option, plain in PLAIN.items():
         if config.get(option) not in (None, *plain):
             raise unsupported(f"{option} {config[option]} in a load job")
     if unknown := set(config.get("schemaUpdateOptions") or ()) - SCHEMA_UPDATES:
         raise ApiError("invalid", f"Invalid value for schemaUpdateOptions: {min(unknown)} is not a valid value")
-    return formats.READERS[name](config)
+    return files.make_reader(config, "a load job")
 
 
 def check_destination(job: "Job", destination: tables.Ref) -> None:
@@ -190,47 +187,11 @@ def source_files(job: "Job", destination: tables.Ref) -> list[File]:
     """The files to load, those of a wildcard by name."""
     if job.upload:
         return [File(job.upload, None)]
-    uris = job.config.get("sourceUris")
-    if not uris:
-        raise ApiError("required", "Required parameter is missing: sourceUris", "sourceUris")
     location = datasets.find(job.lake, destination[:2])["location"]
-    found = []
-    for uri in uris:
-        bucket, name = split_uri(uri, "source")
-        about = find_bucket(job, bucket)
-        if not job.emulator.storage.may_read(bucket, job.project, job.principal):
-            raise ApiError("accessDenied", f"Access Denied: File {uri}: Access Denied", uri)
-        check_near(location, about["location"], about["location"], location)
-        names = job.emulator.storage.objects(bucket, name)
-        if not names:
-            raise not_found("URI", uri)
-        found += [File(job.emulator.storage.path(bucket, each), f"gs://{bucket}/{each}") for each in names]
-    return found
+    return files.find(job.emulator, job.project, job.principal, job.config.get("sourceUris"), location)
 
 
-def split_uri(uri: str, what: str) -> tuple[str, str]:
-    """A gs:// name as bucket and object; ApiError invalid for any other."""
-    match = URI.fullmatch(uri)
-    if not match or match[2].count("*") > 1:
-        raise ApiError("invalid", f"Invalid {what} URI '{uri}'. Must be a valid Google Storage path.", uri)
-    return match[1], match[2]
-
-
-def find_bucket(job: "Job", name: str) -> dict:
-    body = job.emulator.storage.bucket(name)
-    if body is None:
-        raise not_found("URI", f"gs://{name}")
-    return body
-
-
-def check_near(dataset: str, bucket: str, source: str, destination: str) -> None:
-    """ApiError invalid where a bucket is not in its dataset's location; datasets in the US work with any."""
-    inside = bucket.upper() == dataset.upper() or (dataset.upper() == "EU" and bucket.lower().startswith("europe-"))
-    if dataset.upper() != "US" and not inside:
-        raise ApiError("invalid", f"Cannot read and write in different locations: source: {source}, destination: {destination}")
-
-
-def schema(job: "Job", destination: tables.Ref, reader: formats.Reader, cursor, files: list[File]) -> list[dict]:
+def schema(job: "Job", destination: tables.Ref, reader: formats.Reader, cursor, sources: list[File], hive: files.Hive) -> list[dict]:
     """The columns to load into: those given, else the table's, else those the files show."""
     config = job.config
     body = current(job, destination)
@@ -240,12 +201,11 @@ def schema(job: "Job", destination: tables.Ref, reader: formats.Reader, cursor, 
     detects = config.get("autodetect") or reader.self_describing
     updates = config.get("schemaUpdateOptions") or ()
     if given:
-        fields = tables.check_schema(given)
+        fields = tables.check_schema(hive.whole(given))
     elif own and not (detects and (not appends or "ALLOW_FIELD_ADDITION" in updates)):
         fields = own
     elif detects:
-        with formats.reading(files[0]):
-            fields = tables.check_schema(reader.detect(cursor, files))
+        fields = files.detect(reader, cursor, sources, hive)
     else:
         raise ApiError("invalid", "No schema specified on job or table.")
     if own and appends and "ALLOW_FIELD_RELAXATION" not in updates:
@@ -264,22 +224,12 @@ def check_modes(destination: tables.Ref, own: list[dict], fields: list[dict]) ->
             raise tables.mismatch(iam.name_of(destination), why)
 
 
-def read_all(job: "Job", reader: formats.Reader, cursor, files: list[File], fields: list[dict], relation: str) -> None:
-    """Every file's rows into a new table."""
-    columns = ", ".join(f"{values.identifier(field['name'])} {values.duckdb_type(field)}"
-                        + (" NOT NULL" if field.get("mode") == "REQUIRED" else "") for field in fields)
-    cursor.execute(f"CREATE TABLE {relation} ({columns})")
-    for file in files:
-        job.check_stopped()
-        reader.read(cursor, file, fields, relation)
-
-
-def describe(job: "Job", reader: formats.Reader, cursor, files: list[File], fields: list[dict], relation: str) -> None:
+def describe(job: "Job", reader: formats.Reader, cursor, sources: list[File], fields: list[dict], relation: str) -> None:
     """The job's statistics, and the bad records that were left out."""
     size = " + ".join(values.size(field, values.identifier(field["name"])) for field in fields)
     rows, count = cursor.execute(f"SELECT count(*), coalesce(sum({size}), 0)::BIGINT FROM {relation}").fetchone()
     job.statistics["load"] = {
-        "inputFiles": str(len(files)), "inputFileBytes": str(sum(file.path.stat().st_size for file in files)),
+        "inputFiles": str(len(sources)), "inputFileBytes": str(sum(file.path.stat().st_size for file in sources)),
         "outputRows": str(rows), "outputBytes": str(count), "badRecords": str(reader.problems.count)}
     job.warnings = reader.problems.entries
 
@@ -342,16 +292,16 @@ def extract(job: "Job") -> None:
     source = tables.Source(job.lake, tables.ref_of(config.get("sourceTable"), job.project))
     iam.require(job.emulator, job.principal, "bigquery.tables.export", source.ref)
     check_extract(source, name, compression)
-    targets = [split_uri(uri, "extract destination") for uri in destination_uris(config)]
+    targets = [files.split_uri(uri, "extract destination") for uri in destination_uris(config)]
     for bucket, _ in targets:
         check_bucket(job, source, bucket)
     size = job.lake.measure(source.body, [field["name"] for field in source.fields], source.version)
     shards = plan(source, targets, size)
     with job.cursor() as cursor, tempfile.TemporaryDirectory(dir=job.lake.path, prefix="extract-") as folder:
         rows = job.lake.rows(source.body, source.version)
-        files = [write_shard(job, cursor, source, Path(folder) / str(index), rows, index, len(shards)) for index in range(len(shards))]
+        written = [write_shard(job, cursor, source, Path(folder) / str(index), rows, index, len(shards)) for index in range(len(shards))]
         job.check_stopped()
-        for (bucket, object_name), file in zip(shards, files):
+        for (bucket, object_name), file in zip(shards, written):
             job.emulator.storage.write(bucket, object_name, file, formats.WRITTEN[name].content_type)
     counts = [sum(1 for shard in shards if shard in set(names_of(target, len(shards)))) for target in targets]
     job.statistics["extract"] = {"destinationUriFileCounts": [str(count) for count in counts], "inputBytes": str(size)}
@@ -379,11 +329,11 @@ def check_extract(source: tables.Source, name: str, compression: str) -> None:
 
 
 def check_bucket(job: "Job", source: tables.Source, bucket: str) -> None:
-    body = find_bucket(job, bucket)
+    body = files.find_bucket(job.emulator, bucket)
     if not job.emulator.storage.may_write(bucket, job.project, job.principal):
         raise ApiError("accessDenied", "Access Denied: BigQuery BigQuery: Permission denied while writing data.")
     location = source.body["location"]
-    check_near(location, body["location"], location, body["location"])
+    files.check_near(location, body["location"], location, body["location"])
 
 
 def plan(source: tables.Source, targets: list[tuple[str, str]], size: int) -> list[tuple[str, str]]:
