@@ -117,14 +117,19 @@ def table_permissions(role: str) -> frozenset[str]:
     return frozenset(ROLES.get(role.removeprefix("roles/"), ()))
 
 
+def is_meant(principal: str, names) -> bool:
+    """Whether one of the names of a policy's members is the principal's. There is no directory of groups: one holds everyone of its domain."""
+    domain = principal.rpartition("@")[2]
+    mine = {"allUsers", "allAuthenticatedUsers", f"user:{principal}", f"serviceAccount:{principal}", f"domain:{domain}"}
+    return any(name in mine or name.startswith("group:") and name.rpartition("@")[2] == domain for name in names if name)
+
+
 def roles(emulator: Emulator, principal: str, ref: tuple[str, str, str]) -> list[str]:
     """The roles of a principal on a table: from its policy and from its dataset's access entries."""
-    members = {"allUsers", "allAuthenticatedUsers", f"user:{principal}", f"serviceAccount:{principal}",
-               f"domain:{principal.rpartition('@')[2]}"}
-    held = [binding["role"] for binding in get_policy(emulator.lake, ref).get("bindings", ()) if members & set(binding["members"])]
+    held = [binding["role"] for binding in get_policy(emulator.lake, ref).get("bindings", ()) if is_meant(principal, binding["members"])]
     dataset = emulator.lake.get("dataset", ref[:2]) or {}
     for entry in dataset.get("access", ()):
         who = entry.get("userByEmail"), entry.get("specialGroup"), entry.get("iamMember"), entry.get("domain")
-        if principal in who or "allAuthenticatedUsers" in who or members & set(who):
+        if principal in who or is_meant(principal, who):
             held.append(ACCESS_ROLES.get(entry.get("role"), entry.get("role", "")))
     return held

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, parse_qsl, unquote
 
 import tornado.web
 
-from . import datasets, iam, jobs, messages, projects, tabledata, tables
+from . import datasets, iam, jobs, messages, projects, row_access, tabledata, tables
 from .calls import Call, Emulator, Method
 from .errors import ApiError, unsupported
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 # Every REST method there is.
 METHODS: list[Method] = [
     function.method
-    for module in (projects, datasets, tables, tabledata, jobs)
+    for module in (projects, datasets, tables, tabledata, row_access, jobs)
     for function in vars(module).values()
     if isinstance(getattr(function, "method", None), Method)
 ]

@@ -13,6 +13,8 @@ from google.cloud import bigquery
 from lab import catalog
 
 PER_TIB = 6.25  # US dollars, on demand, after the first TiB of a month, which is free
+MIB = 1 << 20
+LEAST = 10 * MIB  # billed for each table that a statement reads
 SQL = re.compile(r"\s*(?:--[^\n]*\n\s*)*\(*\s*(SELECT|WITH|INSERT|UPDATE|DELETE|MERGE|CREATE|FROM|DECLARE)\s", re.IGNORECASE)
 PURE = {"get", "strip", "lower", "upper", "format", "replace", "join", "split", "removeprefix", "removesuffix", "title", "lstrip", "rstrip"}  # methods of str and dict
 
@@ -32,7 +34,13 @@ def dry_run(sql: str, line: int, cloud: bool) -> dict:
         job = catalog.client().query(sql, job_config=bigquery.QueryJobConfig(dry_run=True, use_query_cache=False), retry=None, job_retry=None)
     except GoogleAPICallError as error:
         return found | {"error": error.errors[0]["message"] if error.errors else error.message}
-    return found | {"bytes": job.total_bytes_processed, "price_usd": job.total_bytes_processed / (1 << 40) * PER_TIB}
+    return found | {"bytes": job.total_bytes_processed, "price_usd": billed(job) / (1 << 40) * PER_TIB}
+
+
+def billed(job: bigquery.QueryJob) -> int:
+    """Bytes that BigQuery bills: in whole MiB, and at least ten for each table, unless nothing is read."""
+    whole = -(-job.total_bytes_processed // MIB) * MIB
+    return max(whole, LEAST * len(job.referenced_tables)) if whole else 0
 
 
 def statements(source: str, operation: str, module: ModuleType, target: Any, data: dict) -> Iterator[tuple[str, int]]:

@@ -12,7 +12,7 @@ describe('numbers for people', () => {
       '12.3 MB',
     ]);
     expect([0.8, 12.4, 1500, 61_000].map(duration)).toEqual(['0.8 ms', '12 ms', '1.5 s', '1 min 1 s']);
-    expect([0, 0.0000625, 6.25].map(money)).toEqual(['$0', '$0.000063', '$6.25']);
+    expect([0, 0.00000014, 0.00006, 6.25].map(money)).toEqual(['$0', '$0.00000014', '$0.000060', '$6.25']);
     expect([count(1, 'row'), count(100_000, 'row')]).toEqual(['1 row', '100,000 rows']);
   });
 

@@ -25,7 +25,7 @@ export function count(number: number, noun: string): string {
 }
 
 export function money(usd: number): string {
-  return usd === 0 ? '$0' : usd < 0.01 ? `$${usd.toPrecision(2)}` : `$${usd.toFixed(2)}`;
+  return usd === 0 ? '$0' : usd < 0.01 ? `$${usd.toFixed(1 - Math.floor(Math.log10(usd)))}` : `$${usd.toFixed(2)}`;
 }
 
 /** JSON as text with indentation; a text as it is. */

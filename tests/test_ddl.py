@@ -1,0 +1,206 @@
+"""ALTER, snapshots, clones, materialized views: through the client, and that REST sees the same."""
+from decimal import Decimal
+
+import pytest
+from google.api_core.exceptions import BadRequest, Conflict, NotFound
+from google.cloud import bigquery
+
+
+@pytest.fixture
+def sql(client, dataset):
+    """Run a statement whose default dataset is the test's; the finished job."""
+    def run(text: str) -> bigquery.QueryJob:
+        job = client.query(text, job_config=bigquery.QueryJobConfig(default_dataset=f"{client.project}.{dataset}"))
+        job.result()
+        return job
+    return run
+
+
+@pytest.fixture
+def rows(sql):
+    return lambda text: [tuple(row) for row in sql(text)]
+
+
+@pytest.fixture
+def table(client, dataset):
+    """A table of the test's dataset as REST has it."""
+    return lambda name: client.get_table(f"{client.project}.{dataset}.{name}")
+
+
+@pytest.fixture
+def stock(sql):
+    sql("CREATE TABLE stock (id INT64 NOT NULL, name STRING(10), price NUMERIC(6, 2)) CLUSTER BY name OPTIONS (description='what there is')")
+    sql("INSERT INTO stock VALUES (1, 'one', 1.5), (2, 'two', 2.5)")
+
+
+def names(table) -> list[str]:
+    return [field.name for field in table.schema]
+
+
+# ALTER TABLE --------------------------------------------------------------------------------------
+
+def test_columns_are_added_renamed_and_dropped(sql, rows, table, stock):
+    job = sql("ALTER TABLE stock ADD COLUMN made DATE OPTIONS (description='when'), ADD COLUMN IF NOT EXISTS id INT64")
+    assert (job.statement_type, job.ddl_operation_performed, job.ddl_target_table.table_id) == ("ALTER_TABLE", "ALTER", "stock")
+    assert names(table("stock")) == ["id", "name", "price", "made"] and table("stock").schema[3].description == "when"
+    sql("ALTER TABLE stock RENAME COLUMN name TO title")
+    assert table("stock").clustering_fields == ["title"]
+    sql("ALTER TABLE stock DROP COLUMN price, DROP COLUMN IF EXISTS nothing")
+    assert rows("SELECT * FROM stock ORDER BY id") == [(1, "one", None), (2, "two", None)]
+
+
+def test_a_column_is_null_before_it_was_added(sql, rows, stock):
+    (before,), = rows("SELECT CAST(CURRENT_TIMESTAMP() AS STRING)")
+    sql("ALTER TABLE stock ADD COLUMN made DATE")
+    sql("UPDATE stock SET made = DATE '2020-01-01', name = 'new' WHERE true")
+    assert rows(f"SELECT name, made FROM stock FOR SYSTEM_TIME AS OF TIMESTAMP '{before}' ORDER BY id") == [("one", None), ("two", None)]
+
+
+@pytest.mark.parametrize("action, message", [
+    ("ADD COLUMN id INT64", "Column already exists: id"),
+    ("ADD COLUMN more INT64 NOT NULL", "Cannot add required fields to an existing schema"),
+    ("DROP COLUMN nothing", "Column not found: nothing"),
+    ("DROP COLUMN name", "partitioned or clustered by it"),
+    ("RENAME COLUMN id TO price", "price"),
+    ("ALTER COLUMN name SET DATA TYPE INT64", "assignable to the new type"),
+    ("ALTER COLUMN name SET DATA TYPE STRING(5)", "assignable to the new type"),
+    ("ALTER COLUMN name DROP NOT NULL", "NOT NULL"),
+    ("SET OPTIONS (partition_expiration_days=3)", "partitioned by time"),
+    ("DROP PRIMARY KEY", "no primary key"),
+])
+def test_what_can_not_be_altered(sql, rows, stock, action, message):
+    with pytest.raises(BadRequest, match=message):
+        sql(f"ALTER TABLE stock {action}")
+    assert rows("SELECT id, name, price FROM stock WHERE id = 1") == [(1, "one", 1.5)]
+
+
+def test_types_become_wider(sql, rows, table, stock):
+    sql("ALTER TABLE stock ALTER COLUMN id SET DATA TYPE NUMERIC")
+    sql("ALTER TABLE stock ALTER COLUMN name SET DATA TYPE STRING")
+    sql("ALTER TABLE stock ALTER COLUMN id DROP NOT NULL, ALTER COLUMN price SET DATA TYPE NUMERIC(10, 4)")
+    id_, name, price = table("stock").schema
+    assert (id_.field_type, id_.mode, name.max_length, price.precision, price.scale) == ("NUMERIC", "NULLABLE", None, 10, 4)
+    sql("INSERT INTO stock VALUES (2.5, 'a name that is longer than ten', 3.1415), (NULL, '', 0)")
+    assert rows("SELECT CAST(id AS STRING), price FROM stock WHERE id > 2") == [("2.5", Decimal('3.1415'))]
+
+
+def test_defaults_come_and_go(sql, rows, stock):
+    sql("ALTER TABLE stock ALTER COLUMN price SET DEFAULT 9.5")
+    sql("INSERT INTO stock (id) VALUES (3)")
+    sql("ALTER TABLE stock ALTER COLUMN price DROP DEFAULT")
+    sql("INSERT INTO stock (id) VALUES (4)")
+    assert rows("SELECT price FROM stock WHERE id > 2 ORDER BY id") == [(9.5,), (None,)]
+
+
+def test_options_are_set_and_removed(sql, table, stock):
+    sql("ALTER TABLE stock SET OPTIONS (description=NULL, friendly_name='Stock', labels=[('team', 'a')], expiration_timestamp=TIMESTAMP '2100-01-01')")
+    found = table("stock")
+    assert (found.description, found.friendly_name, found.labels, found.expires.year) == (None, "Stock", {"team": "a"}, 2100)
+    sql("ALTER TABLE stock ALTER COLUMN id SET OPTIONS (description='a number')")
+    assert table("stock").schema[0].description == "a number"
+
+
+def test_a_table_is_renamed_with_its_rows(sql, rows, table, stock):
+    sql("ALTER TABLE stock RENAME TO goods")
+    assert rows("SELECT COUNT(*) FROM goods") == [(2,)] and table("goods").description == "what there is"
+    with pytest.raises(NotFound):
+        table("stock")
+    sql("CREATE TABLE stock (a INT64)")
+    with pytest.raises(Conflict):
+        sql("ALTER TABLE stock RENAME TO goods")
+
+
+def test_alter_of_what_is_not_there(sql, stock):
+    with pytest.raises(NotFound, match=r"Not found: Table .*nothing was not found in location US"):
+        sql("ALTER TABLE nothing ADD COLUMN x INT64")
+    assert sql("ALTER TABLE IF EXISTS nothing ADD COLUMN x INT64").ddl_operation_performed == "SKIP"
+    with pytest.raises(BadRequest, match="currently a TABLE"):
+        sql("ALTER VIEW stock SET OPTIONS (description='x')")
+
+
+def test_keys_are_kept(sql, table, stock):
+    sql("CREATE TABLE sale (id INT64, item INT64, PRIMARY KEY (id) NOT ENFORCED)")
+    sql("ALTER TABLE sale ADD CONSTRAINT sold FOREIGN KEY (item) REFERENCES stock (id) NOT ENFORCED")
+    found = table("sale").table_constraints
+    assert found.primary_key.columns == ["id"] and found.foreign_keys[0].column_references[0].referenced_column == "id"
+    sql("ALTER TABLE sale DROP PRIMARY KEY, DROP CONSTRAINT sold")
+    assert table("sale").table_constraints is None
+
+
+def test_views_and_schemas_are_altered(client, dataset, sql, table, stock):
+    sql(f"CREATE VIEW cheap (number, what) AS SELECT id, name FROM {dataset}.stock WHERE price < 2")
+    sql("ALTER VIEW cheap SET OPTIONS (description='under two')")
+    assert table("cheap").description == "under two" and names(table("cheap")) == ["number", "what"]
+    sql(f"ALTER SCHEMA {dataset} SET OPTIONS (description='all of it', default_table_expiration_days=2)")
+    found = client.get_dataset(dataset)
+    assert (found.description, found.default_table_expiration_ms) == ("all of it", 2 * 86_400_000)
+
+
+def test_a_view_that_names_its_columns(dataset, sql, rows, stock):
+    sql(f"CREATE VIEW cheap (number, what) AS SELECT id, name FROM {dataset}.stock WHERE price < 2")
+    assert rows("SELECT what, number FROM cheap") == [("one", 1)]
+
+
+# Tables after other tables ------------------------------------------------------------------------
+
+def test_like_copy_and_clone(sql, rows, table, stock):
+    sql("CREATE TABLE empty LIKE stock")
+    sql("CREATE TABLE same COPY stock")
+    sql("CREATE TABLE twin CLONE stock")
+    sql("DELETE FROM stock WHERE id = 1")
+    assert [rows(f"SELECT COUNT(*) FROM {name}") for name in ("empty", "same", "twin")] == [[(0,)], [(2,)], [(2,)]]
+    assert table("empty").schema[0].mode == "REQUIRED" and table("same").description == "what there is"
+    assert table("twin").clone_definition.base_table_reference.table_id == "stock" and table("same").clone_definition is None
+    sql("UPDATE twin SET name = 'uno' WHERE id = 1")
+    assert rows("SELECT name FROM twin ORDER BY id") == [("uno",), ("two",)]
+
+
+def test_a_clone_of_the_past(sql, rows, stock):
+    (before,), = rows("SELECT CAST(CURRENT_TIMESTAMP() AS STRING)")
+    sql("DELETE FROM stock WHERE true")
+    sql(f"CREATE TABLE back CLONE stock FOR SYSTEM_TIME AS OF TIMESTAMP '{before}'")
+    assert rows("SELECT COUNT(*) FROM back") == [(2,)]
+
+
+def test_a_snapshot_stays_as_it_is(sql, rows, table, stock):
+    job = sql("CREATE SNAPSHOT TABLE was CLONE stock OPTIONS (expiration_timestamp=TIMESTAMP '2100-01-01')")
+    assert (job.statement_type, table("was").table_type, table("was").expires.year) == ("CREATE_SNAPSHOT_TABLE", "SNAPSHOT", 2100)
+    sql("DELETE FROM stock WHERE true")
+    assert rows("SELECT COUNT(*) FROM was") == [(2,)] and table("was").snapshot_definition.base_table_reference.table_id == "stock"
+    for change in ("DELETE FROM was WHERE true", "DROP VIEW was"):
+        with pytest.raises(BadRequest, match="currently a SNAPSHOT"):
+            sql(change)
+    assert sql("DROP SNAPSHOT TABLE was").ddl_operation_performed == "DROP"
+    assert sql("DROP SNAPSHOT TABLE IF EXISTS was").ddl_operation_performed == "SKIP"
+
+
+def test_copy_jobs_snapshot_clone_and_restore(client, dataset, rows, table, stock):
+    def copy(source, destination, operation):
+        config = bigquery.CopyJobConfig(operation_type=operation)
+        client.copy_table(f"{client.project}.{dataset}.{source}", f"{client.project}.{dataset}.{destination}", job_config=config).result()
+    copy("stock", "was", "SNAPSHOT")
+    copy("was", "again", "RESTORE")
+    copy("stock", "twin", "CLONE")
+    assert [table(name).table_type for name in ("was", "again", "twin")] == ["SNAPSHOT", "TABLE", "TABLE"]
+    assert rows("SELECT COUNT(*) FROM again") == [(2,)] and table("twin").clone_definition is not None
+    with pytest.raises(BadRequest, match="currently a TABLE"):
+        copy("stock", "other", "RESTORE")
+
+
+# Materialized views -------------------------------------------------------------------------------
+
+def test_a_materialized_view_is_fresh(dataset, sql, rows, table, stock):
+    job = sql(f"CREATE MATERIALIZED VIEW total OPTIONS (enable_refresh=false) AS SELECT name, SUM(price) AS price FROM {dataset}.stock GROUP BY name")
+    assert (job.statement_type, table("total").table_type, table("total").mview_enable_refresh) == ("CREATE_MATERIALIZED_VIEW", "MATERIALIZED_VIEW", False)
+    sql("INSERT INTO stock VALUES (3, 'one', 10)")
+    assert rows("SELECT price FROM total WHERE name = 'one'") == [(11.5,)]
+    with pytest.raises(BadRequest, match="currently a MATERIALIZED_VIEW"):
+        sql("DROP TABLE total")
+    sql("DROP MATERIALIZED VIEW total")
+
+
+def test_a_materialized_view_by_rest(client, dataset, rows, stock):
+    made = bigquery.Table(f"{client.project}.{dataset}.counted")
+    made.mview_query = f"SELECT COUNT(*) AS n FROM `{client.project}.{dataset}.stock`"
+    client.create_table(made)
+    assert rows("SELECT n FROM counted") == [(2,)]
