@@ -327,7 +327,8 @@ def widened(old: dict, new: dict, table: str, path: str = "") -> dict:
                  for one, other in zip(old["fields"], new["fields"])]
         return {**new, "fields": parts}
     if before == after and narrower(old, new):
-        raise tables.mismatch(table, f"Field {where} has changed type from {shown(old)} to {shown(new)}")
+        raise ApiError("invalidQuery", f"ALTER TABLE ALTER COLUMN SET DATA TYPE requires that the existing column type ({shown(old)}) is assignable to "
+                                       f"the new type ({shown(new)})", "query")
     return new
 
 

@@ -43,30 +43,39 @@ def test_columns_are_added_renamed_and_dropped(sql, rows, table, stock):
     job = sql("ALTER TABLE stock ADD COLUMN made DATE OPTIONS (description='when'), ADD COLUMN IF NOT EXISTS id INT64")
     assert (job.statement_type, job.ddl_operation_performed, job.ddl_target_table.table_id) == ("ALTER_TABLE", "ALTER", "stock")
     assert names(table("stock")) == ["id", "name", "price", "made"] and table("stock").schema[3].description == "when"
-    sql("ALTER TABLE stock RENAME COLUMN name TO title")
-    assert table("stock").clustering_fields == ["title"]
+    sql("ALTER TABLE stock RENAME COLUMN made TO since")
     sql("ALTER TABLE stock DROP COLUMN price, DROP COLUMN IF EXISTS nothing")
-    assert rows("SELECT * FROM stock ORDER BY id") == [(1, "one", None), (2, "two", None)]
+    assert rows("SELECT id, name, since FROM stock ORDER BY id") == [(1, "one", None), (2, "two", None)]
+    sql("ALTER TABLE stock ADD COLUMN tags ARRAY<STRING>")
+    assert rows("SELECT ARRAY_LENGTH(tags) FROM stock") == [(0,), (0,)]
 
 
-def test_a_column_is_null_before_it_was_added(sql, rows, stock):
+def test_the_past_has_the_columns_of_then(sql, rows, stock):
     (before,), = rows("SELECT CAST(CURRENT_TIMESTAMP() AS STRING)")
     sql("ALTER TABLE stock ADD COLUMN made DATE")
+    sql("ALTER TABLE stock DROP COLUMN price")
+    sql("ALTER TABLE stock ALTER COLUMN name SET DATA TYPE STRING")
     sql("UPDATE stock SET made = DATE '2020-01-01', name = 'new' WHERE true")
-    assert rows(f"SELECT name, made FROM stock FOR SYSTEM_TIME AS OF TIMESTAMP '{before}' ORDER BY id") == [("one", None), ("two", None)]
+    then = f"stock FOR SYSTEM_TIME AS OF TIMESTAMP '{before}'"
+    assert rows(f"SELECT * FROM {then} ORDER BY id") == [(1, "one", Decimal("1.5")), (2, "two", Decimal("2.5"))]
+    with pytest.raises(BadRequest, match="Unrecognized name: made"):
+        sql(f"SELECT made FROM {then}")
 
 
 @pytest.mark.parametrize("action, message", [
     ("ADD COLUMN id INT64", "Column already exists: id"),
     ("ADD COLUMN more INT64 NOT NULL", "Cannot add required fields to an existing schema"),
     ("DROP COLUMN nothing", "Column not found: nothing"),
-    ("DROP COLUMN name", "partitioned or clustered by it"),
+    ("DROP COLUMN name", "Clustering column name cannot be dropped"),
     ("RENAME COLUMN id TO price", "price"),
     ("ALTER COLUMN name SET DATA TYPE INT64", "assignable to the new type"),
     ("ALTER COLUMN name SET DATA TYPE STRING(5)", "assignable to the new type"),
     ("ALTER COLUMN name DROP NOT NULL", "NOT NULL"),
     ("SET OPTIONS (partition_expiration_days=3)", "partitioned by time"),
-    ("DROP PRIMARY KEY", "no primary key"),
+    ("RENAME COLUMN name TO title", "Clustering column name cannot be renamed"),
+    ("ALTER COLUMN id SET DATA TYPE NUMERIC", "Column `id` cannot change mode via SET DATA TYPE"),
+    ("SET OPTIONS (nothing=3)", r"Unknown option: nothing at \[1:32\]"), ("SET OPTIONS (description=3)", "'3' is not a valid value; failed to set 'description'"),
+    ("DROP PRIMARY KEY", "Not found: Primary key"),
 ])
 def test_what_can_not_be_altered(sql, rows, stock, action, message):
     with pytest.raises(BadRequest, match=message):
@@ -75,9 +84,9 @@ def test_what_can_not_be_altered(sql, rows, stock, action, message):
 
 
 def test_types_become_wider(sql, rows, table, stock):
+    sql("ALTER TABLE stock ALTER COLUMN id DROP NOT NULL")
     sql("ALTER TABLE stock ALTER COLUMN id SET DATA TYPE NUMERIC")
-    sql("ALTER TABLE stock ALTER COLUMN name SET DATA TYPE STRING")
-    sql("ALTER TABLE stock ALTER COLUMN id DROP NOT NULL, ALTER COLUMN price SET DATA TYPE NUMERIC(10, 4)")
+    sql("ALTER TABLE stock ALTER COLUMN name SET DATA TYPE STRING, ALTER COLUMN price SET DATA TYPE NUMERIC(10, 4)")
     id_, name, price = table("stock").schema
     assert (id_.field_type, id_.mode, name.max_length, price.precision, price.scale) == ("NUMERIC", "NULLABLE", None, 10, 4)
     sql("INSERT INTO stock VALUES (2.5, 'a name that is longer than ten', 3.1415), (NULL, '', 0)")

@@ -18,6 +18,7 @@ CALLS = {
     "bigquery.datasets.patch": ("PATCH datasets/{d}", {"description": "x"}),
     "bigquery.datasets.update": ("PUT datasets/{d}", {"description": "x"}),
     "bigquery.datasets.delete": ("DELETE datasets/{d}_2", None),
+    "bigquery.datasets.undelete": ("POST datasets/{d}_2:undelete", {}),
     "bigquery.tables.list": ("GET datasets/{d}/tables", None),
     "bigquery.tables.insert": ("POST datasets/{d}/tables", {"tableReference": {"tableId": "new"}}),
     "bigquery.tables.get": ("GET datasets/{d}/tables/t", None),
