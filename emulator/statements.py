@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Callable
 
 import duckdb
 
-from . import clones, datasets, external, iam, options, tables, values
+from . import clones, datasets, exports, external, iam, options, tables, values
 from .alter import alter_schema, alter_table
 from .calls import merge
 from .errors import ApiError, not_found, unsupported
@@ -398,4 +398,4 @@ RUN: dict[str, Callable[["Job", "Statement"], None]] = {
     "DROP": drop, "ALTER_TABLE": alter_table, "ALTER_VIEW": alter_table, "ALTER_MATERIALIZED_VIEW": alter_table, "ALTER_SCHEMA": alter_schema,
     "CREATE_MATERIALIZED_VIEW": create_view, "CREATE_SNAPSHOT_TABLE": create_snapshot, "CREATE_EXTERNAL_TABLE": create_external,
     "DROP_SNAPSHOT_TABLE": drop, "DROP_MATERIALIZED_VIEW": drop,
-    "UNDROP_SCHEMA": undrop_schema}
+    "UNDROP_SCHEMA": undrop_schema, "EXPORT_DATA": exports.export, "LOAD_DATA": exports.load}

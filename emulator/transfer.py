@@ -4,7 +4,7 @@ from __future__ import annotations
 import tempfile
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Callable
 
 from . import clones, datasets, files, formats, iam, tables, values
 from .errors import ApiError, not_found, unsupported
@@ -138,24 +138,29 @@ def load(job: "Job") -> None:
     Raises ApiError: invalid for what is wrong with the data, naming where; notFound, accessDenied, duplicate.
     """
     destination = tables.ref_of(job.config.get("destinationTable"), job.project)
-    reader = make_reader(job)
+    load_into(job, job.config, destination, lambda counts: job.statistics.update(load=counts))
+
+
+def load_into(job: "Job", config: dict, destination: tables.Ref, keep: Callable[[dict], None]) -> None:
+    """Load as a configuration says. keep: takes the counts for the job's statistics."""
+    reader = make_reader(config)
     iam.require(job.emulator, job.principal, "bigquery.tables.updateData", destination)
-    check_destination(job, destination)
-    sources = source_files(job, destination)
-    hive = files.Hive(job.config.get("hivePartitioningOptions"), sources)
+    check_destination(job, config, destination)
+    sources = source_files(job, config, destination)
+    hive = files.Hive(config.get("hivePartitioningOptions"), sources)
     relation = results_relation(f"load_{uuid.uuid4().hex}")
     with job.cursor() as cursor:
         try:
-            fields = schema(job, destination, reader, cursor, sources, hive)
+            fields = schema(job, config, destination, reader, cursor, sources, hive)
             files.read(reader, cursor, sources, fields, hive, relation, job.check_stopped)
-            describe(job, reader, cursor, sources, fields, relation)
-            job.write(lambda tx: store(tx, job, destination, fields, relation))
+            keep(counted(reader, cursor, sources, fields, relation))
+            job.warnings = reader.problems.entries
+            job.write(lambda tx: store(tx, job, config, destination, fields, relation))
         finally:
             job.lake.cursor().execute(f"DROP TABLE IF EXISTS {relation}")
 
 
-def make_reader(job: "Job") -> formats.Reader:
-    config = job.config
+def make_reader(config: dict) -> formats.Reader:
     for option, plain in PLAIN.items():
         if config.get(option) not in (None, *plain):
             raise unsupported(f"{option} {config[option]} in a load job")
@@ -164,16 +169,16 @@ def make_reader(job: "Job") -> formats.Reader:
     return files.make_reader(config, "a load job")
 
 
-def check_destination(job: "Job", destination: tables.Ref) -> None:
+def check_destination(job: "Job", config: dict, destination: tables.Ref) -> None:
     """What would fail after the files are read, said before."""
     datasets.find(job.lake, destination[:2])
     if "$" in destination[2]:
         raise unsupported(f"the partition decorator in {destination[2]}")
     tables.check_name(destination[2])
     body = current(job, destination)
-    if body is None and job.config.get("createDisposition") == "CREATE_NEVER":
+    if body is None and config.get("createDisposition") == "CREATE_NEVER":
         raise not_found("Table", iam.name_of(destination))
-    if body and job.config.get("writeDisposition") == "WRITE_EMPTY" and body["type"] == "TABLE" and job.lake.rows(body):
+    if body and config.get("writeDisposition") == "WRITE_EMPTY" and body["type"] == "TABLE" and job.lake.rows(body):
         raise ApiError("duplicate", f"Already Exists: Table {iam.name_of(destination)}")
 
 
@@ -183,17 +188,16 @@ def current(job: "Job", ref: tables.Ref) -> dict | None:
     return None if body is None or tables.expired(body) else body
 
 
-def source_files(job: "Job", destination: tables.Ref) -> list[File]:
+def source_files(job: "Job", config: dict, destination: tables.Ref) -> list[File]:
     """The files to load, those of a wildcard by name."""
     if job.upload:
         return [File(job.upload, None)]
     location = datasets.find(job.lake, destination[:2])["location"]
-    return files.find(job.emulator, job.project, job.principal, job.config.get("sourceUris"), location)
+    return files.find(job.emulator, job.project, job.principal, config.get("sourceUris"), location)
 
 
-def schema(job: "Job", destination: tables.Ref, reader: formats.Reader, cursor, sources: list[File], hive: files.Hive) -> list[dict]:
+def schema(job: "Job", config: dict, destination: tables.Ref, reader: formats.Reader, cursor, sources: list[File], hive: files.Hive) -> list[dict]:
     """The columns to load into: those given, else the table's, else those the files show."""
-    config = job.config
     body = current(job, destination)
     own = (body or {}).get("schema", {}).get("fields", [])
     given = config.get("schema", {}).get("fields")
@@ -224,18 +228,15 @@ def check_modes(destination: tables.Ref, own: list[dict], fields: list[dict]) ->
             raise tables.mismatch(iam.name_of(destination), why)
 
 
-def describe(job: "Job", reader: formats.Reader, cursor, sources: list[File], fields: list[dict], relation: str) -> None:
-    """The job's statistics, and the bad records that were left out."""
+def counted(reader: formats.Reader, cursor, sources: list[File], fields: list[dict], relation: str) -> dict:
+    """What was read, as the job's statistics have it."""
     size = " + ".join(values.size(field, values.identifier(field["name"])) for field in fields)
     rows, count = cursor.execute(f"SELECT count(*), coalesce(sum({size}), 0)::BIGINT FROM {relation}").fetchone()
-    job.statistics["load"] = {
-        "inputFiles": str(len(sources)), "inputFileBytes": str(sum(file.path.stat().st_size for file in sources)),
-        "outputRows": str(rows), "outputBytes": str(count), "badRecords": str(reader.problems.count)}
-    job.warnings = reader.problems.entries
+    return {"inputFiles": str(len(sources)), "inputFileBytes": str(sum(file.path.stat().st_size for file in sources)),
+            "outputRows": str(rows), "outputBytes": str(count), "badRecords": str(reader.problems.count)}
 
 
-def store(tx: Transaction, job: "Job", destination: tables.Ref, fields: list[dict], relation: str) -> None:
-    config = job.config
+def store(tx: Transaction, job: "Job", config: dict, destination: tables.Ref, fields: list[dict], relation: str) -> None:
     given = config.get("destinationTableProperties") or {}
     properties = {name: config[name] for name in ("timePartitioning", "rangePartitioning", "clustering") if name in config}
     own_rows(tx, destination)
@@ -294,12 +295,13 @@ def extract(job: "Job") -> None:
     check_extract(source, name, compression)
     targets = [files.split_uri(uri, "extract destination") for uri in destination_uris(config)]
     for bucket, _ in targets:
-        check_bucket(job, source, bucket)
+        check_bucket(job, source.body["location"], bucket)
     size = job.lake.measure(source.body, [field["name"] for field in source.fields], source.version)
-    shards = plan(source, targets, size)
+    shards = plan(f"Table {iam.name_of(source.ref)}", targets, size)
     with job.cursor() as cursor, tempfile.TemporaryDirectory(dir=job.lake.path, prefix="extract-") as folder:
         rows = job.lake.rows(source.body, source.version)
-        written = [write_shard(job, cursor, source, Path(folder) / str(index), rows, index, len(shards)) for index in range(len(shards))]
+        relation = job.lake.relation(source.body, source.version)
+        written = [write_shard(cursor, source.fields, relation, config, Path(folder) / str(index), rows, index, len(shards)) for index in range(len(shards))]
         job.check_stopped()
         for (bucket, object_name), file in zip(shards, written):
             job.emulator.storage.write(bucket, object_name, file, formats.WRITTEN[name].content_type)
@@ -328,19 +330,19 @@ def check_extract(source: tables.Source, name: str, compression: str) -> None:
     formats.check_writable(name, source.fields)
 
 
-def check_bucket(job: "Job", source: tables.Source, bucket: str) -> None:
+def check_bucket(job: "Job", location: str, bucket: str) -> None:
+    """ApiError for a bucket that is not there, not near the data's location, or not the caller's to write."""
     body = files.find_bucket(job.emulator, bucket)
     if not job.emulator.storage.may_write(bucket, job.project, job.principal):
         raise ApiError("accessDenied", "Access Denied: BigQuery BigQuery: Permission denied while writing data.")
-    location = source.body["location"]
     files.check_near(location, body["location"], location, body["location"])
 
 
-def plan(source: tables.Source, targets: list[tuple[str, str]], size: int) -> list[tuple[str, str]]:
+def plan(what: str, targets: list[tuple[str, str]], size: int) -> list[tuple[str, str]]:
     """The objects to write, (bucket, name), those of one target after another; ApiError invalid for one that would be too large."""
     count = max(1, -(-size // MAX_FILE_BYTES))
     if count > 1 and "*" not in targets[0][1]:
-        raise ApiError("invalid", f"Table {iam.name_of(source.ref)} too large to be exported to a single file. Specify a uri including a * to shard export.")
+        raise ApiError("invalid", f"{what} too large to be exported to a single file. Specify a uri including a * to shard export.")
     each = -(-count // len(targets))
     return [shard for target in targets for shard in names_of(target, each)]
 
@@ -351,13 +353,11 @@ def names_of(target: tuple[str, str], count: int) -> list[tuple[str, str]]:
     return [(bucket, name.replace("*", f"{number:012}")) for number in range(count if "*" in name else 1)]
 
 
-def write_shard(job: "Job", cursor, source: tables.Source, file: Path, rows: int, index: int, count: int) -> Path:
+def write_shard(cursor, fields: list[dict], relation: str, config: dict, file: Path, rows: int, index: int, count: int) -> Path:
     """Write one of `count` equal parts of the rows into a local file."""
-    config = job.config
     name = config.get("destinationFormat") or "CSV"
     start, end = rows * index // count, rows * (index + 1) // count
     part = f" LIMIT {end - start} OFFSET {start}" if count > 1 else ""
     options = formats.copy_options(name, config.get("compression") or "NONE", config)
-    cursor.execute(f"COPY (SELECT {formats.rows(name, source.fields)} FROM {job.lake.relation(source.body, source.version)}{part}) "
-                   f"TO {values.string(str(file))} ({options})")
+    cursor.execute(f"COPY (SELECT {formats.rows(name, fields)} FROM {relation}{part}) TO {values.string(str(file))} ({options})")
     return file
