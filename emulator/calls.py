@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PAGE = 1000  # resources on a page of a list unless the caller wants fewer
 PAGING = ("maxResults", "pageToken")
+RESOURCES = {"row_access": "rowAccessPolicies"}  # of modules that are not named after theirs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +35,8 @@ class Method:
     @property
     def id(self) -> str:
         """As the discovery document names it, e.g. bigquery.tables.get."""
-        return f"bigquery.{self.function.__module__.rpartition('.')[2]}.{self.function.__name__.rstrip('_')}"
+        module = self.function.__module__.rpartition(".")[2]
+        return f"bigquery.{RESOURCES.get(module, module)}.{self.function.__name__.rstrip('_')}"
 
 
 def method(verb: str, path: str, permission: str | None = None, request: str | None = None, query: tuple[str, ...] = ()):

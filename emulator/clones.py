@@ -7,7 +7,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from . import iam, options, query, tables
+from . import iam, options, query, row_access, tables
 from .calls import merge
 from .errors import ApiError
 from .googlesql.compiler import node_of
@@ -52,6 +52,7 @@ def open_source(job: "Job", kind: str, ref: tables.Ref, moment: dt.datetime | No
         if permission:
             iam.require(job.emulator, job.principal, permission, (*ref[:2], ref[2].partition("@")[0]))
     source = tables.Source(job.lake, ref, moment)
+    row_access.require_all_rows(job.emulator, job.principal, source.ref)
     if source.body["type"] not in SOURCES[kind]:
         raise ApiError("invalid", f"{iam.name_of(source.ref)} is not allowed for this operation because it is currently a {source.body['type']}.")
     return source

@@ -150,14 +150,12 @@ def delete(call: Call) -> None:
 
 def drop(tx: Transaction, ref: tuple[str, str], contents: bool) -> None:
     """Delete a dataset, with all that is in it if `contents`; ApiError resourceInUse where it has tables otherwise."""
+    from .tables import drop as drop_table
     tables = tx.lake.children("table", ref)
     if tables and not contents:
         raise ApiError("resourceInUse", f"Dataset {iam.name_of(ref)} is still in use")
     for table in tables:
-        name = (*ref, table["tableReference"]["tableId"])
-        tx.drop_relation(table)
-        tx.delete("table", name)
-        tx.delete("policy", name)
+        drop_table(tx, (*ref, table["tableReference"]["tableId"]), table)
     deletion = {"time": str(now_ms()), "version": tx.lake.version}
     tx.put("deletions", ref, {"list": [*(tx.get("deletions", ref) or {"list": []})["list"], deletion]})
     tx.delete("dataset", ref)

@@ -35,7 +35,8 @@ class View(NamedTuple):
 class Table:
     """A view as the analyzer and the compiler see a table. key: its columns never change."""
 
-    view = None
+    view = resolve = None
+    filtered = False
     body = {"type": "VIEW", "id": "INFORMATION_SCHEMA"}
 
     def __init__(self, emulator: "Emulator", ref: Ref):

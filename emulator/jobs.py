@@ -441,7 +441,7 @@ def results(call: Call, body: dict, kind: str) -> dict:
     if "numDmlAffectedRows" in statistics["query"]:
         answer |= {name: statistics["query"][name] for name in ("numDmlAffectedRows", "dmlStats")}
     if "_schema" in body:
-        answer["schema"] = {"fields": body["_schema"]}
+        answer |= {"schema": {"fields": body["_schema"]}, "totalRows": "0"}
     if "_result" in body:
         return answer | rows_of(call, body["_result"])
     if statistics["query"]["statementType"] == "SELECT":

@@ -43,11 +43,15 @@ def configuration(request: dict) -> dict:
 class Table:
     """A table as the analyzer and the compiler see it, at the snapshot the query began with.
 
-    key: changes whenever the table's columns do; view: a logical view's GoogleSQL.
+    key: changes whenever the table's columns do; view: a logical view's GoogleSQL; resolve: how the names
+    in it are, None for as the statement's own; filtered: whether row access policies hide some of its rows.
     """
 
+    resolve = None
+    filtered = False
+
     def __init__(self, emulator: Emulator, ref: tuple[str, str, str], body: dict, principal: str = ""):
-        if body.get("type") == "EXTERNAL":
+        if body.get("type") == "EXTERNAL" and "_relation" not in body:
             from .external import rows
             body = {**body, "_relation": rows(emulator, principal, ref, body)}
         self.emulator, self.ref, self.body = emulator, ref, body
@@ -72,9 +76,22 @@ class Table:
         return self.emulator.lake.measure(self.body, columns, self.version)
 
 
+class Filtered(Table):
+    """A table with row access policies, seen as a view of the rows that one of the predicates lets through."""
+
+    def __init__(self, table: Table, predicates: list[str], resolve):
+        super().__init__(table.emulator, table.ref, table.body)
+        name = "`" + ".".join(table.ref) + "`"
+        self.view = f"SELECT * FROM {name} WHERE {' OR '.join(f'({predicate})' for predicate in predicates) or 'FALSE'}"
+        self.key = (*self.key[:2], self.view)
+        table.filtered = True
+        self.resolve = lambda path: table if path == table.ref else resolve(path)
+
+
 def prepare(emulator: Emulator, principal: str, text: str, *, default_project: str, default_dataset: dict | None = None,
             parameters: list[dict] = (), parameter_mode: str | None = None, variables: dict | None = None) -> "Statement":
     """A statement analyzed against the tables that the principal may read; ApiError for what is wrong with it."""
+    from . import row_access
     from .tables import find
 
     def resolve(path: tuple[str, ...]) -> Table:
@@ -83,7 +100,9 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
         iam.require(emulator, principal, "bigquery.tables.getData", path)
         if path[2].startswith(information_schema.PREFIX):
             return information_schema.Table(emulator, path)
-        return Table(emulator, path, past[path] if path in past else find(emulator.lake, path), principal)
+        table = Table(emulator, path, past[path] if path in past else find(emulator.lake, path), principal)
+        predicates = row_access.filters(emulator, principal, path)
+        return table if predicates is None else Filtered(table, predicates, resolve)
 
     if len(text) > MAX_LENGTH:
         raise ApiError("invalidQuery", f"The query is too large. The maximum standard SQL query length is {MAX_LENGTH // 1024}.00K characters, "
@@ -127,7 +146,8 @@ def analyze(job: "Job") -> "Statement":
 
 def price(job: "Job", statement: "Statement") -> None:
     """Bytes processed and billed, into the job's statistics; ApiError where maximumBytesBilled is less."""
-    processed = [] if statement.type not in PRICED else [table.bytes(statement.columns.get(table, set())) for table in statement.tables]
+    hidden = any(table.filtered for table in statement.tables)  # their size would tell of rows that the caller may not see
+    processed = [] if hidden or statement.type not in PRICED else [table.bytes(statement.columns.get(table, set())) for table in statement.tables]
     billed = sum(max(LEAST_BILLED, count) for count in processed if count)
     billed = -(-billed // MEGABYTE) * MEGABYTE
     limit = job.config.get("maximumBytesBilled")
@@ -154,6 +174,9 @@ def dry_run(job: "Job") -> None:
             statement.compile(cursor)  # finds what is not supported, and the moments of time travel
     price(job, statement)
     found = job.statistics["query"]
+    if statement.type in ("CREATE_TABLE", "CREATE_TABLE_AS_SELECT", "CREATE_VIEW", "CREATE_MATERIALIZED_VIEW"):
+        from .statements import foresee
+        found |= foresee(job, statement)
     found |= {"schema": {"fields": statement.result_fields}, "totalBytesProcessedAccuracy": "PRECISE"}
     if statement.undeclared:
         found["undeclaredQueryParameters"] = statement.undeclared

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Callable
 
 import duckdb
 
-from . import clones, datasets, exports, external, iam, options, tables, values
+from . import clones, datasets, exports, external, grants, iam, options, row_access, tables, values
 from .alter import alter_schema, alter_table
 from .calls import merge
 from .errors import ApiError, not_found, unsupported
@@ -18,6 +18,7 @@ from .query import price, reference, results_relation
 if TYPE_CHECKING:
     from .googlesql import Statement
     from .jobs import Job
+    from .lake import Lake
 
 # By ResolvedCreateStatement.create_mode, create_scope and ResolvedDrop.drop_mode, enums of the resolved tree.
 CREATE, OR_REPLACE, IF_NOT_EXISTS = 0, 1, 2
@@ -27,6 +28,8 @@ CASCADE = 2
 
 def run(job: "Job", statement: "Statement") -> None:
     """Run one statement that is no query; its effect and the job are written in one transaction."""
+    if statement.type not in RUN:
+        raise unsupported(f"the statement {statement.type.replace('_', ' ')}")
     price(job, statement)
     try:
         RUN[statement.type](job, statement)
@@ -44,6 +47,7 @@ def change_rows(job: "Job", statement: "Statement") -> None:
     """
     target = statement.target
     iam.require(job.emulator, job.principal, "bigquery.tables.updateData", target.ref)
+    row_access.require_all_rows(job.emulator, job.principal, target.ref)
 
     def work(tx: Transaction) -> None:
         for table in statement.order:
@@ -83,6 +87,7 @@ def count(job: "Job", counts: dict[str, int]) -> None:
 def truncate(job: "Job", statement: "Statement") -> None:
     target = statement.target
     iam.require(job.emulator, job.principal, "bigquery.tables.updateData", target.ref)
+    row_access.require_all_rows(job.emulator, job.principal, target.ref)
     if statement.node.HasField("where_expr"):
         raise unsupported("TRUNCATE TABLE with WHERE")
 
@@ -146,7 +151,14 @@ def make(tx: Transaction, job: "Job", create, ref: tables.Ref, given: dict, rela
     job.statistics["query"] |= {"ddlOperationPerformed": done, "ddlTargetTable": reference(ref)}
 
 
-def decide(tx: Transaction, job: "Job", create, ref: tables.Ref) -> str:
+def foresee(job: "Job", statement: "Statement") -> dict:
+    """The statistics of a CREATE TABLE or VIEW that a dry run tells; ApiError where the run would fail."""
+    create = statement.node.parent.parent
+    ref = table_ref(job, statement, create)
+    return {"ddlOperationPerformed": decide(job.lake, job, create, ref), "ddlTargetTable": reference(ref)}
+
+
+def decide(tx: "Transaction | Lake", job: "Job", create, ref: tables.Ref) -> str:
     """What a CREATE statement does, in view of what is there: CREATE, REPLACE or SKIP; ApiError duplicate, notFound for a missing dataset."""
     datasets.find(tx, ref[:2])
     old = tx.get("table", ref)
@@ -397,5 +409,6 @@ RUN: dict[str, Callable[["Job", "Statement"], None]] = {
     "CREATE_TABLE": create_table, "CREATE_TABLE_AS_SELECT": create_table, "CREATE_VIEW": create_view, "CREATE_SCHEMA": create_schema,
     "DROP": drop, "ALTER_TABLE": alter_table, "ALTER_VIEW": alter_table, "ALTER_MATERIALIZED_VIEW": alter_table, "ALTER_SCHEMA": alter_schema,
     "CREATE_MATERIALIZED_VIEW": create_view, "CREATE_SNAPSHOT_TABLE": create_snapshot, "CREATE_EXTERNAL_TABLE": create_external,
-    "DROP_SNAPSHOT_TABLE": drop, "DROP_MATERIALIZED_VIEW": drop,
-    "UNDROP_SCHEMA": undrop_schema, "EXPORT_DATA": exports.export, "LOAD_DATA": exports.load}
+    "DROP_SNAPSHOT_TABLE": drop, "DROP_MATERIALIZED_VIEW": drop, "UNDROP_SCHEMA": undrop_schema,
+    "EXPORT_DATA": exports.export, "LOAD_DATA": exports.load,
+    "CREATE_ROW_ACCESS_POLICY": row_access.create, "DROP_ROW_ACCESS_POLICY": row_access.drop, "GRANT": grants.grant, "REVOKE": grants.grant}

@@ -5,7 +5,7 @@ import json
 
 import duckdb
 
-from . import tables, values
+from . import row_access, tables, values
 from .calls import Call, etag, make_token, method, read_token
 from .errors import ApiError, unsupported
 from .lake import Lake, Transaction, now_ms
@@ -25,6 +25,7 @@ INSERTS_REMEMBERED = 100_000
 def list_(call: Call) -> dict:
     """Rows of a table, now or as `t@...` was. A page token keeps to the snapshot of the first page."""
     source = tables.Source(call.lake, call.table)
+    row_access.require_all_rows(call.emulator, call.principal, source.ref)
     if source.body["type"] not in tables.ROWS:
         raise ApiError("invalid", f"Cannot list a table of type {source.body['type']}.")
     fields = selected(source.fields, call.query.get("selectedFields"))

@@ -367,9 +367,11 @@ def identity(ref: Ref) -> dict:
 
 def drop(tx: Transaction, ref: Ref, body: dict) -> None:
     """Delete a table with its rows and its policy; time travel still reaches it."""
+    from .row_access import drop_all
     tx.drop_relation(body)
     tx.delete("table", ref)
     tx.delete("policy", ref)
+    drop_all(tx, ref)
 
 
 def drop_expired(lake: Lake) -> None:

@@ -6,7 +6,7 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
-from . import clones, datasets, files, formats, iam, tables, values
+from . import clones, datasets, files, formats, iam, row_access, tables, values
 from .errors import ApiError, not_found, unsupported
 from .formats import File
 from .lake import Transaction
@@ -61,6 +61,7 @@ def open_source(job: "Job", reference: dict) -> tables.Source:
     ref = tables.ref_of(reference, job.project)
     iam.require(job.emulator, job.principal, "bigquery.tables.getData", ref)
     source = tables.Source(job.lake, ref)
+    row_access.require_all_rows(job.emulator, job.principal, source.ref)
     if source.body["type"] != "TABLE":
         raise ApiError("invalid", f"{iam.name_of(ref)} is not allowed for this operation because it is currently a {source.body['type']}.")
     return source
@@ -292,6 +293,7 @@ def extract(job: "Job") -> None:
     compression = config.get("compression") or "NONE"
     source = tables.Source(job.lake, tables.ref_of(config.get("sourceTable"), job.project))
     iam.require(job.emulator, job.principal, "bigquery.tables.export", source.ref)
+    row_access.require_all_rows(job.emulator, job.principal, source.ref)
     check_extract(source, name, compression)
     targets = [files.split_uri(uri, "extract destination") for uri in destination_uris(config)]
     for bucket, _ in targets:

@@ -69,7 +69,7 @@ def test_the_past_has_the_columns_of_then(sql, rows, stock):
     ("DROP COLUMN name", "Clustering column name cannot be dropped"),
     ("RENAME COLUMN id TO price", "price"),
     ("ALTER COLUMN name SET DATA TYPE INT64", "assignable to the new type"),
-    ("ALTER COLUMN name SET DATA TYPE STRING(5)", "assignable to the new type"),
+    ("ALTER COLUMN name SET DATA TYPE STRING(5)", r"column type \(STRING\(10\)\) is assignable to the new type \(STRING\(5\)\)"),
     ("ALTER COLUMN name DROP NOT NULL", "NOT NULL"),
     ("SET OPTIONS (partition_expiration_days=3)", "partitioned by time"),
     ("RENAME COLUMN name TO title", "Clustering column name cannot be renamed"),

@@ -234,11 +234,6 @@ def test_moments_outside_the_window(client, people):
         client.copy_table(f"{name}@1000", f"{client.project}.{people.dataset_id}.c").result()
 
 
-def test_kinds_of_copy_that_are_not_supported(client, people):
-    with pytest.raises(Exception, match="operationType SNAPSHOT"):
-        copy(client, people, "snap", operation_type="SNAPSHOT")
-
-
 def test_old_results_go_and_say_so(monkeypatch, tmp_path):
     """In this process, where the limits can be lowered; the answer is what the REST method gives."""
     from emulator import jobs

@@ -507,7 +507,7 @@ class Statement:
         """Each view it reads, analyzed: place in `order` -> statement."""
         context = self.context
         return {
-            place: self.sql.prepare(table.view, context["resolve"], default_project=context["default_project"], session_user=context["session_user"])
+            place: self.sql.prepare(table.view, getattr(table, "resolve", None) or context["resolve"], default_project=context["default_project"], session_user=context["session_user"])
             for place, table in enumerate(self.order) if table.view}
 
     def _columns(self) -> dict[Table, set[str]]:
@@ -582,6 +582,8 @@ STATEMENT_TYPES = {
     "resolved_query_stmt_node": "SELECT", "resolved_insert_stmt_node": "INSERT", "resolved_update_stmt_node": "UPDATE",
     "resolved_delete_stmt_node": "DELETE", "resolved_merge_stmt_node": "MERGE", "resolved_truncate_stmt_node": "TRUNCATE_TABLE",
     "resolved_create_table_stmt_node": "CREATE_TABLE", "resolved_create_table_as_select_stmt_node": "CREATE_TABLE_AS_SELECT",
+    "resolved_create_row_access_policy_stmt_node": "CREATE_ROW_ACCESS_POLICY", "resolved_drop_row_access_policy_stmt_node": "DROP_ROW_ACCESS_POLICY",
+    "resolved_grant_stmt_node": "GRANT", "resolved_revoke_stmt_node": "REVOKE",
     "resolved_create_view_stmt_node": "CREATE_VIEW", "resolved_create_schema_stmt_node": "CREATE_SCHEMA", "resolved_drop_stmt_node": "DROP",
     "resolved_create_materialized_view_stmt_node": "CREATE_MATERIALIZED_VIEW", "resolved_create_external_table_stmt_node": "CREATE_EXTERNAL_TABLE",
     "resolved_create_snapshot_table_stmt_node": "CREATE_SNAPSHOT_TABLE", "resolved_drop_snapshot_table_stmt_node": "DROP_SNAPSHOT_TABLE",
