@@ -4,7 +4,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 
-from . import iam
+from . import iam, partitions
 from .calls import PAGING, Call, agree, etag, merge, method, public, timestamps, without_nulls
 from .errors import ApiError, not_found, unsupported
 from .lake import Lake, Transaction, now_ms
@@ -185,7 +185,7 @@ def restore(tx: Transaction, ref: tuple[str, str], time: str | None = None) -> d
         raise not_found("Dataset", iam.name_of(ref), DEFAULT_LOCATION)
     for (kind, name), resource in past.items():
         if resource.get("_relation", "").startswith("lake."):
-            relation = tx.create_relation(resource.get("schema", {}).get("fields", []))
+            relation = tx.create_relation(partitions.stored(resource))
             tx.execute(f"INSERT INTO {relation} SELECT * FROM {tx.lake.relation(resource, deletion['version'])}")
             resource = {**resource, "_relation": relation, "_data": tx.stamp}
         tx.put(kind, name, resource)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Callable, Iterator, NamedTuple
 
 from . import iam, values
 from .errors import ApiError, not_found
+from .partitions import row_id
 
 if TYPE_CHECKING:
     from .calls import Emulator
@@ -70,7 +71,7 @@ class Table:
     def refresh(self) -> None:
         """Its rows are always the newest."""
 
-    def bytes(self, columns: set[str]) -> int:
+    def bytes(self, columns: set[str], condition: str | None = None) -> int:
         return BYTES
 
 
@@ -194,26 +195,10 @@ def partitions(lake: "Lake", dataset: Ref) -> Iterator[dict]:
     for body, names in tables_of(lake, dataset):
         if "_relation" in body:
             size = " + ".join(values.size(field, values.identifier(field["name"])) for field in fields_of(body)) or "0"
-            found = lake.cursor().execute(f"SELECT {partition_id(body)}, count(*), coalesce(sum({size}), 0)::BIGINT FROM {lake.relation(body)} GROUP BY 1 ORDER BY 1")
+            found = lake.cursor().execute(f"SELECT {row_id(body)}, count(*), coalesce(sum({size}), 0)::BIGINT FROM {lake.relation(body)} GROUP BY 1 ORDER BY 1")
             for name, rows, total in found.fetchall():
                 yield names | {"partition_id": name, "total_rows": rows, "total_logical_bytes": total,
                                "last_modified_time": seconds(body["lastModifiedTime"]), "storage_tier": "ACTIVE"}
-
-
-FORMATS = {"HOUR": "%Y%m%d%H", "DAY": "%Y%m%d", "MONTH": "%Y%m", "YEAR": "%Y"}
-
-
-def partition_id(body: dict) -> str:
-    """SQL for the id of the partition that a row is in."""
-    time, number = body.get("timePartitioning"), body.get("rangePartitioning")
-    if time and time.get("field"):
-        return f"coalesce(strftime({values.identifier(time['field'])}::TIMESTAMP, '{FORMATS[time['type']]}'), '__NULL__')"
-    if number:
-        column, span = values.identifier(number["field"]), number["range"]
-        inside = f"{column} >= {span['start']} AND {column} < {span['end']}"
-        start = f"({span['start']} + ({column} - {span['start']}) // {span['interval']} * {span['interval']})::VARCHAR"
-        return f"CASE WHEN {column} IS NULL THEN '__NULL__' WHEN {inside} THEN {start} ELSE '__UNPARTITIONED__' END"
-    return "NULL::VARCHAR"
 
 
 def storage(lake: "Lake", dataset: Ref) -> Iterator[dict]:

@@ -146,21 +146,21 @@ class Lake:
             return name
         return f"reads.{name.removeprefix('lake.')} AT (VERSION => {version or self.version})"
 
-    def measure(self, table: dict, columns: Iterable[str], version: int | None = None) -> int:
-        """Logical bytes of some columns of a table, all rows: the unit BigQuery bills."""
+    def measure(self, table: dict, columns: Iterable[str], version: int | None = None, condition: str | None = None) -> int:
+        """Logical bytes of some columns of a table, of all rows or those for which a condition is true: the unit BigQuery bills."""
         fields = {field["name"]: field for field in table.get("schema", {}).get("fields", ())}
-        return sum(self._measured(table, version, values.size(fields[name], values.identifier(name)), name) for name in columns)
+        return sum(self._measured(table, version, values.size(fields[name], values.identifier(name)), name, condition) for name in columns)
 
     def rows(self, table: dict, version: int | None = None) -> int:
         """The number of a table's rows."""
         return self._measured(table, version, None, None)
 
-    def _measured(self, table: dict, version: int | None, size: str | None, name: str | None) -> int:
-        key = (table["_relation"], version or table.get("_data"), name)
+    def _measured(self, table: dict, version: int | None, size: str | None, name: str | None, condition: str | None = None) -> int:
+        key = (table["_relation"], version or table.get("_data"), name, condition)
         if key not in self._measures:
             what = f"coalesce(sum({size}), 0)::BIGINT" if size else "count(*)"
             (self._measures[key],) = self.cursor().execute(
-                f"SELECT {what} FROM {self.relation(table, version)}").fetchone()
+                f"SELECT {what} FROM {self.relation(table, version)}" + (f" WHERE {condition}" if condition else "")).fetchone()
         return self._measures[key]
 
     # Writing --------------------------------------------------------------------------------------
@@ -283,7 +283,8 @@ class Transaction:
         name = f"lake.t_{uuid.uuid4().hex}"
         columns = ", ".join(
             f"{values.identifier(field['name'])} {values.duckdb_type(field)}"
-            + (" NOT NULL" if field.get("mode") == "REQUIRED" else "") for field in fields)
+            + (" NOT NULL" if field.get("mode") == "REQUIRED" else "")
+            + (f" DEFAULT {field['_default']}" if "_default" in field else "") for field in fields)
         # DuckLake has no table without columns; BigQuery does.
         self.execute(f"CREATE TABLE {name} ({columns or '_empty BOOLEAN'})")
         return name

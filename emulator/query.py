@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from . import iam, information_schema, values
+from . import iam, information_schema, partitions, values
 from .calls import Emulator
 from .errors import ApiError, unsupported
 from .lake import now_ms
@@ -58,7 +58,10 @@ class Table:
         self.version = emulator.lake.version
         self.fields = body.get("schema", {}).get("fields", [])
         self.view = (body.get("view") or body.get("materializedView") or {}).get("query")
-        self.key = (ref, json.dumps(self.fields), self.view)
+        self.pseudo = partitions.pseudo(body)
+        self.stored = partitions.stored(body)
+        self.partitioning = partitions.of(body)
+        self.key = (ref, json.dumps(self.fields + self.pseudo), self.view)
 
     def relation(self, at: "dt.datetime | None" = None) -> str:
         """The FROM item of its rows, now or at a moment; ApiError invalid outside the time travel window."""
@@ -72,8 +75,9 @@ class Table:
         from .tables import find
         self.body, self.version = find(self.emulator.lake, self.ref), self.emulator.lake.version
 
-    def bytes(self, columns: set[str]) -> int:
-        return self.emulator.lake.measure(self.body, columns, self.version)
+    def bytes(self, columns: set[str], condition: str | None = None) -> int:
+        """Logical bytes of some columns, of the rows for which the condition is true."""
+        return self.emulator.lake.measure(self.body, columns - {field["name"] for field in self.pseudo}, self.version, condition)
 
 
 class Filtered(Table):
@@ -147,7 +151,8 @@ def analyze(job: "Job") -> "Statement":
 def price(job: "Job", statement: "Statement") -> None:
     """Bytes processed and billed, into the job's statistics; ApiError where maximumBytesBilled is less."""
     hidden = any(table.filtered for table in statement.tables)  # their size would tell of rows that the caller may not see
-    processed = [] if hidden or statement.type not in PRICED else [table.bytes(statement.columns.get(table, set())) for table in statement.tables]
+    processed = [] if hidden or statement.type not in PRICED else [
+        table.bytes(statement.columns.get(table, set()), condition) for table, condition in read_partitions(job, statement).items()]
     billed = sum(max(LEAST_BILLED, count) for count in processed if count)
     billed = -(-billed // MEGABYTE) * MEGABYTE
     limit = job.config.get("maximumBytesBilled")
@@ -158,6 +163,24 @@ def price(job: "Job", statement: "Statement") -> None:
         "totalBytesProcessed": str(sum(processed)), "totalBytesBilled": str(billed), "billingTier": 1, "cacheHit": False,
         "statementType": statement.type, "totalSlotMs": "0",
         "referencedTables": [reference(table.ref) for table in statement.tables]}
+
+
+def read_partitions(job: "Job", statement: "Statement") -> "dict[Table, str | None]":
+    """Each table that a statement reads, with a condition on the rows whose partitions it reads.
+
+    Raises ApiError invalidQuery where a table wants a filter by which partitions can be chosen, and there is none.
+    """
+    from .googlesql.pruning import conditions
+    found: dict = dict.fromkeys(statement.tables)
+    for part in (statement, *statement.views.values()):
+        for place, scans in conditions(part, job.lake.cursor()).items():
+            table = part.order[place]
+            if None in scans and table.body.get("requirePartitionFilter"):
+                raise ApiError("invalidQuery", f"Cannot query over table '{'.'.join(table.ref)}' without a filter over column(s) "
+                                               f"{partitions.filter_columns(table.body)} that can be used for partition elimination", "query")
+            known = next(each for each in found if each.key == table.key)
+            found[known] = None if None in scans else " OR ".join(f"({scan})" for scan in scans)
+    return found
 
 
 def reference(ref: tuple[str, str, str]) -> dict:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Callable
 
 import duckdb
 
-from . import clones, datasets, exports, external, grants, iam, options, row_access, tables, values
+from . import clones, datasets, exports, external, grants, iam, options, partitions, row_access, tables, values
 from .alter import alter_schema, alter_table
 from .calls import merge
 from .errors import ApiError, not_found, unsupported
@@ -58,7 +58,7 @@ def change_rows(job: "Job", statement: "Statement") -> None:
         if tx.execute("SELECT 1 FROM change WHERE _row IS NOT NULL GROUP BY _row HAVING count(*) > 1 LIMIT 1").fetchone():
             raise ApiError("invalidQuery", TWICE, "query")
         relation = target.body["_relation"]
-        names = ", ".join(values.identifier(field["name"]) for field in target.fields)
+        names = ", ".join(values.identifier(field["name"]) for field in target.stored)
         if statement.type != "INSERT":
             tx.execute(f"DELETE FROM {relation} WHERE rowid IN (SELECT _row FROM change WHERE _row IS NOT NULL)")
         if statement.type != "DELETE":
@@ -192,7 +192,7 @@ def table_properties(statement: "Statement", base, cursor) -> dict:
     if not base.like_table.ByteSize():
         fields = [column_field(item, statement, cursor) for item in base.column_definition_list]
         given["schema"] = {"fields": [collated(field, given.get("defaultCollation")) for field in fields]}
-    names = {item.column.column_id: item.name for item in (*base.column_definition_list, *base.pseudo_column_list)}
+    names = {item.column.column_id: item.name for item in base.column_definition_list}
     given = merge(given, layout(statement, names, cursor))
     if "timePartitioning" in given and "type" not in given["timePartitioning"]:
         raise ApiError("invalidQuery", "partition_expiration_days can only be set for tables that are partitioned by time.", "query")
@@ -380,27 +380,32 @@ def undrop_schema(job: "Job", statement: "Statement") -> None:
 
 # Partitioning -------------------------------------------------------------------------------------
 
+def partitioned_by(column, names: dict[int, str]) -> dict:
+    """The field of a partitioning; none for the ingestion time."""
+    name = names.get(column.column_id, column.name)
+    return {} if name.upper() in (partitions.TIME, partitions.DATE) else {"field": name}
+
+
 def partitioning(statement: "Statement", expression, names: dict[int, str], cursor) -> dict:
     """A PARTITION BY expression as timePartitioning or rangePartitioning; ApiError notImplemented for another form."""
     from .googlesql.compiler import node_of
     node, kind = node_of(expression)
     if kind == "resolved_column_ref_node":
-        return {"timePartitioning": {"type": "DAY", "field": names.get(node.column.column_id, node.column.name)}}
+        return {"timePartitioning": {"type": "DAY"} | partitioned_by(node.column, names)}
     if kind != "resolved_function_call_node":
         raise unsupported("PARTITION BY such an expression")
     call = node.parent
     function = call.function.name.rpartition(":")[2].lower()
     column = node_of(call.argument_list[0])[0].column
-    field = names.get(column.column_id, column.name)
     if function == "date":
-        return {"timePartitioning": {"type": "DAY", "field": field}}
+        return {"timePartitioning": {"type": "DAY"} | partitioned_by(column, names)}
     if function.endswith("_trunc"):
         from zetasql.wasi._pb2.zetasql.public.functions import datetime_pb2
         part = datetime_pb2.DateTimestampPart.Name(node_of(call.argument_list[1])[0].value.value.enum_value)
-        return {"timePartitioning": {"type": part, "field": field}}
+        return {"timePartitioning": {"type": part} | partitioned_by(column, names)}
     if function == "range_bucket":
         start, end, interval = (str(statement.constant(item, cursor)) for item in node_of(call.argument_list[1])[0].parent.argument_list)
-        return {"rangePartitioning": {"field": field, "range": {"start": start, "end": end, "interval": interval}}}
+        return {"rangePartitioning": partitioned_by(column, names) | {"range": {"start": start, "end": end, "interval": interval}}}
     raise unsupported(f"PARTITION BY {function.upper()}")
 
 

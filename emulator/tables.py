@@ -5,7 +5,7 @@ import datetime as dt
 import re
 import unicodedata
 
-from . import datasets, iam, query, values
+from . import datasets, iam, partitions, query, values
 from .calls import PAGING, Call, Emulator, agree, etag, merge, method, public, timestamps, without_nulls
 from .errors import ApiError, not_found, unsupported
 from .lake import Lake, Transaction, now_ms
@@ -351,8 +351,7 @@ def create(tx: Transaction, ref: Ref, given: dict) -> dict:
     if "defaultTableExpirationMs" in dataset and "expirationTime" not in body:
         body["expirationTime"] = str(now_ms() + int(dataset["defaultTableExpirationMs"]))
     if body["type"] in ROWS:
-        fields = body.get("schema", {}).get("fields", [])
-        body |= {"_relation": tx.create_relation(fields), "_data": tx.stamp}
+        body |= {"_relation": tx.create_relation(partitions.stored(body)), "_data": tx.stamp}
     # Now, not before: the snapshot of this transaction is older than its first statement's end, and the
     # table has to be there at its creationTime.
     return tx.put("table", ref, timestamps(body))
@@ -415,6 +414,7 @@ def change(call: Call, how) -> dict:
         elif "schema" in body and "schema" not in changed:
             changed["schema"] = body["schema"]
         check_layout(changed)
+        check_constraints(changed, call.table)
         if changed.get("expirationTime") != body.get("expirationTime"):
             check_expiration(changed)
         return tx.put("table", call.table, changed)
@@ -534,7 +534,8 @@ def fill(tx: Transaction, ref: Ref, fields: list[dict], source: str, *, create_d
     elif body["type"] != "TABLE":
         raise ApiError("invalid", f"{iam.name_of(ref)} is not allowed for this operation because it is currently a {body['type']}.")
     elif write_disposition == "WRITE_TRUNCATE":
-        body = {**body, "_relation": tx.create_relation(fields), "schema": {"fields": fields}}
+        body = {**body, "schema": {"fields": fields}}
+        body["_relation"] = tx.create_relation(partitions.stored(body))
     elif write_disposition == "WRITE_EMPTY" and tx.lake.rows(body):
         raise ApiError("duplicate", f"Already Exists: Table {iam.name_of(ref)}")
     else:

@@ -120,6 +120,26 @@ def test_a_table_is_renamed_with_its_rows(sql, rows, table, stock):
         sql("ALTER TABLE stock RENAME TO goods")
 
 
+def test_a_renamed_table_keeps_its_row_access_policies(sql, rows, stock):
+    sql("CREATE ROW ACCESS POLICY one ON stock GRANT TO ('allAuthenticatedUsers') FILTER USING (id = 1)")
+    sql("ALTER TABLE stock RENAME TO goods")
+    assert rows("SELECT id FROM goods") == [(1,)]
+    sql("DROP ROW ACCESS POLICY one ON goods")
+    assert rows("SELECT COUNT(*) FROM goods") == [(2,)]
+
+
+def test_a_table_by_ingestion_time_stays_one(dataset, sql, rows):
+    sql("CREATE TABLE t (id INT64) PARTITION BY _PARTITIONDATE")
+    sql("INSERT INTO t VALUES (1)")
+    sql("ALTER TABLE t ALTER COLUMN id SET DATA TYPE NUMERIC")
+    sql("CREATE TABLE twin CLONE t")
+    sql(f"DROP SCHEMA {dataset} CASCADE")
+    sql(f"UNDROP SCHEMA {dataset}")
+    for name in ("t", "twin"):
+        sql(f"INSERT INTO {name} VALUES (2)")
+        assert rows(f"SELECT COUNT(_PARTITIONTIME) FROM {name}") == [(2,)]
+
+
 def test_alter_of_what_is_not_there(sql, stock):
     with pytest.raises(NotFound, match=r"Not found: Table .*nothing was not found in location US"):
         sql("ALTER TABLE nothing ADD COLUMN x INT64")

@@ -198,6 +198,7 @@ class GoogleSQL:
             return tuple(name.id_string for name in node.parent.path.names), "IF EXISTS" if node.parent.is_if_exists else "", ()
         for node in find(answer, "ASTAuxLoadDataStatementProto"):
             columns = [path.names[0].id_string for part in (node.partition_by, node.cluster_by) for path in find(part, "ASTPathExpressionProto")]
+            columns = [name for name in columns if not name.upper().startswith("_PARTITION")]
             declared = {column.name.id_string.lower() for column in find(node.parent.table_element_list, "ASTColumnDefinitionProto")}
             return (tuple(name.id_string for name in node.parent.name.names), "LOAD",
                     () if declared else tuple(dict.fromkeys(columns)))
@@ -317,6 +318,8 @@ class GoogleSQL:
         options = options_pb2.AnalyzerOptionsProto(
             language_options=self.language, default_timezone="UTC", prune_unused_columns=True,
             error_message_mode=public.ERROR_MESSAGE_ONE_LINE)
+        for name, kind in ("_PARTITIONDATE", type_pb2.TYPE_DATE), ("_PARTITIONTIME", type_pb2.TYPE_TIMESTAMP):
+            options.ddl_pseudo_columns.add(name=name, type=simple(kind))
         options.enabled_rewrites.extend(public.ResolvedASTRewrite.Value("REWRITE_" + name) for name in REWRITES)
         return options
 
@@ -398,6 +401,8 @@ def catalog_proto(language, tables: dict[tuple, Table], variables: dict[str, dic
             column = proto.column.add(name=field["name"], type=types.type_proto(field), is_writable_column=True)
             if types.has_collation(field):
                 types.annotate(column.annotation_map, field)
+        for field in getattr(table, "pseudo", ()):
+            proto.column.add(name=field["name"], type=types.type_proto(field), is_writable_column=True, is_pseudo_column=True)
     for name, field in variables.items():
         if not name.startswith("@@"):  # to the analyzer a constant: its type counts here, the compiler knows its value
             root.constant.add(name_path=[name], type=types.type_proto(field), value=value_pb2.ValueProto())

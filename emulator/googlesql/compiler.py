@@ -15,6 +15,7 @@ from .expressions import Expressions, NoRule, collated, folded
 
 SET_OPERATIONS = ("UNION ALL", "UNION", "INTERSECT ALL", "INTERSECT", "EXCEPT ALL", "EXCEPT")
 MEETS = 2  # a value of RangeSessionizeMode
+PSEUDO = {"_PARTITIONDATE": '"_PARTITIONTIME"::DATE'}  # columns of tables that are made of what the lake has
 JOINS = ("JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN")
 
 
@@ -113,7 +114,7 @@ class Compiler(Expressions):
         else:
             at = self.constant(node.for_system_time_expr) if node.HasField("for_system_time_expr") else None
             relation = self.plan.order[place].relation(at)
-        columns = {self.column(c): values.identifier(c.name) for c in node.parent.column_list}
+        columns = {self.column(c): PSEUDO.get(c.name) or values.identifier(c.name) for c in node.parent.column_list}
         items = ", ".join(f"{source} AS {name}" for name, source in columns.items())
         return f"SELECT {items or '1 AS c0'} FROM {relation}"
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from .. import values
 from ..errors import ApiError
 from . import types
-from .compiler import Compiler, node_of
+from .compiler import PSEUDO, Compiler, node_of
 from .expressions import NoRule
 
 INSERT, UPDATE, DELETE = "INSERT", "UPDATE", "DELETE"
@@ -26,7 +26,8 @@ class Change(Compiler):
         super().__init__(statement, cursor)
         self.node = statement.node
         self.table = statement.target
-        self.names = [field["name"] for field in self.table.fields]
+        self.fields = getattr(self.table, "stored", self.table.fields)
+        self.names = [field["name"] for field in self.fields]
 
     def sql(self) -> str:
         """The SELECT of what is to happen; NoRule for a form there is no rule for."""
@@ -38,7 +39,7 @@ class Change(Compiler):
 
     def target(self) -> str:
         """The target's rows with their numbers: every column under its own name, those the statement uses as c<id> too."""
-        used = "".join(f", {values.identifier(column.name)} AS {self.column(column)}" for column in self.node.table_scan.parent.column_list)
+        used = "".join(f", {PSEUDO.get(column.name) or values.identifier(column.name)} AS {self.column(column)}" for column in self.node.table_scan.parent.column_list)
         return f"(SELECT rowid AS _row, *{used} FROM {self.table.relation()})"
 
     def where(self) -> str:
@@ -50,7 +51,7 @@ class Change(Compiler):
 
     def default(self, name: str) -> str:
         """What a column gets that an INSERT does not name."""
-        field = next(field for field in self.table.fields if field["name"].lower() == name.lower())
+        field = next(field for field in self.fields if field["name"].lower() == name.lower())
         if field.get("defaultValueExpression"):
             return self.plan.sql_of(field["defaultValueExpression"], self.cursor, field)
         return "[]" if values.repeated(field) else "NULL"
@@ -59,7 +60,7 @@ class Change(Compiler):
         """SELECT items for a whole row, each of its column's type."""
         by_name = {name.lower(): expression for name, expression in made.items()}
         return ", ".join(
-            f"({by_name[field['name'].lower()]})::{values.duckdb_type(field)} AS {values.identifier(field['name'])}" for field in self.table.fields)
+            f"({by_name[field['name'].lower()]})::{values.duckdb_type(field)} AS {values.identifier(field['name'])}" for field in self.fields)
 
     # Statements -----------------------------------------------------------------------------------
 
@@ -81,7 +82,7 @@ class Change(Compiler):
         """SQL of a DML value, which may be the word DEFAULT."""
         if item.value.WhichOneof("node") == "resolved_dmldefault_node":
             return self.default(name)
-        field = next(field for field in self.table.fields if field["name"].lower() == name.lower())
+        field = next(field for field in self.fields if field["name"].lower() == name.lower())
         return f"({self.expr(item.value)})::{values.duckdb_type(field)}"
 
     def delete(self) -> str:
