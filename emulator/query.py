@@ -52,7 +52,10 @@ class Table:
     resolve = None
     filtered = False
 
-    def __init__(self, emulator: Emulator, ref: tuple[str, str, str], body: dict):
+    def __init__(self, emulator: Emulator, ref: tuple[str, str, str], body: dict, principal: str = ""):
+        if body.get("type") == "EXTERNAL" and "_relation" not in body:
+            from .external import rows
+            body = {**body, "_relation": rows(emulator, principal, ref, body)}
         self.emulator, self.ref, self.body = emulator, ref, body
         self.version = emulator.lake.version
         self.fields = body.get("schema", {}).get("fields", [])
@@ -109,7 +112,7 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
             return information_schema.Table(emulator, path)
         if path[2].endswith("*"):
             return Wildcard(emulator, principal, path)
-        table = Table(emulator, path, past[path] if path in past else find(emulator.lake, path))
+        table = Table(emulator, path, past[path] if path in past else find(emulator.lake, path), principal)
         predicates = row_access.filters(emulator, principal, path)
         return table if predicates is None else Filtered(table, predicates, resolve)
 
