@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import datasets, iam, options, query, tables, values
+from . import datasets, iam, options, partitions, query, row_access, tables, values
 from .calls import merge
 from .errors import ApiError, not_found, unsupported
 from .googlesql import types
@@ -206,11 +206,12 @@ class Alteration:
     def rewrite(self, field: dict, new: dict, type_: str) -> None:
         """Make the rows anew, with one column of another type. The old ones stay in the past."""
         self.own()
-        column = f"`{field['name']}`"
+        column, hidden = f"`{field['name']}`", partitions.hidden(self.body)
+        rest = "".join(f", {each['name']} AS hidden_{place}" for place, each in enumerate(hidden))
         select = self.statement.sql.prepare(
-            f"SELECT * REPLACE (CAST({column} AS {type_}) AS {column}) FROM {'.'.join(f'`{part}`' for part in self.ref)}",
+            f"SELECT * REPLACE (CAST({column} AS {type_}) AS {column}){rest} FROM {'.'.join(f'`{part}`' for part in self.ref)}",
             lambda _: query.Table(self.job.emulator, self.ref, self.body))
-        relation = self.tx.create_relation([new if each is field else each for each in self.fields])
+        relation = self.tx.create_relation([*(new if each is field else each for each in self.fields), *hidden])
         self.tx.execute(f"INSERT INTO {relation} {select.compile(self.tx.cursor)}")
         self.tx.drop_relation(self.body)
         self.body |= {"_relation": relation, "_data": self.tx.stamp}
@@ -265,6 +266,7 @@ class Alteration:
         self.tx.delete("policy", self.ref)
         if policy:
             self.tx.put("policy", new, policy)
+        row_access.move(self.tx, self.ref, new)
         self.ref, self.body = new, {**self.body, **tables.identity(new)}
 
     # Constraints ----------------------------------------------------------------------------------
@@ -327,7 +329,8 @@ def widened(old: dict, new: dict, table: str, path: str = "") -> dict:
                  for one, other in zip(old["fields"], new["fields"])]
         return {**new, "fields": parts}
     if before == after and narrower(old, new):
-        raise tables.mismatch(table, f"Field {where} has changed type from {shown(old)} to {shown(new)}")
+        raise ApiError("invalidQuery", f"ALTER TABLE ALTER COLUMN SET DATA TYPE requires that the existing column type ({shown(old)}) is assignable to "
+                                       f"the new type ({shown(new)})", "query")
     return new
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 PAGE = 1000  # resources on a page of a list unless the caller wants fewer
 PAGING = ("maxResults", "pageToken")
+RESOURCES = {"row_access": "rowAccessPolicies"}  # of modules that are not named after theirs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +36,8 @@ class Method:
     @property
     def id(self) -> str:
         """As the discovery document names it, e.g. bigquery.tables.get."""
-        return f"bigquery.{self.function.__module__.rpartition('.')[2]}.{self.function.__name__.rstrip('_')}"
+        module = self.function.__module__.rpartition(".")[2]
+        return f"bigquery.{RESOURCES.get(module, module)}.{self.function.__name__.rstrip('_')}"
 
 
 def method(verb: str, path: str, permission: str | None = None, request: str | None = None, query: tuple[str, ...] = ()):
@@ -54,7 +56,7 @@ class Emulator:
     """The parts of a running emulator. `sql` waits for the analyzer, which loads beside the start.
 
     pool: worker threads for what must not block the event loop; insert_ids: (table, insertId) of rows
-    streamed a moment ago, the oldest first.
+    streamed a moment ago, the oldest first; external: external table -> (state of its files, table that holds their rows).
     """
 
     lake: Lake
@@ -68,6 +70,7 @@ class Emulator:
     url: str = ""
     pool: ThreadPoolExecutor = dataclasses.field(default_factory=lambda: ThreadPoolExecutor(32, "call"))
     insert_ids: dict[tuple, None] = dataclasses.field(default_factory=dict)
+    external: dict[tuple, tuple[str, str]] = dataclasses.field(default_factory=dict)
 
     @property
     def sql(self) -> "GoogleSQL":

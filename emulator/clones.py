@@ -7,7 +7,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from . import iam, options, query, row_access, tables
+from . import iam, options, partitions, query, row_access, tables, values
 from .calls import merge
 from .errors import ApiError
 from .googlesql.compiler import node_of
@@ -68,7 +68,7 @@ def make(tx: Transaction, source: tables.Source, ref: tables.Ref, kind: str, pat
     relation = tx.lake.relation(source.body, source.version)
     body = tables.create(tx, ref, given)
     if source.fields:
-        names = ", ".join(tables.values.identifier(field["name"]) for field in source.fields)
+        names = ", ".join(values.identifier(field["name"]) for field in partitions.stored(source.body))
         tx.execute(f"INSERT INTO {body['_relation']} ({names}) SELECT {names} FROM {relation}")
     return body
 

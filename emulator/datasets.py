@@ -1,9 +1,10 @@
 """datasets.*: containers of tables, their location, default expiration and time travel window."""
 from __future__ import annotations
 
+import datetime as dt
 import re
 
-from . import iam
+from . import iam, partitions
 from .calls import PAGING, Call, agree, etag, merge, method, public, timestamps, without_nulls
 from .errors import ApiError, not_found, unsupported
 from .lake import Lake, Transaction, now_ms
@@ -148,7 +149,7 @@ def delete(call: Call) -> None:
 
 
 def drop(tx: Transaction, ref: tuple[str, str], contents: bool) -> None:
-    """Delete a dataset, with its tables and routines if `contents`; ApiError resourceInUse where it has some otherwise."""
+    """Delete a dataset, with all that is in it if `contents`; ApiError resourceInUse where it has tables or routines otherwise."""
     from .routines import remove as remove_routine
     from .tables import drop as drop_table
     tables, routines = tx.lake.children("table", ref), tx.lake.children("routine", ref)
@@ -158,4 +159,39 @@ def drop(tx: Transaction, ref: tuple[str, str], contents: bool) -> None:
         drop_table(tx, (*ref, table["tableReference"]["tableId"]), table)
     for routine in routines:
         remove_routine(tx, (*ref, routine["routineReference"]["routineId"]))
+    if not ref[1].startswith("_"):  # those of temporary tables do not come back
+        deletion = {"time": str(now_ms()), "version": tx.lake.version}
+        tx.put("deletions", ref, {"list": [*(tx.get("deletions", ref) or {"list": []})["list"], deletion]})
     tx.delete("dataset", ref)
+
+
+@method("POST", PATH + ":undelete", "bigquery.datasets.create", request="UndeleteDatasetRequest")
+def undelete(call: Call) -> dict:
+    """Bring back a deleted dataset with its tables, as it was; deletionTime names one of several deletions, else the last."""
+    def work(tx: Transaction) -> dict:
+        if tx.get("dataset", call.dataset):
+            raise ApiError("duplicate", f"Already Exists: Dataset {iam.name_of(call.dataset)}")
+        return restore(tx, call.dataset, call.body.get("deletionTime"))
+    return public(call.lake.write(work))
+
+
+def restore(tx: Transaction, ref: tuple[str, str], time: str | None = None) -> dict:
+    """Make all resources of a deleted dataset anew, with the rows they had; its body. ApiError notFound outside the time travel window."""
+    found = (tx.get("deletions", ref) or {"list": []})["list"]
+    moment = str(int(dt.datetime.fromisoformat(time.replace("Z", "+00:00")).timestamp() * 1000)) if time else None
+    wanted = [deletion for deletion in found if moment in (None, deletion["time"])]
+    if not wanted:
+        raise not_found("Dataset", iam.name_of(ref), DEFAULT_LOCATION)
+    deletion = wanted[-1]
+    past = tx.lake.resources_under(ref, deletion["version"])
+    body = past["dataset", ref]
+    if int(deletion["time"]) < now_ms() - int(body["maxTimeTravelHours"]) * 3_600_000:
+        raise not_found("Dataset", iam.name_of(ref), DEFAULT_LOCATION)
+    for (kind, name), resource in past.items():
+        if resource.get("_relation", "").startswith("lake."):
+            relation = tx.create_relation(partitions.stored(resource))
+            tx.execute(f"INSERT INTO {relation} SELECT * FROM {tx.lake.relation(resource, deletion['version'])}")
+            resource = {**resource, "_relation": relation, "_data": tx.stamp}
+        tx.put(kind, name, resource)
+    tx.put("deletions", ref, {"list": [each for each in found if each is not deletion]})
+    return body

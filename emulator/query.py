@@ -54,7 +54,10 @@ class Table:
     resolve = None
     filtered = False
 
-    def __init__(self, emulator: Emulator, ref: tuple[str, str, str], body: dict, lake: "Lake | Transaction | None" = None):
+    def __init__(self, emulator: Emulator, ref: tuple[str, str, str], body: dict, principal: str = "", lake: "Lake | Transaction | None" = None):
+        if body.get("type") == "EXTERNAL" and "_relation" not in body:
+            from .external import rows
+            body = {**body, "_relation": rows(emulator, principal, ref, body)}
         self.emulator, self.ref, self.body, self.lake = emulator, ref, body, lake or emulator.lake
         self.version = self.lake.version
         self.fields = body.get("schema", {}).get("fields", [])
@@ -85,7 +88,7 @@ class Filtered(Table):
     """A table with row access policies, seen as a view of the rows that one of the predicates lets through."""
 
     def __init__(self, table: Table, predicates: list[str], resolve):
-        super().__init__(table.emulator, table.ref, table.body, table.lake)
+        super().__init__(table.emulator, table.ref, table.body, lake=table.lake)
         name = "`" + ".".join(table.ref) + "`"
         self.view = f"SELECT * FROM {name} WHERE {' OR '.join(f'({predicate})' for predicate in predicates) or 'FALSE'}"
         self.key = (*self.key[:2], self.view)
@@ -115,7 +118,7 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
             return information_schema.Table(emulator, path)
         if path[2].endswith("*"):
             return Wildcard(emulator, principal, path)
-        table = Table(emulator, path, past[path] if path in past else find(lake, path), lake)
+        table = Table(emulator, path, past[path] if path in past else find(lake, path), principal, lake)
         predicates = row_access.filters(emulator, principal, path)
         return table if predicates is None else Filtered(table, predicates, resolve)
 

@@ -30,7 +30,7 @@ METHODS: list[Method] = [
 COMMON = {"alt", "prettyPrint", "fields", "key", "access_token", "oauth_token", "quotaUser", "userIp", "callback",
           "uploadType", "upload_protocol", "uploadProtocol", "upload_id", "$.xgafv", "requestId"}
 # Methods of the real service that are still to come.
-NOT_YET = re.compile(r"/models\b|:undelete$")
+NOT_YET = re.compile(r"/models\b")
 MAX_BODY = 64 * 1024 * 1024  # a JSON body; files come by upload, which has no such limit
 LOCAL = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d+)?", re.IGNORECASE)
 

@@ -204,3 +204,11 @@ def drop_all(tx: Transaction, table: tables.Ref) -> None:
     """Forget the policies of a table that goes."""
     for body in tx.lake.children(KIND, table):
         tx.delete(KIND, (*table, body["rowAccessPolicyReference"]["policyId"]))
+
+
+def move(tx: Transaction, table: tables.Ref, new: tables.Ref) -> None:
+    """Keep the policies of a table that gets another name."""
+    for body in tx.lake.children(KIND, table):
+        reference = body["rowAccessPolicyReference"]
+        tx.delete(KIND, (*table, reference["policyId"]))
+        tx.put(KIND, (*new, reference["policyId"]), {**body, "rowAccessPolicyReference": {**reference, "tableId": new[2]}})

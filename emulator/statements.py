@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Callable
 
 import duckdb
 
-from . import clones, datasets, grants, iam, options, partitions, routines, row_access, tables, values
+from . import clones, datasets, exports, external, grants, iam, options, partitions, routines, row_access, tables, values
 from .alter import alter_schema, alter_table
 from .calls import merge
 from .errors import ApiError, not_found, unsupported
@@ -31,6 +31,8 @@ def run(job: "Job", statement: "Statement") -> None:
     """Run one statement that is no query; its effect and the job are written in one transaction."""
     if statement.type not in RUN:
         raise unsupported(f"the statement {statement.type.replace('_', ' ')}")
+    if job.session.transaction and statement.type in ("EXPORT_DATA", "LOAD_DATA"):
+        raise unsupported(f"{statement.type.replace('_', ' ')} in a transaction")
     if job.session.transaction and statement.type not in IN_TRANSACTIONS and not is_temporary(job, statement):
         raise ApiError("invalidQuery", "DDL statements are not supported in a transaction, other than those creating or droping temporary tables "
                                        "or temporary functions.", "query")
@@ -196,6 +198,15 @@ def decide(tx: "Transaction | Lake", job: "Job", create, ref: tables.Ref) -> str
     if create.create_mode == CREATE:
         raise ApiError("duplicate", f"Already Exists: Table {iam.name_of(ref)}")
     return "SKIP" if create.create_mode == IF_NOT_EXISTS else "REPLACE"
+
+
+def create_external(job: "Job", statement: "Statement") -> None:
+    base = statement.node.parent
+    ref = table_ref(job, statement, base.parent)
+    with job.cursor() as cursor:
+        given = external.given(statement, base, cursor)
+    given = tables.prepare(job.emulator, job.principal, given, ref)
+    job.write(lambda tx: make(tx, job, base.parent, ref, given, None))
 
 
 def create_snapshot(job: "Job", statement: "Statement") -> None:
@@ -386,6 +397,22 @@ def drop_schema(job: "Job", statement: "Statement") -> None:
     job.write(work)
 
 
+def undrop_schema(job: "Job", statement: "Statement") -> None:
+    """UNDROP SCHEMA: a deleted dataset with its tables, as it was."""
+    node = statement.node
+    ref = dataset_ref(job, statement, node.name_path, "bigquery.datasets.create")
+
+    def work(tx: Transaction) -> None:
+        there = tx.get("dataset", ref)
+        if there and not node.is_if_not_exists:
+            raise ApiError("duplicate", f"Already Exists: Dataset {iam.name_of(ref)}")
+        if not there:
+            datasets.restore(tx, ref)
+        job.statistics["query"] |= {"ddlOperationPerformed": "SKIP" if there else "CREATE",
+                                    "ddlTargetDataset": {"projectId": ref[0], "datasetId": ref[1]}}
+    job.write(work)
+
+
 # Others -------------------------------------------------------------------------------------------
 
 def check_assertion(job: "Job", statement: "Statement") -> None:
@@ -432,7 +459,9 @@ RUN: dict[str, Callable[["Job", "Statement"], None]] = {
     "INSERT": change_rows, "UPDATE": change_rows, "DELETE": change_rows, "MERGE": change_rows, "TRUNCATE_TABLE": truncate,
     "CREATE_TABLE": create_table, "CREATE_TABLE_AS_SELECT": create_table, "CREATE_VIEW": create_view, "CREATE_SCHEMA": create_schema,
     "DROP": drop, "ALTER_TABLE": alter_table, "ALTER_VIEW": alter_table, "ALTER_MATERIALIZED_VIEW": alter_table, "ALTER_SCHEMA": alter_schema,
-    "CREATE_MATERIALIZED_VIEW": create_view, "CREATE_SNAPSHOT_TABLE": create_snapshot, "DROP_SNAPSHOT_TABLE": drop, "DROP_MATERIALIZED_VIEW": drop,
+    "CREATE_MATERIALIZED_VIEW": create_view, "CREATE_SNAPSHOT_TABLE": create_snapshot, "CREATE_EXTERNAL_TABLE": create_external,
+    "DROP_SNAPSHOT_TABLE": drop, "DROP_MATERIALIZED_VIEW": drop, "UNDROP_SCHEMA": undrop_schema,
+    "EXPORT_DATA": exports.export, "LOAD_DATA": exports.load,
     "CREATE_FUNCTION": routines.create, "CREATE_TABLE_FUNCTION": routines.create, "CREATE_PROCEDURE": routines.create,
     "DROP_FUNCTION": routines.drop, "DROP_TABLE_FUNCTION": routines.drop, "ASSERT": check_assertion,
     "CREATE_ROW_ACCESS_POLICY": row_access.create, "DROP_ROW_ACCESS_POLICY": row_access.drop, "GRANT": grants.grant, "REVOKE": grants.grant}

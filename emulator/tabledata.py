@@ -26,7 +26,7 @@ def list_(call: Call) -> dict:
     """Rows of a table, now or as `t@...` was. A page token keeps to the snapshot of the first page."""
     source = tables.Source(call.lake, call.table)
     row_access.require_all_rows(call.emulator, call.principal, source.ref)
-    if source.body["type"] == "VIEW":
+    if source.body["type"] not in tables.ROWS:
         raise ApiError("invalid", f"Cannot list a table of type {source.body['type']}.")
     fields = selected(source.fields, call.query.get("selectedFields"))
     start, version = where(call, source.version)

@@ -266,7 +266,7 @@ def insert(call: Call) -> dict:
 def prepare(emulator: Emulator, principal: str, given: dict, ref: Ref) -> dict:
     """A new table's given properties, checked; a view's schema is found by analyzing its query."""
     check_name(ref[2])
-    for name in ("externalDataConfiguration", "biglakeConfiguration", "tableReplicationInfo"):
+    for name in ("biglakeConfiguration", "tableReplicationInfo"):
         if name in given:
             raise unsupported(name)
     if "view" in given or "materializedView" in given:
@@ -277,6 +277,9 @@ def prepare(emulator: Emulator, principal: str, given: dict, ref: Ref) -> dict:
         if "materializedView" in given:
             given = {**given, "materializedView": materialized(statement, given)}
         given = {**given, "schema": {"fields": described(statement.fields, given)}}
+    elif "externalDataConfiguration" in given:
+        from .external import prepared
+        given = prepared(emulator, principal, given, ref)
     elif "schema" in given:
         given = {**given, "schema": {**given["schema"], "fields": check_schema(given["schema"].get("fields") or [])}}
     check_layout(given)
@@ -414,7 +417,7 @@ def change(call: Call, how) -> dict:
         body = find(tx, call.table)
         call.check_etag(tag(body))
         changed = how(body) | {key: body[key] for key in KEPT[:7]} | {"lastModifiedTime": str(now_ms())}
-        if any(changed.get(name) != body.get(name) for name in ("view", "materializedView")):
+        if any(changed.get(name) != body.get(name) for name in ("view", "materializedView", "externalDataConfiguration")):
             changed = prepare(call.emulator, call.principal, changed, call.table)
         elif "schema" in changed and changed["schema"] != body.get("schema"):
             fields = check_schema(changed["schema"].get("fields") or [])
@@ -423,6 +426,7 @@ def change(call: Call, how) -> dict:
         elif "schema" in body and "schema" not in changed:
             changed["schema"] = body["schema"]
         check_layout(changed)
+        check_constraints(changed, call.table)
         if changed.get("expirationTime") != body.get("expirationTime"):
             check_expiration(changed)
         return tx.put("table", call.table, changed)

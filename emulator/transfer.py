@@ -1,13 +1,12 @@
 """What copy, load and extract jobs do: rows between tables, files and the bucket."""
 from __future__ import annotations
 
-import re
 import tempfile
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Callable
 
-from . import clones, datasets, formats, iam, partitions, row_access, tables, values
+from . import clones, datasets, files, formats, iam, partitions, row_access, tables, values
 from .errors import ApiError, not_found, unsupported
 from .formats import File
 from .lake import Transaction
@@ -22,7 +21,8 @@ COPY_OPTIONS = {"sourceTable", "sourceTables", "destinationTable", "createDispos
 LOAD_OPTIONS = {
     "sourceUris", "destinationTable", "schema", "createDisposition", "writeDisposition", "sourceFormat", "autodetect", "skipLeadingRows", "fieldDelimiter",
     "quote", "allowQuotedNewlines", "allowJaggedRows", "nullMarker", "nullMarkers", "encoding", "maxBadRecords", "ignoreUnknownValues", "timePartitioning",
-    "rangePartitioning", "clustering", "destinationTableProperties", "parquetOptions", "useAvroLogicalTypes", "fileSetSpecType", "sourceColumnMatch", "schemaUpdateOptions"}
+    "rangePartitioning", "clustering", "destinationTableProperties", "parquetOptions", "useAvroLogicalTypes", "fileSetSpecType", "sourceColumnMatch", "schemaUpdateOptions",
+    "hivePartitioningOptions"}
 EXTRACT_OPTIONS = {"sourceTable", "destinationUri", "destinationUris", "destinationFormat", "compression", "fieldDelimiter", "printHeader",
                    "useAvroLogicalTypes"}
 # Options of which only these values, what happens anyway, are taken.
@@ -31,7 +31,6 @@ SCHEMA_UPDATES = {"ALLOW_FIELD_ADDITION", "ALLOW_FIELD_RELAXATION"}
 MAX_SOURCES = 1200
 MAX_FILE_BYTES = 1 << 30  # that an extract writes into one file
 MAX_URIS = 500
-URI = re.compile(r"gs://([^/*]+)/(.+)")
 
 
 # Copy ---------------------------------------------------------------------------------------------
@@ -139,45 +138,49 @@ def load(job: "Job") -> None:
     Statistics: load.inputFiles, inputFileBytes, outputRows, outputBytes, badRecords.
     Raises ApiError: invalid for what is wrong with the data, naming where; notFound, accessDenied, duplicate.
     """
-    destination, partition = tables.target_of(job.config.get("destinationTable"), job.project)
-    reader = make_reader(job)
+    target = tables.target_of(job.config.get("destinationTable"), job.project)
+    load_into(job, job.config, target, lambda counts: job.statistics.update(load=counts))
+
+
+def load_into(job: "Job", config: dict, target: tuple[tables.Ref, str | None], keep: Callable[[dict], None]) -> None:
+    """Load as a configuration says. target: a table, and the partition of it that is meant; keep: takes the counts for the job's statistics."""
+    destination, partition = target
+    reader = make_reader(config)
     iam.require(job.emulator, job.principal, "bigquery.tables.updateData", destination)
-    check_destination(job, destination, partition)
-    files = source_files(job, destination)
+    check_destination(job, config, destination, partition)
+    sources = source_files(job, config, destination)
+    hive = files.Hive(config.get("hivePartitioningOptions"), sources)
     relation = results_relation(f"load_{uuid.uuid4().hex}")
     with job.cursor() as cursor:
         try:
-            fields = schema(job, destination, reader, cursor, files)
-            read_all(job, reader, cursor, files, fields, relation)
-            describe(job, reader, cursor, files, fields, relation)
-            job.write(lambda tx: store(tx, job, destination, partition, fields, relation))
+            fields = schema(job, config, destination, reader, cursor, sources, hive)
+            files.read(reader, cursor, sources, fields, hive, relation, job.check_stopped)
+            keep(counted(reader, cursor, sources, fields, relation))
+            job.warnings = reader.problems.entries
+            job.write(lambda tx: store(tx, job, config, destination, partition, fields, relation))
         finally:
             job.lake.cursor().execute(f"DROP TABLE IF EXISTS {relation}")
 
 
-def make_reader(job: "Job") -> formats.Reader:
-    config = job.config
-    name = config.get("sourceFormat") or "CSV"
-    if name not in formats.READERS:
-        raise unsupported(f"sourceFormat {name} in a load job")
+def make_reader(config: dict) -> formats.Reader:
     for option, plain in PLAIN.items():
         if config.get(option) not in (None, *plain):
             raise unsupported(f"{option} {config[option]} in a load job")
     if unknown := set(config.get("schemaUpdateOptions") or ()) - SCHEMA_UPDATES:
         raise ApiError("invalid", f"Invalid value for schemaUpdateOptions: {min(unknown)} is not a valid value")
-    return formats.READERS[name](config)
+    return files.make_reader(config, "a load job")
 
 
-def check_destination(job: "Job", destination: tables.Ref, partition: str | None) -> None:
+def check_destination(job: "Job", config: dict, destination: tables.Ref, partition: str | None) -> None:
     """What would fail after the files are read, said before."""
     datasets.find(job.lake, destination[:2])
     tables.check_name(destination[2])
     body = current(job, destination)
-    if body is None and job.config.get("createDisposition") == "CREATE_NEVER":
+    if body is None and config.get("createDisposition") == "CREATE_NEVER":
         raise not_found("Table", iam.name_of(destination))
     if body and partition is not None:
         partitions.check_id(body, partition)
-    elif body and job.config.get("writeDisposition") == "WRITE_EMPTY" and body["type"] == "TABLE" and job.lake.rows(body):
+    elif body and config.get("writeDisposition") == "WRITE_EMPTY" and body["type"] == "TABLE" and job.lake.rows(body):
         raise ApiError("duplicate", f"Already Exists: Table {iam.name_of(destination)}")
 
 
@@ -187,53 +190,16 @@ def current(job: "Job", ref: tables.Ref) -> dict | None:
     return None if body is None or tables.expired(body) else body
 
 
-def source_files(job: "Job", destination: tables.Ref) -> list[File]:
+def source_files(job: "Job", config: dict, destination: tables.Ref) -> list[File]:
     """The files to load, those of a wildcard by name."""
     if job.upload:
         return [File(job.upload, None)]
-    uris = job.config.get("sourceUris")
-    if not uris:
-        raise ApiError("required", "Required parameter is missing: sourceUris", "sourceUris")
     location = datasets.find(job.lake, destination[:2])["location"]
-    found = []
-    for uri in uris:
-        bucket, name = split_uri(uri, "source")
-        about = find_bucket(job, bucket)
-        if not job.emulator.storage.may_read(bucket, job.project, job.principal):
-            raise ApiError("accessDenied", f"Access Denied: File {uri}: Access Denied", uri)
-        check_near(location, about["location"], about["location"], location)
-        names = job.emulator.storage.objects(bucket, name)
-        if not names:
-            raise not_found("URI", uri)
-        found += [File(job.emulator.storage.path(bucket, each), f"gs://{bucket}/{each}") for each in names]
-    return found
+    return files.find(job.emulator, job.project, job.principal, config.get("sourceUris"), location)
 
 
-def split_uri(uri: str, what: str) -> tuple[str, str]:
-    """A gs:// name as bucket and object; ApiError invalid for any other."""
-    match = URI.fullmatch(uri)
-    if not match or match[2].count("*") > 1:
-        raise ApiError("invalid", f"Invalid {what} URI '{uri}'. Must be a valid Google Storage path.", uri)
-    return match[1], match[2]
-
-
-def find_bucket(job: "Job", name: str) -> dict:
-    body = job.emulator.storage.bucket(name)
-    if body is None:
-        raise not_found("URI", f"gs://{name}")
-    return body
-
-
-def check_near(dataset: str, bucket: str, source: str, destination: str) -> None:
-    """ApiError invalid where a bucket is not in its dataset's location; datasets in the US work with any."""
-    inside = bucket.upper() == dataset.upper() or (dataset.upper() == "EU" and bucket.lower().startswith("europe-"))
-    if dataset.upper() != "US" and not inside:
-        raise ApiError("invalid", f"Cannot read and write in different locations: source: {source}, destination: {destination}")
-
-
-def schema(job: "Job", destination: tables.Ref, reader: formats.Reader, cursor, files: list[File]) -> list[dict]:
+def schema(job: "Job", config: dict, destination: tables.Ref, reader: formats.Reader, cursor, sources: list[File], hive: files.Hive) -> list[dict]:
     """The columns to load into: those given, else the table's, else those the files show."""
-    config = job.config
     body = current(job, destination)
     own = (body or {}).get("schema", {}).get("fields", [])
     given = config.get("schema", {}).get("fields")
@@ -241,12 +207,11 @@ def schema(job: "Job", destination: tables.Ref, reader: formats.Reader, cursor, 
     detects = config.get("autodetect") or reader.self_describing
     updates = config.get("schemaUpdateOptions") or ()
     if given:
-        fields = tables.check_schema(given)
+        fields = tables.check_schema(hive.whole(given))
     elif own and not (detects and (not appends or "ALLOW_FIELD_ADDITION" in updates)):
         fields = own
     elif detects:
-        with formats.reading(files[0]):
-            fields = tables.check_schema(reader.detect(cursor, files))
+        fields = files.detect(reader, cursor, sources, hive)
     else:
         raise ApiError("invalid", "No schema specified on job or table.")
     if own and appends and "ALLOW_FIELD_RELAXATION" not in updates:
@@ -265,28 +230,15 @@ def check_modes(destination: tables.Ref, own: list[dict], fields: list[dict]) ->
             raise tables.mismatch(iam.name_of(destination), why)
 
 
-def read_all(job: "Job", reader: formats.Reader, cursor, files: list[File], fields: list[dict], relation: str) -> None:
-    """Every file's rows into a new table."""
-    columns = ", ".join(f"{values.identifier(field['name'])} {values.duckdb_type(field)}"
-                        + (" NOT NULL" if field.get("mode") == "REQUIRED" else "") for field in fields)
-    cursor.execute(f"CREATE TABLE {relation} ({columns})")
-    for file in files:
-        job.check_stopped()
-        reader.read(cursor, file, fields, relation)
-
-
-def describe(job: "Job", reader: formats.Reader, cursor, files: list[File], fields: list[dict], relation: str) -> None:
-    """The job's statistics, and the bad records that were left out."""
+def counted(reader: formats.Reader, cursor, sources: list[File], fields: list[dict], relation: str) -> dict:
+    """What was read, as the job's statistics have it."""
     size = " + ".join(values.size(field, values.identifier(field["name"])) for field in fields)
     rows, count = cursor.execute(f"SELECT count(*), coalesce(sum({size}), 0)::BIGINT FROM {relation}").fetchone()
-    job.statistics["load"] = {
-        "inputFiles": str(len(files)), "inputFileBytes": str(sum(file.path.stat().st_size for file in files)),
-        "outputRows": str(rows), "outputBytes": str(count), "badRecords": str(reader.problems.count)}
-    job.warnings = reader.problems.entries
+    return {"inputFiles": str(len(sources)), "inputFileBytes": str(sum(file.path.stat().st_size for file in sources)),
+            "outputRows": str(rows), "outputBytes": str(count), "badRecords": str(reader.problems.count)}
 
 
-def store(tx: Transaction, job: "Job", destination: tables.Ref, partition: str | None, fields: list[dict], relation: str) -> None:
-    config = job.config
+def store(tx: Transaction, job: "Job", config: dict, destination: tables.Ref, partition: str | None, fields: list[dict], relation: str) -> None:
     given = config.get("destinationTableProperties") or {}
     properties = {name: config[name] for name in ("timePartitioning", "rangePartitioning", "clustering") if name in config}
     own_rows(tx, destination)
@@ -344,16 +296,17 @@ def extract(job: "Job") -> None:
     iam.require(job.emulator, job.principal, "bigquery.tables.export", source.ref)
     row_access.require_all_rows(job.emulator, job.principal, source.ref)
     check_extract(source, name, compression)
-    targets = [split_uri(uri, "extract destination") for uri in destination_uris(config)]
+    targets = [files.split_uri(uri, "extract destination") for uri in destination_uris(config)]
     for bucket, _ in targets:
-        check_bucket(job, source, bucket)
+        check_bucket(job, source.body["location"], bucket)
     size = job.lake.measure(source.body, [field["name"] for field in source.fields], source.version)
-    shards = plan(source, targets, size)
+    shards = plan(f"Table {iam.name_of(source.ref)}", targets, size)
     with job.cursor() as cursor, tempfile.TemporaryDirectory(dir=job.lake.path, prefix="extract-") as folder:
         rows = job.lake.rows(source.body, source.version)
-        files = [write_shard(job, cursor, source, Path(folder) / str(index), rows, index, len(shards)) for index in range(len(shards))]
+        relation = job.lake.relation(source.body, source.version)
+        written = [write_shard(cursor, source.fields, relation, config, Path(folder) / str(index), rows, index, len(shards)) for index in range(len(shards))]
         job.check_stopped()
-        for (bucket, object_name), file in zip(shards, files):
+        for (bucket, object_name), file in zip(shards, written):
             job.emulator.storage.write(bucket, object_name, file, formats.WRITTEN[name].content_type)
     counts = [sum(1 for shard in shards if shard in set(names_of(target, len(shards)))) for target in targets]
     job.statistics["extract"] = {"destinationUriFileCounts": [str(count) for count in counts], "inputBytes": str(size)}
@@ -380,19 +333,19 @@ def check_extract(source: tables.Source, name: str, compression: str) -> None:
     formats.check_writable(name, source.fields)
 
 
-def check_bucket(job: "Job", source: tables.Source, bucket: str) -> None:
-    body = find_bucket(job, bucket)
+def check_bucket(job: "Job", location: str, bucket: str) -> None:
+    """ApiError for a bucket that is not there, not near the data's location, or not the caller's to write."""
+    body = files.find_bucket(job.emulator, bucket)
     if not job.emulator.storage.may_write(bucket, job.project, job.principal):
         raise ApiError("accessDenied", "Access Denied: BigQuery BigQuery: Permission denied while writing data.")
-    location = source.body["location"]
-    check_near(location, body["location"], location, body["location"])
+    files.check_near(location, body["location"], location, body["location"])
 
 
-def plan(source: tables.Source, targets: list[tuple[str, str]], size: int) -> list[tuple[str, str]]:
+def plan(what: str, targets: list[tuple[str, str]], size: int) -> list[tuple[str, str]]:
     """The objects to write, (bucket, name), those of one target after another; ApiError invalid for one that would be too large."""
     count = max(1, -(-size // MAX_FILE_BYTES))
     if count > 1 and "*" not in targets[0][1]:
-        raise ApiError("invalid", f"Table {iam.name_of(source.ref)} too large to be exported to a single file. Specify a uri including a * to shard export.")
+        raise ApiError("invalid", f"{what} too large to be exported to a single file. Specify a uri including a * to shard export.")
     each = -(-count // len(targets))
     return [shard for target in targets for shard in names_of(target, each)]
 
@@ -403,13 +356,11 @@ def names_of(target: tuple[str, str], count: int) -> list[tuple[str, str]]:
     return [(bucket, name.replace("*", f"{number:012}")) for number in range(count if "*" in name else 1)]
 
 
-def write_shard(job: "Job", cursor, source: tables.Source, file: Path, rows: int, index: int, count: int) -> Path:
+def write_shard(cursor, fields: list[dict], relation: str, config: dict, file: Path, rows: int, index: int, count: int) -> Path:
     """Write one of `count` equal parts of the rows into a local file."""
-    config = job.config
     name = config.get("destinationFormat") or "CSV"
     start, end = rows * index // count, rows * (index + 1) // count
     part = f" LIMIT {end - start} OFFSET {start}" if count > 1 else ""
     options = formats.copy_options(name, config.get("compression") or "NONE", config)
-    cursor.execute(f"COPY (SELECT {formats.rows(name, source.fields)} FROM {job.lake.relation(source.body, source.version)}{part}) "
-                   f"TO {values.string(str(file))} ({options})")
+    cursor.execute(f"COPY (SELECT {formats.rows(name, fields)} FROM {relation}{part}) TO {values.string(str(file))} ({options})")
     return file

@@ -1,4 +1,5 @@
-"""ALTER, snapshots, clones, materialized views: through the client, and that REST sees the same."""
+"""ALTER, snapshots, clones, materialized views, files, undelete: through the client, and that REST sees the same."""
+import uuid
 from decimal import Decimal
 
 import pytest
@@ -43,16 +44,23 @@ def test_columns_are_added_renamed_and_dropped(sql, rows, table, stock):
     job = sql("ALTER TABLE stock ADD COLUMN made DATE OPTIONS (description='when'), ADD COLUMN IF NOT EXISTS id INT64")
     assert (job.statement_type, job.ddl_operation_performed, job.ddl_target_table.table_id) == ("ALTER_TABLE", "ALTER", "stock")
     assert names(table("stock")) == ["id", "name", "price", "made"] and table("stock").schema[3].description == "when"
-    sql("ALTER TABLE stock RENAME COLUMN price TO cost")
-    sql("ALTER TABLE stock DROP COLUMN cost, DROP COLUMN IF EXISTS nothing")
-    assert rows("SELECT * FROM stock ORDER BY id") == [(1, "one", None), (2, "two", None)]
+    sql("ALTER TABLE stock RENAME COLUMN made TO since")
+    sql("ALTER TABLE stock DROP COLUMN price, DROP COLUMN IF EXISTS nothing")
+    assert rows("SELECT id, name, since FROM stock ORDER BY id") == [(1, "one", None), (2, "two", None)]
+    sql("ALTER TABLE stock ADD COLUMN tags ARRAY<STRING>")
+    assert rows("SELECT ARRAY_LENGTH(tags) FROM stock") == [(0,), (0,)]
 
 
-def test_time_travel_reads_the_columns_that_were(sql, rows, stock):
+def test_the_past_has_the_columns_of_then(sql, rows, stock):
     (before,), = rows("SELECT CAST(CURRENT_TIMESTAMP() AS STRING)")
     sql("ALTER TABLE stock ADD COLUMN made DATE")
     sql("ALTER TABLE stock DROP COLUMN price")
-    assert rows(f"SELECT * FROM stock FOR SYSTEM_TIME AS OF TIMESTAMP '{before}' WHERE id = 1") == [(1, "one", Decimal("1.5"))]
+    sql("ALTER TABLE stock ALTER COLUMN name SET DATA TYPE STRING")
+    sql("UPDATE stock SET made = DATE '2020-01-01', name = 'new' WHERE true")
+    then = f"stock FOR SYSTEM_TIME AS OF TIMESTAMP '{before}'"
+    assert rows(f"SELECT * FROM {then} ORDER BY id") == [(1, "one", Decimal("1.5")), (2, "two", Decimal("2.5"))]
+    with pytest.raises(BadRequest, match="Unrecognized name: made"):
+        sql(f"SELECT made FROM {then}")
 
 
 @pytest.mark.parametrize("action, message", [
@@ -62,11 +70,13 @@ def test_time_travel_reads_the_columns_that_were(sql, rows, stock):
     ("DROP COLUMN name", "Clustering column name cannot be dropped"),
     ("RENAME COLUMN id TO price", "price"),
     ("ALTER COLUMN name SET DATA TYPE INT64", "assignable to the new type"),
-    ("ALTER COLUMN name SET DATA TYPE STRING(5)", r"changed type from STRING\(10\) to STRING\(5\)"),
+    ("ALTER COLUMN name SET DATA TYPE STRING(5)", r"column type \(STRING\(10\)\) is assignable to the new type \(STRING\(5\)\)"),
     ("ALTER COLUMN name DROP NOT NULL", "NOT NULL"),
     ("SET OPTIONS (partition_expiration_days=3)", "partitioned by time"),
-    ("DROP PRIMARY KEY", "Not found: Primary key"),
     ("RENAME COLUMN name TO title", "Clustering column name cannot be renamed"),
+    ("ALTER COLUMN id SET DATA TYPE NUMERIC", "Column `id` cannot change mode via SET DATA TYPE"),
+    ("SET OPTIONS (nothing=3)", r"Unknown option: nothing at \[1:32\]"), ("SET OPTIONS (description=3)", "'3' is not a valid value; failed to set 'description'"),
+    ("DROP PRIMARY KEY", "Not found: Primary key"),
 ])
 def test_what_can_not_be_altered(sql, rows, stock, action, message):
     with pytest.raises(BadRequest, match=message):
@@ -75,9 +85,9 @@ def test_what_can_not_be_altered(sql, rows, stock, action, message):
 
 
 def test_types_become_wider(sql, rows, table, stock):
-    sql("ALTER TABLE stock ALTER COLUMN id DROP NOT NULL, ALTER COLUMN price SET DATA TYPE NUMERIC(10, 4)")
+    sql("ALTER TABLE stock ALTER COLUMN id DROP NOT NULL")
     sql("ALTER TABLE stock ALTER COLUMN id SET DATA TYPE NUMERIC")
-    sql("ALTER TABLE stock ALTER COLUMN name SET DATA TYPE STRING")
+    sql("ALTER TABLE stock ALTER COLUMN name SET DATA TYPE STRING, ALTER COLUMN price SET DATA TYPE NUMERIC(10, 4)")
     id_, name, price = table("stock").schema
     assert (id_.field_type, id_.mode, name.max_length, price.precision, price.scale) == ("NUMERIC", "NULLABLE", None, 10, 4)
     sql("INSERT INTO stock VALUES (2.5, 'a name that is longer than ten', 3.1415), (NULL, '', 0)")
@@ -108,6 +118,26 @@ def test_a_table_is_renamed_with_its_rows(sql, rows, table, stock):
     sql("CREATE TABLE stock (a INT64)")
     with pytest.raises(Conflict):
         sql("ALTER TABLE stock RENAME TO goods")
+
+
+def test_a_renamed_table_keeps_its_row_access_policies(sql, rows, stock):
+    sql("CREATE ROW ACCESS POLICY one ON stock GRANT TO ('allAuthenticatedUsers') FILTER USING (id = 1)")
+    sql("ALTER TABLE stock RENAME TO goods")
+    assert rows("SELECT id FROM goods") == [(1,)]
+    sql("DROP ROW ACCESS POLICY one ON goods")
+    assert rows("SELECT COUNT(*) FROM goods") == [(2,)]
+
+
+def test_a_table_by_ingestion_time_stays_one(dataset, sql, rows):
+    sql("CREATE TABLE t (id INT64) PARTITION BY _PARTITIONDATE")
+    sql("INSERT INTO t VALUES (1)")
+    sql("ALTER TABLE t ALTER COLUMN id SET DATA TYPE NUMERIC")
+    sql("CREATE TABLE twin CLONE t")
+    sql(f"DROP SCHEMA {dataset} CASCADE")
+    sql(f"UNDROP SCHEMA {dataset}")
+    for name in ("t", "twin"):
+        sql(f"INSERT INTO {name} VALUES (2)")
+        assert rows(f"SELECT COUNT(_PARTITIONTIME) FROM {name}") == [(2,)]
 
 
 def test_alter_of_what_is_not_there(sql, stock):
@@ -204,3 +234,142 @@ def test_a_materialized_view_by_rest(client, dataset, rows, stock):
     made.mview_query = f"SELECT COUNT(*) AS n FROM `{client.project}.{dataset}.stock`"
     client.create_table(made)
     assert rows("SELECT n FROM counted") == [(2,)]
+
+
+@pytest.mark.parametrize("query, message", [
+    ("SELECT name, RANK() OVER (ORDER BY price) AS n FROM {d}.stock", "Unsupported operator in materialized view: analytic function"),
+    ("SELECT name FROM {d}.stock LIMIT 1", "Unsupported operator in materialized view: LIMIT"),
+    ("SELECT name, CURRENT_DATE() AS day FROM {d}.stock", "non-deterministic"),
+])
+def test_what_a_materialized_view_can_not_be_of(dataset, sql, stock, query, message):
+    with pytest.raises(BadRequest, match=message):
+        sql(f"CREATE MATERIALIZED VIEW mv AS {query.format(d=dataset)}")
+
+
+# Columns ------------------------------------------------------------------------------------------
+
+def test_defaults_fill_what_is_left_out(client, dataset, sql, rows):
+    sql("CREATE TABLE t (id INT64, code STRING DEFAULT GENERATE_UUID(), n NUMERIC DEFAULT 1.5 NOT NULL, tags ARRAY<INT64> DEFAULT [1, 2])")
+    sql("INSERT INTO t (id) VALUES (1), (2)")
+    assert rows("SELECT COUNT(DISTINCT code), SUM(n) FROM t") == [(2, Decimal("3"))]
+    assert client.insert_rows_json(f"{dataset}.t", [{"id": 3}, {"id": 4, "code": None, "tags": []}]) == []
+    assert rows("SELECT code IS NULL, n, tags FROM t WHERE id > 2 ORDER BY id") == [(False, Decimal("1.5"), [1, 2]), (True, Decimal("1.5"), [])]
+    config = bigquery.LoadJobConfig(source_format="NEWLINE_DELIMITED_JSON", schema=[bigquery.SchemaField("id", "INTEGER")])
+    sql("ALTER TABLE t ALTER COLUMN n DROP NOT NULL")
+    client.load_table_from_json([{"id": 5}], f"{client.project}.{dataset}.t", job_config=config).result()
+    assert rows("SELECT code IS NULL, n, tags FROM t WHERE id = 5") == [(False, Decimal("1.5"), [1, 2])]
+
+
+def test_a_column_whose_case_does_not_count(sql, rows):
+    sql("CREATE TABLE t (a STRING COLLATE 'und:ci', s STRUCT<b STRING>) DEFAULT COLLATE 'und:ci'")
+    sql("INSERT INTO t VALUES ('Abc', STRUCT('X')), ('aBC', STRUCT('x')), ('z', NULL)")
+    assert rows("SELECT COUNT(*) FROM t WHERE a = 'ABC'") == [(2,)]
+    assert rows("SELECT COUNT(*) FROM t GROUP BY a ORDER BY 1") == [(1,), (2,)]
+    assert rows("SELECT COUNT(*) FROM t WHERE s.b = 'x'") == [(2,)]
+
+
+# Files --------------------------------------------------------------------------------------------
+
+@pytest.fixture
+def bucket(storage_client):
+    bucket = storage_client.create_bucket(f"ddl-{uuid.uuid4().hex[:12]}")
+    yield bucket
+    bucket.delete(force=True)
+
+
+@pytest.fixture
+def put(bucket):
+    return lambda name, text: bucket.blob(name).upload_from_string(text)
+
+
+def test_an_external_table_has_what_its_files_have(client, bucket, put, sql, rows, table):
+    put("d/a.csv", "id,name\n1,x\n2,y\n")
+    job = sql(f"CREATE EXTERNAL TABLE e OPTIONS (format='CSV', uris=['gs://{bucket.name}/d/*.csv'], description='outside')")
+    assert (job.statement_type, table("e").table_type, table("e").description) == ("CREATE_EXTERNAL_TABLE", "EXTERNAL", "outside")
+    assert rows("SELECT id, name FROM e ORDER BY id") == [(1, "x"), (2, "y")]
+    put("d/b.csv", "id,name\n3,z\n")
+    assert rows("SELECT SUM(id) FROM e") == [(6,)]
+    for text in ("DELETE FROM e WHERE true", "DROP TABLE e"):
+        with pytest.raises(BadRequest, match="currently a EXTERNAL"):
+            sql(text)
+    assert sql("DROP EXTERNAL TABLE e").ddl_operation_performed == "DROP"
+
+
+def test_an_external_table_by_rest(client, dataset, bucket, put, rows):
+    put("j/a.json", '{"a": 1, "b": {"c": [1, 2]}}\n')
+    made = bigquery.Table(f"{client.project}.{dataset}.e")
+    config = bigquery.ExternalConfig("NEWLINE_DELIMITED_JSON")
+    config.source_uris, config.autodetect = [f"gs://{bucket.name}/j/*"], True
+    made.external_data_configuration = config
+    assert names(client.create_table(made)) == ["a", "b"]
+    assert rows("SELECT a, b.c FROM e") == [(1, [1, 2])]
+
+
+def test_folders_are_columns(client, dataset, bucket, put, sql, rows, table):
+    put("h/day=2020-01-01/k=1/a.csv", "a\n1\n")
+    put("h/day=2020-01-02/k=2/a.csv", "a\n3\n")
+    options = f"OPTIONS (format='CSV', skip_leading_rows=1, uris=['gs://{bucket.name}/h/*'], hive_partition_uri_prefix='gs://{bucket.name}/h')"
+    sql(f"CREATE EXTERNAL TABLE e (a INT64) WITH PARTITION COLUMNS {options}")
+    assert [(field.name, field.field_type) for field in table("e").schema] == [("a", "INTEGER"), ("day", "DATE"), ("k", "INTEGER")]
+    assert rows("SELECT a, k FROM e WHERE day > '2020-01-01'") == [(3, 2)]
+    sql(f"CREATE EXTERNAL TABLE f (a INT64) WITH PARTITION COLUMNS (day STRING, k STRING) {options}")
+    assert rows("SELECT day, k FROM f ORDER BY day") == [("2020-01-01", "1"), ("2020-01-02", "2")]
+    hive = bigquery.HivePartitioningOptions()
+    hive.mode, hive.source_uri_prefix = "STRINGS", f"gs://{bucket.name}/h"
+    config = bigquery.LoadJobConfig(source_format="CSV", autodetect=True, hive_partitioning=hive)
+    client.load_table_from_uri(f"gs://{bucket.name}/h/*", f"{client.project}.{dataset}.g", job_config=config).result()
+    assert rows("SELECT SUM(a), MAX(k) FROM g") == [(4, "2")]
+    with pytest.raises(BadRequest, match="Incompatible partition schemas"):
+        sql(f"CREATE EXTERNAL TABLE x (a INT64) WITH PARTITION COLUMNS (day STRING) {options}")
+
+
+def test_export_data(bucket, sql, stock):
+    job = sql(f"EXPORT DATA OPTIONS (uri='gs://{bucket.name}/x/*.csv', format='CSV', field_delimiter=';') AS SELECT id, name FROM stock ORDER BY id")
+    assert (job.statement_type, job.total_bytes_processed) == ("EXPORT_DATA", 26)
+    assert job._properties["statistics"]["query"]["exportDataStatistics"] == {"fileCount": "1", "rowCount": "2"}
+    assert bucket.blob("x/000000000000.csv").download_as_bytes() == b"id;name\n1;one\n2;two\n"
+    with pytest.raises(BadRequest, match="already exist"):
+        sql(f"EXPORT DATA OPTIONS (uri='gs://{bucket.name}/x/*.csv', format='CSV') AS SELECT 1 AS x")
+    sql(f"EXPORT DATA OPTIONS (uri='gs://{bucket.name}/x/*.csv', format='CSV', overwrite=true, header=false) AS SELECT 1 AS x")
+    assert bucket.blob("x/000000000000.csv").download_as_bytes() == b"1\n"
+
+
+@pytest.mark.parametrize("options, message", [
+    ("uri='gs://b/x*', format='ORC'", "'ORC' is not a valid value; failed to set 'format' in EXPORT DATA OPTIONS"),
+    ("uri='gs://b/x', format='CSV'", "must be a wild card URI"), ("format='CSV'", "Required option 'uri'"),
+    ("uri='gs://b/x*', format='CSV', nothing=1", "Unknown option: nothing"),
+    ("uri='gs://no-such-bucket-at-all/x*', format='CSV'", "Not found: URI gs://no-such-bucket-at-all"),
+])
+def test_what_can_not_be_exported(sql, options, message):
+    with pytest.raises((BadRequest, NotFound), match=message):
+        sql(f"EXPORT DATA OPTIONS ({options}) AS SELECT 1 AS x")
+
+
+def test_load_data(bucket, sql, rows, table, stock):
+    sql(f"EXPORT DATA OPTIONS (uri='gs://{bucket.name}/x/*.parquet', format='PARQUET') AS SELECT id, name, DATE '2020-01-01' AS day FROM stock")
+    files = f"FROM FILES (format='PARQUET', uris=['gs://{bucket.name}/x/*.parquet'])"
+    job = sql(f"LOAD DATA INTO t PARTITION BY day CLUSTER BY name OPTIONS (description='loaded') {files}")
+    assert job.statement_type == "LOAD_DATA" and job._properties["statistics"]["query"]["loadQueryStatistics"]["outputRows"] == "2"
+    assert (table("t").time_partitioning.field, table("t").clustering_fields, table("t").description) == ("day", ["name"], "loaded")
+    sql(f"LOAD DATA INTO t {files}")
+    assert rows("SELECT COUNT(*) FROM t") == [(4,)]
+    sql(f"LOAD DATA OVERWRITE t (id INT64, name STRING, day DATE) {files}")
+    assert rows("SELECT COUNT(*) FROM t") == [(2,)]
+    with pytest.raises(NotFound, match="Not found: URI"):
+        sql(f"LOAD DATA INTO t FROM FILES (format='CSV', uris=['gs://{bucket.name}/nothing/*'])")
+
+
+# Datasets -----------------------------------------------------------------------------------------
+
+def test_a_deleted_dataset_comes_back(client, dataset, sql, rows, stock, api):
+    sql(f"CREATE VIEW {dataset}.v AS SELECT id FROM {dataset}.stock")
+    with pytest.raises(Conflict):
+        sql(f"UNDROP SCHEMA {dataset}")
+    sql(f"DROP SCHEMA {dataset} CASCADE")
+    assert sql(f"UNDROP SCHEMA {dataset}").statement_type == "UNDROP_SCHEMA"
+    assert rows("SELECT name, price FROM stock ORDER BY id") == [("one", Decimal("1.5")), ("two", Decimal("2.5"))] and rows("SELECT COUNT(*) FROM v") == [(2,)]
+    client.delete_dataset(dataset, delete_contents=True)
+    assert api("POST", f"datasets/{dataset}:undelete", {}).json()["datasetReference"]["datasetId"] == dataset
+    assert rows("SELECT COUNT(*) FROM stock") == [(2,)]
+    with pytest.raises(NotFound, match="never_there was not found"):
+        sql("UNDROP SCHEMA never_there")

@@ -84,14 +84,17 @@ class Names(NamedTuple):
 
 
 class Unmade:
-    """A table that the statement will make, without columns as yet."""
+    """A table that LOAD DATA will make, with no columns but those that it is partitioned and clustered by.
+
+    What types they have is found in the files, later: analysis takes any that suit.
+    """
 
     view = None
-    fields: list[dict] = []
+    TYPES = ("DATE", "TIMESTAMP", "DATETIME", "INTEGER")
 
-    def __init__(self, path: tuple[str, ...]):
-        self.key = ("unmade", path)
-        self.ref = path
+    def __init__(self, path: tuple[str, ...], names: tuple[str, ...], type_: str):
+        self.key = ("unmade", path, names, type_)
+        self.fields = [{"name": name, "type": type_} for name in names]
 
 
 class Memo(OrderedDict):
@@ -159,7 +162,7 @@ class GoogleSQL:
         mode = parameter_mode or ("NAMED" if any(p.get("name") for p in parameters) else "POSITIONAL" if parameters else None)
         variables = variables or {}
         tables = {path: resolve(local(path) or normal_path(path, default_project, default_dataset)) for path in self.table_names(text)}
-        path, may_miss = self.changed(text)
+        path, may_miss, layout = self.changed(text)
         if path and path not in tables:
             try:
                 tables[path] = resolve(local(path) or normal_path(path, default_project, default_dataset))
@@ -167,7 +170,7 @@ class GoogleSQL:
                 if error.reason != "notFound" or not may_miss:
                     raise
                 if may_miss == "LOAD":
-                    tables[path] = Unmade(path)
+                    tables[path] = self.unmade(text, path, layout)
         names = Names(tables, {name: value.field for name, value in variables.items()}, {})
 
         def add(path: tuple[str, ...] | None) -> bool:
@@ -228,23 +231,39 @@ class GoogleSQL:
             return []  # the analyzer says what is wrong, and where
         return [tuple(name.table_name_segment) for name in found.table_name]
 
-    def changed(self, text: str) -> tuple[tuple[str, ...] | None, str]:
-        """The table that an ALTER TABLE or LOAD DATA is about, and what lets it be missing: "IF EXISTS", "LOAD" or nothing."""
+    def changed(self, text: str) -> tuple[tuple[str, ...] | None, str, tuple[str, ...]]:
+        """The table that an ALTER TABLE or LOAD DATA is about; what lets it be missing: "IF EXISTS", "LOAD" or nothing;
+        the columns that a LOAD DATA partitions and clusters it by."""
         if not CHANGES.search(text):
-            return None, ""
+            return None, "", ()
         with self.engine.lock:
             return self.names.use(("changed", text), lambda: self._changed(text))
 
-    def _changed(self, text: str) -> tuple[tuple[str, ...] | None, str]:
+    def _changed(self, text: str) -> tuple[tuple[str, ...] | None, str, tuple[str, ...]]:
         try:
             answer = self._call("Parse", service.ParseRequest(sql_statement=text, options=self.language), service.ParseResponse)
         except ServiceError:
-            return None, ""  # the analyzer says what is wrong, and where
+            return None, "", ()  # the analyzer says what is wrong, and where
         for node in find(answer, "ASTAlterTableStatementProto"):
-            return tuple(name.id_string for name in node.parent.path.names), "IF EXISTS" if node.parent.is_if_exists else ""
+            return tuple(name.id_string for name in node.parent.path.names), "IF EXISTS" if node.parent.is_if_exists else "", ()
         for node in find(answer, "ASTAuxLoadDataStatementProto"):
-            return tuple(name.id_string for name in node.parent.name.names), "LOAD"
-        return None, ""
+            columns = [path.names[0].id_string for part in (node.partition_by, node.cluster_by) for path in find(part, "ASTPathExpressionProto")]
+            columns = [name for name in columns if not name.upper().startswith("_PARTITION")]
+            declared = {column.name.id_string.lower() for column in find(node.parent.table_element_list, "ASTColumnDefinitionProto")}
+            return (tuple(name.id_string for name in node.parent.name.names), "LOAD",
+                    () if declared else tuple(dict.fromkeys(columns)))
+        return None, "", ()
+
+    def unmade(self, text: str, path: tuple[str, ...], layout: tuple[str, ...]) -> "Unmade":
+        """The table that a LOAD DATA will make, with columns of types that suit the statement, if any do."""
+        candidates = [Unmade(path, layout, type_) for type_ in Unmade.TYPES]
+        for candidate in candidates if layout else ():
+            try:
+                self.analyze(text, Names({path: candidate}), None, [])
+                return candidate
+            except ApiError:
+                continue
+        return candidates[0]
 
     def moments(self, text: str) -> dict[tuple[str, ...], str]:
         """The tables that a statement reads as they were at one moment, and the expression that says which."""
@@ -544,7 +563,7 @@ class Statement:
         if self.type is None:
             raise unsupported(f"the statement {statement_name(tree)}")
         self.order = list(paths.values())
-        self.fields = result_fields(self.node) if self.type in ("SELECT", "CREATE_TABLE_AS_SELECT") else []
+        self.fields = result_fields(self.node) if self.type in ("SELECT", "CREATE_TABLE_AS_SELECT", "EXPORT_DATA") else []
         self.views = self._views()
         self.columns = self._columns()
         self.tables = list(self.columns)
@@ -562,13 +581,13 @@ class Statement:
     def _columns(self) -> dict[Table, set[str]]:
         columns: dict[Hashable, tuple[Table, set[str]]] = {}
         for table in self.order:
-            if not table.view:
+            if not table.view and not isinstance(table, Unmade):
                 columns.setdefault(table.key, (table, set()))
         if self.type in ("UPDATE", "DELETE", "MERGE") and not self.target.view:
             columns[self.target.key][1].update(field["name"] for field in self.target.fields)
         for place, names in self.needed.items():
             table = self.order[place - 1]
-            if not table.view:
+            if not table.view and table.key in columns:
                 columns[table.key][1].update(names)
         for view in self.views.values():
             for table, names in view.columns.items():
