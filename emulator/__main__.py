@@ -53,12 +53,13 @@ def open_emulator(options: argparse.Namespace):
     from .googlesql import register
     from .jobs import Jobs
     from .lake import Lake
+    from .sessions import Sessions
     from .storage import Storage
     data_dir = None if options.in_memory else options.data_dir.resolve()
     lake = Lake(data_dir, register)
     public_data.add(lake)
     storage = Storage(None if options.in_memory else lake.path / "storage", options.project)
-    return Emulator(lake=lake, storage=storage, jobs=Jobs(lake), analyzer=analyzer, project=options.project,
+    return Emulator(lake=lake, storage=storage, jobs=Jobs(lake), sessions=Sessions(lake), analyzer=analyzer, project=options.project,
                     principal=f"lab@{options.project}.iam.gserviceaccount.com", writable_public_data=options.writable_public_data)
 
 
@@ -131,11 +132,13 @@ async def keep_house(emulator) -> None:
         await asyncio.sleep(60)
         await asyncio.get_running_loop().run_in_executor(emulator.pool, tables.drop_expired, emulator.lake)
         await asyncio.get_running_loop().run_in_executor(emulator.pool, emulator.jobs.sweep)
+        await asyncio.get_running_loop().run_in_executor(emulator.pool, emulator.sessions.sweep)
         await asyncio.get_running_loop().run_in_executor(emulator.pool, emulator.lake.maintain)
 
 
 def close(emulator) -> None:
     emulator.jobs.close()
+    emulator.sessions.close()
     emulator.storage.stop()
     emulator.lake.close()
 

@@ -14,6 +14,7 @@ from .lake import Lake, now_ms
 if TYPE_CHECKING:
     from .googlesql import GoogleSQL
     from .jobs import Jobs
+    from .sessions import Sessions
     from .storage import Storage
 
 PAGE = 1000  # resources on a page of a list unless the caller wants fewer
@@ -61,6 +62,7 @@ class Emulator:
     lake: Lake
     storage: "Storage"
     jobs: "Jobs"
+    sessions: "Sessions"
     analyzer: Future["GoogleSQL"]
     project: str
     principal: str
@@ -101,6 +103,10 @@ class Call:
     @property
     def table(self) -> tuple[str, str, str]:
         return *self.dataset, self.params["tableId"]
+
+    @property
+    def routine(self) -> tuple[str, str, str]:
+        return *self.dataset, self.params["routineId"]
 
     def flag(self, name: str) -> bool:
         return self.query.get(name, "").lower() == "true"

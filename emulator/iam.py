@@ -54,7 +54,7 @@ def require(emulator: Emulator, principal: str, permission: str, ref: tuple[str,
 
 
 def denied(permission: str, ref: tuple[str, ...]) -> ApiError:
-    kind = ("Project", "Dataset", "Table")[len(ref) - 1]
+    kind = ("Project", "Dataset", "Routine" if permission.startswith("bigquery.routines.") else "Table")[len(ref) - 1]
     name = name_of(ref)
     if permission.startswith("bigquery.jobs."):
         return ApiError("accessDenied", f"Access Denied: {kind} {name}: User does not have {permission} permission in project {name}.")
@@ -103,13 +103,13 @@ def check_member(member: str) -> None:
 
 # Permissions --------------------------------------------------------------------------------------
 
-def granted(emulator: Emulator, principal: str, permissions: list[str], ref: tuple[str, str, str]) -> list[str]:
-    """Those of the permissions that the principal has on a table, in the order asked."""
+def granted(emulator: Emulator, principal: str, permissions: list[str], ref: tuple[str, str, str], kind: str = "tables") -> list[str]:
+    """Those of the permissions that the principal has on a table, or resource of another kind, in the order asked."""
     if principal == emulator.principal and ref[0] != PUBLIC_PROJECT:
         allowed = _OWN
     else:
         allowed = set().union(*(table_permissions(role) for role in roles(emulator, principal, ref)))
-    return [permission for permission in permissions if permission.removeprefix("bigquery.tables.") in allowed]
+    return [permission for permission in permissions if permission.removeprefix(f"bigquery.{kind}.") in allowed]
 
 
 @cache

@@ -63,7 +63,8 @@ class Table:
         lake = self.emulator.lake
         if dataset.lower().startswith(REGION):
             place = dataset.lower().removeprefix(REGION)
-            return [(project, body["datasetReference"]["datasetId"]) for body in lake.children("dataset", (project,)) if body["location"].lower() == place]
+            return [(project, body["datasetReference"]["datasetId"]) for body in lake.children("dataset", (project,))
+                    if body["location"].lower() == place and not body["datasetReference"]["datasetId"].startswith("_")]
         from .datasets import find
         find(lake, (project, dataset))
         return [(project, dataset)]
@@ -220,11 +221,51 @@ def privileges(lake: "Lake", dataset: Ref) -> Iterator[dict]:
                        "privilege_type": binding["role"], "grantee": member}
 
 
+def routines_of(lake: "Lake", dataset: Ref) -> Iterator[tuple[dict, dict]]:
+    """Each routine's body, with the columns every view of routines begins with."""
+    for body in lake.children("routine", dataset):
+        yield body, {"specific_catalog": dataset[0], "specific_schema": dataset[1], "specific_name": body["routineReference"]["routineId"]}
+
+
+def routines(lake: "Lake", dataset: Ref) -> Iterator[dict]:
+    from .googlesql.routines import KINDS, ddl, type_name
+    for body, names in routines_of(lake, dataset):
+        name, external = names["specific_name"], body.get("language", "SQL") != "SQL"
+        yield names | {
+            "routine_catalog": dataset[0], "routine_schema": dataset[1], "routine_name": name, "routine_type": KINDS[body["routineType"]],
+            "data_type": type_name(body["returnType"]) if "returnType" in body else None, "routine_body": "EXTERNAL" if external else "SQL",
+            "routine_definition": body["definitionBody"], "external_language": body["language"] if external else None,
+            "is_deterministic": {"DETERMINISTIC": "YES", "NOT_DETERMINISTIC": "NO"}.get(body.get("determinismLevel")),
+            "created": seconds(body["creationTime"]), "last_altered": seconds(body["lastModifiedTime"]), "ddl": ddl((*dataset, name), body)}
+
+
+def parameters(lake: "Lake", dataset: Ref) -> Iterator[dict]:
+    """A routine's arguments, and its result in place 0."""
+    from .googlesql.routines import type_name, type_words
+    for body, names in routines_of(lake, dataset):
+        if "returnType" in body:
+            yield names | {"ordinal_position": 0, "is_result": "YES", "data_type": type_name(body["returnType"])}
+        for place, argument in enumerate(body.get("arguments", ())):
+            yield names | {
+                "ordinal_position": place + 1, "is_result": "NO", "parameter_name": argument["name"], "data_type": type_words(argument),
+                "parameter_mode": argument.get("mode") or ("IN" if body["routineType"] == "PROCEDURE" else None),
+                "is_aggregate": yes(argument.get("isAggregate", True)) if body["routineType"] == "AGGREGATE_FUNCTION" else None}
+
+
+def routine_options(lake: "Lake", dataset: Ref) -> Iterator[dict]:
+    for body, names in routines_of(lake, dataset):
+        for name, key, kind in (("description", "description", "STRING"), ("library", "importedLibraries", "ARRAY"), ("strict_mode", "strictMode", "BOOL"),
+                                ("data_governance_type", "dataGovernanceType", "STRING")):
+            if key in body:
+                yield names | {"option_name": name, "option_type": kind, "option_value": json.dumps(body[key], ensure_ascii=False)}
+
+
 def nothing(lake: "Lake", dataset: Ref) -> Iterator[dict]:
     """A view over what can't be made yet."""
     yield from ()
 
 
+SPECIFIC = "specific_catalog STRING, specific_schema STRING, specific_name STRING"
 NAMES = "table_catalog STRING, table_schema STRING, table_name STRING"
 CONSTRAINT = "constraint_catalog STRING, constraint_schema STRING, constraint_name STRING"
 VIEWS: dict[str, View] = {
@@ -249,6 +290,12 @@ VIEWS: dict[str, View] = {
                           "deleted BOOLEAN, table_type STRING", storage),
     "OBJECT_PRIVILEGES": View("object_catalog STRING, object_schema STRING, object_name STRING, object_type STRING, privilege_type STRING, "
                               "grantee STRING", privileges),
+    "ROUTINES": View(SPECIFIC + ", routine_catalog STRING, routine_schema STRING, routine_name STRING, routine_type STRING, data_type STRING, "
+                     "routine_body STRING, routine_definition STRING, external_language STRING, is_deterministic STRING, security_type STRING, "
+                     "created TIMESTAMP, last_altered TIMESTAMP, ddl STRING", routines),
+    "PARAMETERS": View(SPECIFIC + ", ordinal_position INTEGER, parameter_mode STRING, is_result STRING, parameter_name STRING, data_type STRING, "
+                       "parameter_default STRING, is_aggregate STRING", parameters),
+    "ROUTINE_OPTIONS": View(SPECIFIC + ", option_name STRING, option_type STRING, option_value STRING", routine_options),
     "TABLE_CONSTRAINTS": View(CONSTRAINT + ", " + NAMES + ", constraint_type STRING, is_deferrable STRING, initially_deferred STRING, enforced STRING", nothing),
     "KEY_COLUMN_USAGE": View(CONSTRAINT + ", " + NAMES + ", column_name STRING, ordinal_position INTEGER, position_in_unique_constraint INTEGER", nothing),
     "CONSTRAINT_COLUMN_USAGE": View(NAMES + ", column_name STRING, " + CONSTRAINT, nothing),

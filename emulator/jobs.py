@@ -7,7 +7,7 @@ import re
 import threading
 import uuid
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Callable, Iterator, TypeVar
 
 import duckdb
@@ -15,7 +15,8 @@ import duckdb
 from . import iam, query, tabledata, transfer
 from .calls import PAGING, Call, Emulator, agree, etag, method, public, read_token, whole_number, without_nulls
 from .errors import ApiError, not_found, unsupported
-from .lake import Lake, Transaction, now_ms
+from .lake import Lake, RolledBack, Transaction, now_ms
+from .sessions import Session
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -38,6 +39,21 @@ JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,1024}")
 OPTIONS = {"query": query.OPTIONS, "load": transfer.LOAD_OPTIONS, "extract": transfer.EXTRACT_OPTIONS, "copy": transfer.COPY_OPTIONS}
 
 
+class Clock:
+    """Milliseconds since the epoch, never the same twice: jobs are listed in the order in which they were made."""
+
+    def __init__(self):
+        self._last, self._lock = 0, threading.Lock()
+
+    def tick(self) -> int:
+        with self._lock:
+            self._last = max(now_ms(), self._last + 1)
+            return self._last
+
+
+CLOCK = Clock()
+
+
 class Job:
     """One job: its configuration and statistics as REST has them, and what its work needs.
 
@@ -47,12 +63,13 @@ class Job:
     def __init__(self, emulator: Emulator, principal: str, reference: dict, configuration: dict, upload=None, parent: "Job | None" = None):
         self.emulator, self.principal, self.upload, self.parent = emulator, principal, upload, parent
         self.variables: dict = {}  # of the script that the job is a child of
+        self.session: Session = parent.session if parent else Session()
         self.text: str | None = None  # the query as it is analyzed, where that is not what the job says
         self.kind = job_kind(configuration)
         self.ref = (reference["projectId"], reference["jobId"])
         self.reference = reference
         self.configuration = configuration
-        self.statistics: dict = {"creationTime": str(now_ms()), "totalBytesProcessed": "0", "totalSlotMs": "0"}
+        self.statistics: dict = {"creationTime": str(CLOCK.tick()), "totalBytesProcessed": "0", "totalSlotMs": "0"}
         self.status: dict = {"state": "PENDING"}
         self.warnings: list[dict] = []  # errors that did not keep the job from its end
         self.result: dict | None = None  # of a query: a table's body, whose rows are in `results`
@@ -98,7 +115,7 @@ class Job:
             status |= {"errorResult": error.entry, "errors": [error.entry, *error.errors]}
         elif self.warnings:
             status["errors"] = self.warnings
-        now = now_ms()
+        now = max(now_ms(), int(self.statistics["creationTime"]))
         statistics = self.statistics | {"endTime": str(now)}
         statistics["totalSlotMs"] = str(now - int(statistics.get("startTime", now)))
         return self._record(status, statistics)
@@ -108,8 +125,12 @@ class Job:
     @contextmanager
     def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A cursor that a cancel interrupts; ApiError stopped where the job is cancelled already."""
-        with self.cancellable(self.lake.cursor()) as cursor:
-            yield cursor
+        if transaction := self.session.readable:
+            with transaction.use() as cursor, self.cancellable(cursor):
+                yield cursor
+        else:
+            with self.cancellable(self.lake.cursor()) as cursor:
+                yield cursor
 
     @contextmanager
     def cancellable(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -127,7 +148,16 @@ class Job:
             raise ApiError("stopped", f"Job execution was cancelled: {self._stopped}")
 
     def write(self, work: Callable[[Transaction], T]) -> T:
-        """Write the job's effect, and the job as done, in one transaction. The last thing a job does."""
+        """Write the job's effect, and the job as done, in one transaction. The last thing a job does.
+
+        Inside of a transaction of several statements only the effect; it is not over.
+        """
+        if transaction := self.session.transaction:
+            if transaction.broken:
+                raise ApiError("invalidQuery", "The transaction was aborted by the error of an earlier statement; it can only be rolled back.", "query")
+            with self.cancellable(transaction.cursor):
+                return transaction.write(work)
+
         def commit(tx: Transaction) -> tuple[T, dict]:
             with self.cancellable(tx.cursor):
                 result = work(tx)
@@ -141,11 +171,14 @@ class Job:
     def run(self) -> None:
         """Do the work; every outcome ends in DONE."""
         self.status = {"state": "RUNNING"}
-        self.statistics["startTime"] = str(now_ms())
+        self.statistics["startTime"] = str(max(now_ms(), int(self.statistics["creationTime"])))
         timer = self._timeout()
         try:
             self.check_stopped()
-            RUN[self.kind](self)
+            if not self.parent:
+                self.session = self.emulator.sessions.of(self)
+            with self.session.lock if self.session.id and not self.parent else nullcontext():
+                RUN[self.kind](self)
             if not self.done.done():
                 self._keep(self._finished())
         except Exception as error:
@@ -161,6 +194,8 @@ class Job:
             return ApiError("stopped", f"Job execution was cancelled: {self._stopped or self.parent._stopped}")
         if isinstance(error, ApiError):
             return error
+        if isinstance(error, RolledBack):
+            return ApiError("aborted", str(error))
         if isinstance(error, duckdb.Error):
             return query.runtime_error(error)
         log.error("Job %s failed", self.name, exc_info=error)
@@ -174,6 +209,11 @@ class Job:
         timer.daemon = True
         timer.start()
         return timer
+
+    def finish(self) -> None:
+        """End a job that was not run: a script did its work."""
+        self.statistics["startTime"] = self.statistics["creationTime"]
+        self._keep(self._finished())
 
     def _keep(self, record: dict) -> None:
         self.lake.put_later("job", self.ref, record)
@@ -439,6 +479,8 @@ def results(call: Call, body: dict, kind: str) -> dict:
                    **{key: statistics[key] for key in ("creationTime", "startTime", "endTime")}}
     else:
         answer["etag"] = etag([body["id"], dict(call.query)])
+    if kind == "bigquery#queryResponse" and "sessionInfo" in statistics:
+        answer["sessionInfo"] = statistics["sessionInfo"]
     if "numDmlAffectedRows" in statistics["query"]:
         answer |= {name: statistics["query"][name] for name in ("numDmlAffectedRows", "dmlStats")}
     if "_schema" in body:

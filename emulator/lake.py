@@ -26,8 +26,9 @@ import threading
 import time
 import uuid
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Callable, Iterable, TypeVar
+from typing import Callable, Iterable, Iterator, TypeVar
 
 import duckdb
 
@@ -38,11 +39,16 @@ Ref = tuple[str, ...]
 
 EXPIRE_AFTER = "7 days"  # the longest time travel window BigQuery has
 INLINE_ROWS = 1000  # smaller inserts stay in the catalog, not in a file each
+IDLE = 60  # seconds that a lent transaction may be left alone
 LATER = 0.5  # seconds without a write after which put_later's resources are written by themselves
 
 
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+class RolledBack(Exception):
+    """A transaction that was lent ended without a commit."""
 
 
 class DataDirInUse(Exception):
@@ -173,6 +179,30 @@ class Lake:
         self._queue.put((work, future))
         return future.result()
 
+    def begin(self, check: Callable[[], None] = lambda: None) -> "Transaction":
+        """A transaction for the caller's own thread, until its commit() or rollback().
+
+        The writer waits for it meanwhile, and other writes in the queue with it: a lake's commit is one snapshot of data and
+        resources, and DuckLake refuses a commit over rows that a later one deleted. Reads go on. One that is left alone for
+        IDLE seconds is rolled back. check: called while other writes are waited for; what it raises ends the waiting.
+        """
+        lent: Future = Future()
+        ended: Future = Future()
+        self._queue.put((lambda tx: tx.lend(lent), ended))
+        while True:
+            try:
+                check()
+                tx = lent.result(0.2)
+                break
+            except TimeoutError:
+                continue
+            except BaseException:
+                if not lent.cancel():
+                    lent.result().rollback()
+                raise
+        tx.ended = ended
+        return tx
+
     def close(self) -> None:
         """Finish the writes that are queued, then let go of the files."""
         self._queue.put((None, None))
@@ -252,6 +282,79 @@ class Transaction:
             raise
         self.lake._published(self.cursor, self._changes)
         return result
+
+    # Lent to another thread -----------------------------------------------------------------------
+
+    def lend(self, lent: Future) -> None:
+        """On the writer's thread: let another thread use this transaction until it is done."""
+        self._done, self._busy, self._used = threading.Event(), threading.RLock(), time.monotonic()
+        if not lent.set_running_or_notify_cancel():
+            raise RolledBack
+        lent.set_result(self)
+        while not self._done.wait(1):
+            if time.monotonic() - self._used > IDLE and self._busy.acquire(blocking=False):
+                self._how = RolledBack(f"The transaction was idle for more than {IDLE} seconds and was rolled back.")
+                self._done.set()
+                self._busy.release()
+        if self._how:
+            raise self._how
+
+    broken = False  # an error has ended it; a rollback is all that is left to do
+
+    @contextmanager
+    def use(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The cursor, for one statement; RolledBack where the transaction is over."""
+        with self._busy:
+            if self._done.is_set():
+                raise self._how or RolledBack("The transaction is over.")
+            try:
+                yield self.cursor
+            except BaseException:
+                try:
+                    self.cursor.execute("SELECT 1")
+                except duckdb.Error:
+                    self.broken = True
+                raise
+            finally:
+                self._used = time.monotonic()
+
+    def write(self, work: Callable[["Transaction"], T]) -> T:
+        with self.use():
+            changes = dict(self._changes)
+            try:
+                return work(self)
+            except BaseException:
+                self._changes = changes
+                raise
+
+    def commit(self) -> None:
+        if self.broken:
+            self.rollback()
+            raise RolledBack("The transaction was aborted by the error of a statement and was rolled back.")
+        self._finish(None)
+        self.ended.result()
+
+    def rollback(self) -> None:
+        self._finish(RolledBack("The transaction was rolled back."))
+        self.ended.exception()
+
+    def _finish(self, how: "RolledBack | None") -> None:
+        with self._busy:
+            if not self._done.is_set():
+                self._how = how
+                self._done.set()
+
+    # Reading what it has written ------------------------------------------------------------------
+
+    def relation(self, table: dict, version: int | None = None) -> str:
+        return table["_relation"] if version in (None, self.version) else self.lake.relation(table, version)
+
+    def measure(self, table: dict, columns: Iterable[str], version: int | None = None, condition: str | None = None) -> int:
+        fields = {field["name"]: field for field in table.get("schema", {}).get("fields", ())}
+        sizes = [f"sum({values.size(fields[name], values.identifier(name))})" for name in columns]
+        with self.use() as cursor:
+            where = f" WHERE {condition}" if condition else ""
+            return int(cursor.execute(f"SELECT coalesce({' + '.join(sizes) or '0'}, 0) FROM {self.relation(table, version)}{where}").fetchone()[0]) if sizes else 0
 
     def _undo(self) -> None:
         try:

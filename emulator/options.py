@@ -67,6 +67,9 @@ SCHEMA: Known = DESCRIBING | {
     "default_partition_expiration_days": Option("defaultPartitionExpirationMs", _days), "max_time_travel_hours": Option("maxTimeTravelHours", lambda hours: str(int(hours))),
     "default_rounding_mode": Option("defaultRoundingMode", choices=ROUNDING), "is_case_insensitive": Option("isCaseInsensitive", bool),
     "storage_billing_model": Option("storageBillingModel", choices=("LOGICAL", "PHYSICAL"))}
+ROUTINE: Known = {
+    "description": Option("description"), "library": Option("importedLibraries", _names), "strict_mode": Option("strictMode", bool),
+    "data_governance_type": Option("dataGovernanceType", choices=("DATA_MASKING",))}
 # What BigQuery has and the embedded one does not.
 REFUSED = {"kms_key_name", "default_kms_key_name", "data_policies", "privacy_policy", "failover_reservation", "is_primary", "primary_replica",
            "storage_uri", "file_format", "table_format", "metadata_cache_mode", "object_metadata"}

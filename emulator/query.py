@@ -12,18 +12,19 @@ from . import iam, information_schema, partitions, values
 from .calls import Emulator
 from .errors import ApiError, unsupported
 from .lake import now_ms
+from .sessions import Session
 
 if TYPE_CHECKING:
     import datetime as dt
 
     from .googlesql import Statement
     from .jobs import Job
-    from .lake import Transaction
+    from .lake import Lake, Transaction
 
 # The options a query takes; others are refused, not ignored. Those of legacy SQL have no effect on GoogleSQL.
 OPTIONS = {"query", "destinationTable", "createDisposition", "writeDisposition", "defaultDataset", "priority", "useQueryCache", "useLegacySql",
            "maximumBytesBilled", "parameterMode", "queryParameters", "timePartitioning", "rangePartitioning", "clustering", "schemaUpdateOptions",
-           "allowLargeResults", "flattenResults", "preserveNulls", "maximumBillingTier"}
+           "createSession", "connectionProperties", "allowLargeResults", "flattenResults", "preserveNulls", "maximumBillingTier"}
 # What jobs.query's request has in common with a query's configuration.
 REQUEST_OPTIONS = ("query", "defaultDataset", "useQueryCache", "useLegacySql", "preserveNulls", "parameterMode", "queryParameters",
                    "maximumBytesBilled", "createSession", "connectionProperties", "continuous", "writeIncrementalResults",
@@ -32,7 +33,8 @@ LEAST_BILLED = 10 * 1024 * 1024  # for each table a statement references
 MEGABYTE = 1024 * 1024
 DATASET = re.compile(r"[\w-]{1,1024}")
 MAX_LENGTH = 1024 * 1024  # characters of an unresolved GoogleSQL query
-PRICED = ("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "CREATE_TABLE_AS_SELECT", "EXPORT_DATA")  # other statements process no bytes
+IN_SCRIPTS = ("CALL", "CREATE_PROCEDURE", "BEGIN_TRANSACTION", "COMMIT_TRANSACTION", "ROLLBACK_TRANSACTION")  # one alone is a script
+PRICED = ("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "CREATE_TABLE_AS_SELECT", "EXPORT_DATA", "ASSERT")  # other statements process no bytes
 ANONYMOUS_DATASET = "_bqresults"
 
 
@@ -43,7 +45,7 @@ def configuration(request: dict) -> dict:
 
 
 class Table:
-    """A table as the analyzer and the compiler see it, at the snapshot the query began with.
+    """A table as the analyzer and the compiler see it, at the snapshot the query began with, or inside of a transaction.
 
     key: changes whenever the table's columns do; view: a logical view's GoogleSQL; resolve: how the names
     in it are, None for as the statement's own; filtered: whether row access policies hide some of its rows.
@@ -52,12 +54,12 @@ class Table:
     resolve = None
     filtered = False
 
-    def __init__(self, emulator: Emulator, ref: tuple[str, str, str], body: dict, principal: str = ""):
+    def __init__(self, emulator: Emulator, ref: tuple[str, str, str], body: dict, lake: "Lake | Transaction | None" = None, principal: str = ""):
         if body.get("type") == "EXTERNAL" and "_relation" not in body:
             from .external import rows
             body = {**body, "_relation": rows(emulator, principal, ref, body)}
-        self.emulator, self.ref, self.body = emulator, ref, body
-        self.version = emulator.lake.version
+        self.emulator, self.ref, self.body, self.lake = emulator, ref, body, lake or emulator.lake
+        self.version = self.lake.version
         self.fields = body.get("schema", {}).get("fields", [])
         self.view = (body.get("view") or body.get("materializedView") or {}).get("query")
         self.pseudo = partitions.pseudo(body)
@@ -70,23 +72,23 @@ class Table:
         from .tables import travel
         if at is not None:
             self.version, self.body = travel(self.emulator.lake, self.ref, int(at.timestamp() * 1_000_000))
-        return self.emulator.lake.relation(self.body, self.version)
+        return self.lake.relation(self.body, self.version)
 
     def refresh(self) -> None:
         """Read the newest rows from now on: a change is made on what is there when its turn comes."""
         from .tables import find
-        self.body, self.version = find(self.emulator.lake, self.ref), self.emulator.lake.version
+        self.body, self.version = find(self.lake, self.ref), self.lake.version
 
     def bytes(self, columns: set[str], condition: str | None = None) -> int:
         """Logical bytes of some columns, of the rows for which the condition is true."""
-        return self.emulator.lake.measure(self.body, columns - {field["name"] for field in self.pseudo}, self.version, condition)
+        return self.lake.measure(self.body, columns - {field["name"] for field in self.pseudo}, self.version, condition)
 
 
 class Filtered(Table):
     """A table with row access policies, seen as a view of the rows that one of the predicates lets through."""
 
     def __init__(self, table: Table, predicates: list[str], resolve):
-        super().__init__(table.emulator, table.ref, table.body)
+        super().__init__(table.emulator, table.ref, table.body, table.lake)
         name = "`" + ".".join(table.ref) + "`"
         self.view = f"SELECT * FROM {name} WHERE {' OR '.join(f'({predicate})' for predicate in predicates) or 'FALSE'}"
         self.key = (*self.key[:2], self.view)
@@ -95,9 +97,13 @@ class Filtered(Table):
 
 
 def prepare(emulator: Emulator, principal: str, text: str, *, default_project: str, default_dataset: dict | None = None,
-            parameters: list[dict] = (), parameter_mode: str | None = None, variables: dict | None = None) -> "Statement":
-    """A statement analyzed against the tables that the principal may read; ApiError for what is wrong with it."""
+            parameters: list[dict] = (), parameter_mode: str | None = None, variables: dict | None = None, session: Session | None = None) -> "Statement":
+    """A statement analyzed against the tables that the principal may read; ApiError for what is wrong with it.
+
+    session: has the temporary tables and functions.
+    """
     from . import row_access
+    from .routines import callable_by
     from .tables import find
     from .wildcards import Wildcard
 
@@ -112,16 +118,19 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
             return information_schema.Table(emulator, path)
         if path[2].endswith("*"):
             return Wildcard(emulator, principal, path)
-        table = Table(emulator, path, past[path] if path in past else find(emulator.lake, path), principal)
+        table = Table(emulator, path, past[path] if path in past else find(lake, path), lake, principal)
         predicates = row_access.filters(emulator, principal, path)
         return table if predicates is None else Filtered(table, predicates, resolve)
 
+    session = session or Session()
+    lake = session.lake(emulator)
     if len(text) > MAX_LENGTH:
         raise ApiError("invalidQuery", f"The query is too large. The maximum standard SQL query length is {MAX_LENGTH // 1024}.00K characters, "
                                        "including comments and white space characters.")
     dataset = default_dataset or {}
     context = dict(parameters=list(parameters), parameter_mode=parameter_mode, default_project=dataset.get("projectId") or default_project,
-                   default_dataset=dataset.get("datasetId"), session_user=principal, variables=variables)
+                   default_dataset=dataset.get("datasetId"), session_user=principal, variables=variables,
+                   routine=callable_by(emulator, principal, session.functions), local=session.named)
     past = bodies_then(emulator, text, context)
     return emulator.sql.prepare(text, resolve, **context)
 
@@ -151,9 +160,26 @@ def analyze(job: "Job") -> "Statement":
         raise unsupported("legacy SQL: set useLegacySql to false")
     if not config.get("query", "").strip():
         raise ApiError("required", "Required parameter is missing: query", "query")
-    return prepare(job.emulator, job.principal, job.text or config["query"], variables=job.variables, default_project=job.project,
+    from .googlesql import IsScript
+    try:
+        return prepare_for(job, job.text or config["query"])
+    except IsScript:
+        from .scripts import without_functions
+        job.text = without_functions(job)
+        if job.text is None:
+            raise
+        return prepare_for(job, job.text)
+
+
+def prepare_for(job: "Job", text: str, variables: dict | None = None) -> "Statement":
+    """A statement of a job, analyzed. variables: instead of the job's."""
+    from . import system
+    config = job.config
+    if variables is None:
+        variables = job.variables if job.parent else job.session.variables | (system.variables(job) if "@@" in text else {})
+    return prepare(job.emulator, job.principal, text, variables=variables, default_project=job.project,
                    default_dataset=config.get("defaultDataset"), parameters=config.get("queryParameters") or [],
-                   parameter_mode=config.get("parameterMode"))
+                   parameter_mode=config.get("parameterMode"), session=job.session)
 
 
 def price(job: "Job", statement: "Statement") -> None:
@@ -171,6 +197,8 @@ def price(job: "Job", statement: "Statement") -> None:
         "totalBytesProcessed": str(sum(processed)), "totalBytesBilled": str(billed), "billingTier": 1, "cacheHit": False,
         "statementType": statement.type, "totalSlotMs": "0",
         "referencedTables": [reference(table.ref) for table in statement.tables]}
+    if persistent := [routine.ref for routine in statement.routines if len(routine.ref) == 3]:
+        job.statistics["query"]["referencedRoutines"] = [dict(zip(("projectId", "datasetId", "routineId"), ref)) for ref in persistent]
 
 
 def read_partitions(job: "Job", statement: "Statement") -> "dict[Table, str | None]":
@@ -199,7 +227,16 @@ def dry_run(job: "Job") -> None:
     """Everything but the run: the job's statistics have bytes, schema and type of the statement."""
     if job.kind != "query":
         raise ApiError("invalid", f"A dry run is for queries; this is a {job.kind} job.")
-    statement = analyze(job)
+    from .googlesql import IsScript
+    if job.config.get("connectionProperties"):
+        job.session = job.emulator.sessions.of(job)
+    try:
+        statement = analyze(job)
+    except IsScript:  # its statements are looked at when their turn comes
+        from .scripts import statistics
+        job.statistics |= {"query": statistics(), "endTime": str(now_ms())}
+        job.status = {"state": "DONE"}
+        return
     if statement.type == "SELECT":
         with job.cursor() as cursor:
             statement.compile(cursor)  # finds what is not supported, and the moments of time travel
@@ -207,6 +244,9 @@ def dry_run(job: "Job") -> None:
     found = job.statistics["query"]
     if statement.type in ("CREATE_TABLE", "CREATE_TABLE_AS_SELECT", "CREATE_VIEW", "CREATE_MATERIALIZED_VIEW"):
         from .statements import foresee
+        found |= foresee(job, statement)
+    if statement.type in ("CREATE_FUNCTION", "CREATE_TABLE_FUNCTION"):
+        from .routines import foresee
         found |= foresee(job, statement)
     found |= {"schema": {"fields": statement.result_fields}, "totalBytesProcessedAccuracy": "PRECISE"}
     if statement.undeclared:
@@ -244,6 +284,11 @@ def run(job: "Job") -> None:
     except IsScript:
         from .scripts import run as run_script
         return run_script(job)
+    if statement.type.endswith("_TRANSACTION") and not job.session.id:
+        raise ApiError("invalidQuery", "Transaction control statements are supported only in scripts or sessions", "query")
+    if statement.type in IN_SCRIPTS and not job.parent:
+        from .scripts import run as run_script
+        return run_script(job)
     if statement.type != "SELECT":
         from .statements import run as run_statement
         return run_statement(job, statement)
@@ -251,11 +296,13 @@ def run(job: "Job") -> None:
     ref = destination(job)
     if named:
         iam.require(job.emulator, job.principal, "bigquery.tables.updateData", ref)
+        if job.session.transaction:
+            raise unsupported("destinationTable in a transaction")
     relation = results_relation(f"anon{uuid.uuid4().hex}" if named else ref[2])
     with job.cursor() as cursor:
         sql = statement.compile(cursor)
-        price(job, statement)
-        cursor.execute(f"CREATE TABLE {relation} AS {sql}")
+    price(job, statement)
+    materialize(job, relation, sql, statement.fields)
     if named:
         try:
             keep(job, ref, statement.fields, relation)
@@ -266,6 +313,24 @@ def run(job: "Job") -> None:
             "kind": "bigquery#table", "id": iam.name_of(ref), "type": "TABLE", "tableReference": reference(ref), "location": job.reference["location"],
             "schema": {"fields": statement.fields}, "creationTime": str(now_ms()), "lastModifiedTime": str(now_ms()), "_relation": relation}
         job.lake.add("table", ref, job.result)
+
+
+def materialize(job: "Job", relation: str, sql: str, fields: list[dict]) -> None:
+    """Keep the rows of a query as a table of `results`."""
+    if not job.session.readable:
+        with job.cursor() as cursor:
+            cursor.execute(f"CREATE TABLE {relation} AS {sql}")
+        return
+    # DuckDB writes to one database in a transaction, and Parquet has no interval of microseconds.
+    file = job.emulator.lake.path / f"extract-{uuid.uuid4().hex}.parquet"
+    casts = {kind: ", ".join(f"{name}::{'VARCHAR' if kind and found == 'INTERVAL' else found} AS {name}" for name, found in
+                             ((values.identifier(field["name"]), values.duckdb_type(field)) for field in fields)) for kind in (True, False)}
+    try:
+        with job.cursor() as cursor:
+            cursor.execute(f"COPY (SELECT {casts[True]} FROM ({sql})) TO {values.string(str(file))} (FORMAT parquet)")
+        job.emulator.lake.cursor().execute(f"CREATE TABLE {relation} AS SELECT {casts[False]} FROM read_parquet({values.string(str(file))})")
+    finally:
+        file.unlink(missing_ok=True)
 
 
 def keep(job: "Job", ref: tuple[str, str, str], fields: list[dict], relation: str) -> None:

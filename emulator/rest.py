@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, parse_qsl, unquote
 
 import tornado.web
 
-from . import datasets, iam, jobs, messages, projects, row_access, tabledata, tables
+from . import datasets, iam, jobs, messages, projects, routines, row_access, tabledata, tables
 from .calls import Call, Emulator, Method
 from .errors import ApiError, unsupported
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 # Every REST method there is.
 METHODS: list[Method] = [
     function.method
-    for module in (projects, datasets, tables, tabledata, row_access, jobs)
+    for module in (projects, datasets, tables, tabledata, row_access, routines, jobs)
     for function in vars(module).values()
     if isinstance(getattr(function, "method", None), Method)
 ]
@@ -30,7 +30,7 @@ METHODS: list[Method] = [
 COMMON = {"alt", "prettyPrint", "fields", "key", "access_token", "oauth_token", "quotaUser", "userIp", "callback",
           "uploadType", "upload_protocol", "uploadProtocol", "upload_id", "$.xgafv", "requestId"}
 # Methods of the real service that are still to come.
-NOT_YET = re.compile(r"/(models|routines)\b")
+NOT_YET = re.compile(r"/models\b")
 MAX_BODY = 64 * 1024 * 1024  # a JSON body; files come by upload, which has no such limit
 LOCAL = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d+)?", re.IGNORECASE)
 
@@ -256,7 +256,7 @@ def read_body(method: Method, text: bytes) -> dict:
 
 def authorize(call: Call, method: Method) -> None:
     if method.permission and "projectId" in call.params:
-        parts = [call.params.get(name) for name in ("projectId", "datasetId", "tableId")]
+        parts = [call.params.get(name) for name in ("projectId", "datasetId", "tableId", "routineId")]
         iam.require(call.emulator, call.principal, method.permission, tuple(part for part in parts if part))
 
 

@@ -1,20 +1,27 @@
 """What a script does: its statements one after another as child jobs, variables, branches, loops, exceptions."""
 from __future__ import annotations
 
+import datetime as dt
 import json
+import re
 import uuid
 from typing import TYPE_CHECKING, Callable
 
-from . import query, values
+from . import query, routines, system, values
 from .errors import ApiError, unsupported
 from .googlesql import types
 from .googlesql.scripts import Script, Variable, kind, names, parse_script
+from .lake import Transaction
 
 if TYPE_CHECKING:
     from .googlesql import Statement
     from .jobs import Job
 
-MOST_DEPTH = 50  # of blocks and dynamic SQL within each other
+MOST_DEPTH = 50  # of calls of procedures within each other
+TEMPORARY = 3  # a value of ASTCreateStatement.Scope
+TRUE = "('true'::BOOLEAN)"
+INTERVAL = re.compile(r"(-?)(\d+)-(\d+) (-?\d+) (-?)(\d+):(\d+):(\d+)(\.(\d+))?")
+PLACE = re.compile(r" at \[(\d+:\d+)\]$")
 
 
 class Jump(Exception):
@@ -41,55 +48,117 @@ class Scope(dict):
         raise ApiError("invalidQuery", f"Undeclared variable: {name}", "query")
 
     def visible(self) -> dict[str, Variable]:
-        return (self.outer.visible() if self.outer else {}) | self
+        return (self.outer.visible() if self.outer is not None else {}) | self
+
+
+class Failure(ApiError):
+    """An error of a statement in a script, as @@error tells it.
+
+    trace: where each procedure and the script stood, the innermost first: (procedure or "", line, column).
+    """
+
+    def __init__(self, error: ApiError, message: str, text: str, trace: list[tuple[str, int, int]]):
+        super().__init__(error.reason, message, error.location)
+        self.text, self.trace = text, trace
+        self.said = error.message if isinstance(error, Raised) else message
 
 
 def run(job: "Job") -> None:
     """Run a script; the job's result is that of its last SELECT."""
-    runner = Runner(job, job.config["query"])
-    job.statistics["query"] = {"statementType": "SCRIPT", "totalBytesProcessed": "0", "totalBytesBilled": "0", "cacheHit": False}
+    job.statistics["query"] = statistics()
+    runner = Runner(job, job.text or job.config["query"], State(job))
+    scope = Scope()
+    scope |= job.session.variables
     try:
-        runner.block(runner.script.body, Scope())
+        runner.block(runner.script.body, scope)
     except Jump as jump:
         if jump.what != "RETURN":
             raise ApiError("invalidQuery", f"{jump.what} is only allowed inside of a loop body", "query") from None
+    finally:
+        if job.session.id:
+            job.session.variables = dict(scope)
+        else:
+            job.session.close(job.emulator.lake)
+
+
+def statistics() -> dict:
+    """What a script's job tells of itself at its beginning."""
+    return {"statementType": "SCRIPT", "totalBytesProcessed": "0", "totalBytesBilled": "0", "cacheHit": False}
+
+
+def without_functions(job: "Job") -> str | None:
+    """The one statement behind CREATE TEMP FUNCTION statements, which the job then has; None for any other script.
+
+    It runs as a statement by itself, not as a script.
+    """
+    script = parse_script(job.emulator.sql, job.config["query"])
+    *before, last = script.body.statement_list
+    if not before or not all(map(is_temporary_function, before)) or is_temporary_function(last) or hasattr(Runner, kind(last)[0]):
+        return None
+    for item in before:
+        routines.define(job, query.prepare_for(job, script.placed(item)))
+    return script.placed(last)
+
+
+def is_temporary_function(item) -> bool:
+    name, node = kind(item)
+    return name == "create_function_statement" and node.parent.parent.scope == TEMPORARY
+
+
+class State:
+    """What a script and the procedures that it calls have in common."""
+
+    def __init__(self, job: "Job"):
+        self.job = job
+        self.settings: dict[str, str | None] = job.session.settings  # of system variables that a script sets
+        self.runners: list[Runner] = []
+        self.handled: list[Failure] = []  # the errors whose handlers run, the innermost last
+        self.row_count: int | None = None
+        self.last_job = ""
 
 
 class Runner:
-    """One script at work. job: the parent; script: what runs, a text of its own for dynamic SQL."""
+    """One text at work: the script or a procedure's body. name: of the procedure, p.d.f."""
 
-    def __init__(self, job: "Job", text: str, depth: int = 0, system: dict[str, Variable] | None = None):
-        if depth > MOST_DEPTH:
-            raise ApiError("invalidQuery", f"Scripts may be nested {MOST_DEPTH} deep at the most.", "query")
-        self.job, self.depth = job, depth
+    def __init__(self, job: "Job", text: str, state: State, name: str = ""):
+        self.job, self.state, self.name = job, state, name
         self.script: Script = parse_script(job.emulator.sql, text)
-        self.system: dict[str, Variable] = system if system is not None else {}
+        self.here = self.script.body  # the statement that runs
+        state.runners.append(self)
 
     # Statements -----------------------------------------------------------------------------------
 
     def block(self, body, scope: Scope) -> None:
         for item in body.statement_list:
             self.job.check_stopped()
+            self.here = item
             name, node = kind(item)
             rule = getattr(self, name, None)
-            if rule:
-                rule(node, scope)
-            elif name in REFUSED:
-                raise unsupported(REFUSED[name])
-            else:
-                self.child(self.script.placed(item), self.script.part(item), scope)
+            try:
+                if rule:
+                    rule(node, scope)
+                else:
+                    self.child(self.script.placed(item), self.script.part(item), scope)
+            except ApiError as error:
+                raise self.failure(error, item) from None
+
+    def failure(self, error: ApiError, item) -> ApiError:
+        """An error with the place of its statement; one that has it already, or that no handler may catch, as it is."""
+        if isinstance(error, Failure) or error.reason in ("stopped", "notImplemented", "emulatorFault"):
+            return error
+        self.here = item
+        trace = [(runner.name, *runner.script.position(runner.here)) for runner in reversed(self.state.runners)]
+        prefix = f"{self.name}:" if self.name else ""
+        found = PLACE.search(error.message)
+        place = found[1] if found else "{1}:{2}".format(*trace[0])
+        message = f"{error.message[:found.start()] if found else error.message} at [{prefix}{place}]"
+        if not isinstance(error, Raised):
+            message = f"Query error: {message}"
+        return Failure(error, message, self.script.part(item), trace)
 
     def child(self, placed: str, text: str, scope: Scope, parameters: list[dict] = ()) -> "Job":
         """Run one SQL statement as a child job; its error is raised."""
-        from .jobs import Job
-        config = {"query": text, "useLegacySql": False} | ({"queryParameters": list(parameters)} if parameters else {})
-        for name in ("defaultDataset", "maximumBytesBilled", *(() if parameters else ("queryParameters", "parameterMode"))):
-            if name in self.job.config:
-                config[name] = self.job.config[name]
-        reference = {**self.job.reference, "jobId": f"script_job_{uuid.uuid4().hex}"}
-        child = Job(self.job.emulator, self.job.principal, reference, {"query": config}, parent=self.job)
-        child.variables, child.text = scope.visible(), placed
-        child.statistics |= {"parentJobId": self.job.ref[1], "scriptStatistics": {"evaluationKind": "STATEMENT"}}
+        child = self.new_child(placed, text, scope, "STATEMENT", parameters)
         child.run()
         record = child.done.result()
         self.tally(record)
@@ -99,6 +168,32 @@ class Runner:
             self.job.result = child.result
         return child
 
+    def new_child(self, placed: str, text: str, scope: Scope, evaluation: str, parameters: list[dict] = ()) -> "Job":
+        from .jobs import Job
+        job, settings = self.job, self.state.settings
+        config = {"query": text, "useLegacySql": False} | ({"queryParameters": list(parameters)} if parameters else {})
+        for name in ("defaultDataset", "maximumBytesBilled", *(() if parameters else ("queryParameters", "parameterMode"))):
+            if name in job.config:
+                config[name] = job.config[name]
+        if settings.get("dataset_id") or settings.get("dataset_project_id"):
+            config["defaultDataset"] = {**config.get("defaultDataset", {}), **{key: settings[name] for name, key in (
+                ("dataset_id", "datasetId"), ("dataset_project_id", "projectId")) if settings.get(name)}}
+        label = settings.get("query_label")
+        labels = {"labels": dict(part.split(":", 1) for part in label.split(","))} if label else {}
+        reference = {**job.reference, "jobId": f"script_job_{uuid.uuid4().hex}"}
+        child = Job(job.emulator, job.principal, reference, {"query": config} | labels, parent=job)
+        child.variables, child.text = scope.visible() | (system.variables(job, self.state, reference["jobId"]) if "@@" in text else {}), placed
+        child.statistics |= {"parentJobId": job.ref[1], "scriptStatistics": {"evaluationKind": evaluation, "stackFrames": self.frames()}}
+        if job.session.id:
+            child.statistics["sessionInfo"] = {"sessionId": job.session.id}
+        if job.session.transaction:
+            child.statistics["transactionInfo"] = {"transactionId": job.session.transaction_id}
+        return child
+
+    def frames(self) -> list[dict]:
+        """Where the script and its procedures stand, the innermost first."""
+        return [runner.script.frame(runner.here) | ({"procedureId": runner.name} if runner.name else {}) for runner in reversed(self.state.runners)]
+
     def tally(self, record: dict) -> None:
         """A child's bytes, on the parent's bill."""
         total, one = self.job.statistics, record["statistics"]
@@ -106,6 +201,9 @@ class Runner:
         for name in ("totalBytesProcessed", "totalBytesBilled"):
             total["query"][name] = str(int(total["query"][name]) + int(one.get("query", {}).get(name, 0)))
         total["totalBytesProcessed"] = total["query"]["totalBytesProcessed"]
+        self.state.last_job = record["jobReference"]["jobId"]
+        changed = one.get("query", {}).get("numDmlAffectedRows")
+        self.state.row_count = int(changed) if changed is not None else None
 
     # Variables ------------------------------------------------------------------------------------
 
@@ -114,16 +212,23 @@ class Runner:
         for name in names(node.variable_list):
             if name.lower() in scope:
                 raise ApiError("invalidQuery", f"Variable '{name}' redeclaration", "query")
-            value = self.value_of(node.default_value, scope, declared) if node.default_value.ByteSize() else self.evaluate(
-                f"SELECT CAST(NULL AS {declared})", scope)
-            scope[name.lower()] = value
+            scope[name.lower()] = self.value_of(node.default_value, scope, declared) if node.default_value.ByteSize() else self.null(declared, scope)
+
+    def null(self, declared: str, scope: Scope) -> Variable:
+        return self.evaluate(f"SELECT CAST(NULL AS {declared})", scope)
 
     def single_assignment(self, node, scope: Scope) -> None:
-        self.assign(node.variable.id_string, node.expression, scope)
-
-    def assign(self, name: str, expression, scope: Scope) -> None:
+        name = node.variable.id_string
         home = scope.home(name)
-        home[name.lower()] = self.value_of(expression, scope, home[name.lower()].type)
+        home[name.lower()] = self.value_of(node.expression, scope, home[name.lower()].type)
+
+    def system_variable_assignment(self, node, scope: Scope) -> None:
+        name = ".".join(names_of(node.system_variable.path)).lower()
+        if name not in system.SETTABLE:
+            raise ApiError("invalidQuery", f"Cannot assign to system variable @@{name}", "query")
+        value = self.text(self.value_of(node.expression, scope, "STRING"))
+        system.SETTABLE[name](value)
+        self.state.settings[name] = value
 
     def assignment_from_struct(self, node, scope: Scope) -> None:
         wanted = names(node.variables)
@@ -131,8 +236,8 @@ class Runner:
         parts = whole.field.get("fields", ())
         if len(parts) != len(wanted):
             raise ApiError("invalidQuery", f"Number of variables in assignment ({len(wanted)}) does not match the number of fields ({len(parts)})", "query")
-        for name, part in zip(wanted, parts):
-            home = scope.home(name)
+        homes = [scope.home(name) for name in wanted]
+        for name, part, home in zip(wanted, parts, homes):
             sql = f"struct_extract({whole.sql}, {values.string(part['name'])})::{values.duckdb_type(home[name.lower()].field)}"
             home[name.lower()] = home[name.lower()]._replace(sql=f"({sql})")
 
@@ -142,17 +247,23 @@ class Runner:
         return self.evaluate(self.script.placed(expression, before, after), scope)
 
     def evaluate(self, text: str, scope: Scope) -> Variable:
-        """The one value of a SELECT."""
-        job = self.job
-        statement = query.prepare(job.emulator, job.principal, text, default_project=job.project, default_dataset=job.config.get("defaultDataset"),
-                                  parameters=job.config.get("queryParameters") or [], parameter_mode=job.config.get("parameterMode"),
-                                  variables=scope.visible() | self.system)
-        with job.cursor() as cursor:
-            return fetch(statement, cursor)
-
-    def text(self, variable: Variable) -> str | None:
+        """The one value of a SELECT; one that reads tables is a child job."""
+        child = self.new_child(text, text.strip(), scope, "EXPRESSION")
+        statement = query.prepare_for(child, text)
+        if not statement.tables:
+            with self.job.cursor() as cursor:
+                return fetch(statement, cursor)
+        query.price(child, statement)
         with self.job.cursor() as cursor:
-            return text_of(variable, cursor)
+            value = fetch(statement, cursor)
+        child.finish()
+        self.tally(child.body)
+        return value
+
+    def text(self, variable: Variable):
+        """The value as REST writes it: a text for a scalar one."""
+        with self.job.cursor() as cursor:
+            return printed(variable, cursor)
 
     def holds(self, condition, scope: Scope) -> bool:
         return self.value_of(condition, scope, "BOOL").sql == TRUE
@@ -167,10 +278,12 @@ class Runner:
         self.block(node.else_list, scope)
 
     def case_statement(self, node, scope: Scope) -> None:
+        given = self.value_of(node.expression, scope) if node.expression.ByteSize() else None
         for clause in node.when_then_clauses.when_then_clauses:
-            if node.expression.ByteSize():
-                text = f"SELECT CAST((({self.script.part(node.expression)}) = ({self.script.part(clause.condition)})) AS BOOL)"
-                chosen = self.evaluate(text, scope).sql == TRUE
+            if given:
+                inner = Scope(scope)
+                inner["_case"] = given
+                chosen = self.evaluate(self.script.placed(clause.condition, "SELECT CAST((_case = (", ")) AS BOOL)"), inner).sql == TRUE
             else:
                 chosen = self.holds(clause.condition, scope)
             if chosen:
@@ -192,25 +305,21 @@ class Runner:
         self.loop(node.parent, again, scope)
 
     def for_in_statement(self, node, scope: Scope) -> None:
-        job = self.job
-        rows = self.script.part(node.query)
-        counted = self.evaluate(f"SELECT ARRAY(SELECT AS STRUCT * FROM ({rows}))", scope)
-        field = values.element(counted.field)
-        with job.cursor() as cursor:
-            (length,) = cursor.execute(f"SELECT len({counted.sql})").fetchone()
-        inner, place = Scope(scope), 0
+        rows = self.evaluate(self.script.placed(node.query, "SELECT ARRAY(SELECT AS STRUCT * FROM (", "))"), scope)
+        field = values.element(rows.field)
+        row_type, left = types.sql_name(types.type_proto(field)), iter(self.text(rows))
+        inner = Scope(scope)
 
         def again() -> bool:
-            nonlocal place
-            place += 1
-            if place <= length:
-                inner[node.variable.id_string.lower()] = Variable(types.sql_name(types.type_proto(field)), field, f"({counted.sql}[{place}])")
-            return place <= length
+            row = next(left, None)
+            if row is not None:
+                inner[node.variable.id_string.lower()] = Variable(row_type, field, f"({literal(field, row['v'])})")
+            return row is not None
         self.loop(node.parent, again, inner)
 
     def loop(self, node, again: Callable[[], bool], scope: Scope) -> None:
         """Run a loop's body while `again`; a BREAK or CONTINUE that means another loop goes on out."""
-        label = node.label.name.id_string.lower()
+        label, head = node.label.name.id_string.lower(), self.here
         while again():
             self.job.check_stopped()
             try:
@@ -220,6 +329,7 @@ class Runner:
                     raise
                 if jump.what == "BREAK":
                     return
+            self.here = head
 
     def break_statement(self, node, scope: Scope) -> None:
         raise Jump("BREAK", node.parent.label.name.id_string.lower())
@@ -234,36 +344,32 @@ class Runner:
 
     def begin_end_block(self, node, scope: Scope) -> None:
         label = node.label.name.id_string.lower()
-        handlers = node.handler_list.exception_handler_list
+        handlers, depth = node.handler_list.exception_handler_list, len(self.state.runners)
         try:
             self.block(node.statement_list_node, Scope(scope))
         except Jump as jump:
             if jump.what != "BREAK" or not label or jump.label != label:
                 raise
-        except ApiError as error:
-            if not handlers or error.reason in ("stopped", "notImplemented", "emulatorFault"):
+        except Failure as failure:
+            if not handlers:
                 raise
-            self.handle(handlers[0], error, scope)
+            del self.state.runners[depth:]
+            self.handle(handlers[0], failure, scope)
 
-    def handle(self, handler, error: ApiError, scope: Scope) -> None:
+    def handle(self, handler, failure: Failure, scope: Scope) -> None:
         """Run an exception handler, in which @@error tells the error."""
-        before = dict(self.system)
-        for name, text in (("error.message", error.message), ("error.statement_text", ""), ("error.formatted_stack_trace", "")):
-            self.system["@@" + name] = Variable("STRING", {"name": name, "type": "STRING"}, f"{values.string(text)}::VARCHAR")
-        self.error = error
+        self.state.handled.append(failure)
         try:
             self.block(handler.statement_list, Scope(scope))
         finally:
-            self.system.clear()
-            self.system.update(before)
+            self.state.handled.pop()
 
     def raise_statement(self, node, scope: Scope) -> None:
         if node.message.ByteSize():
-            message = self.text(self.value_of(node.message, scope, "STRING"))
-            raise ApiError("invalidQuery", message, "query")
-        if "@@error.message" not in self.system:
+            raise Raised("invalidQuery", self.text(self.value_of(node.message, scope, "STRING")), "query")
+        if not self.state.handled:
             raise ApiError("invalidQuery", "Cannot re-raise an existing exception outside of an exception handler", "query")
-        raise self.error
+        raise self.state.handled[-1]
 
     # Dynamic SQL ----------------------------------------------------------------------------------
 
@@ -272,25 +378,26 @@ class Runner:
         if text is None:
             raise ApiError("invalidQuery", "SQL string of EXECUTE IMMEDIATE can't be NULL", "query")
         parameters = [self.parameter(item, scope) for item in node.using_clause.arguments]
+        before = self.job.result
         child = self.child(text, text, scope, parameters)
         wanted = names(node.into_clause.identifiers) if node.into_clause.ByteSize() else []
         if wanted:
+            self.job.result = before
             self.into(child, wanted, scope)
 
     def parameter(self, item, scope: Scope) -> dict:
         value = self.value_of(item.expression, scope)
-        kind_ = {"type": values.TYPES[values.type_name(value.field)].sql}
-        if values.repeated(value.field) or kind_["type"] == "STRUCT":
-            raise unsupported("EXECUTE IMMEDIATE USING an array or a struct")
         name = {"name": item.alias.identifier.id_string} if item.alias.ByteSize() else {}
-        return name | {"parameterType": kind_, "parameterValue": {"value": self.text(value)}}
+        return name | {"parameterType": types.parameter_type(value.field), "parameterValue": parameter_value(value.field, self.text(value))}
 
     def into(self, child: "Job", wanted: list[str], scope: Scope) -> None:
-        result, self.job.result = child.result, None
+        result = child.result
+        if not result:
+            raise ApiError("invalidQuery", "EXECUTE IMMEDIATE INTO needs a query that returns rows", "query")
         fields = result["schema"]["fields"]
         if len(fields) != len(wanted):
             raise ApiError("invalidQuery", f"EXECUTE IMMEDIATE INTO has {len(wanted)} variables for {len(fields)} columns", "query")
-        with self.job.cursor() as cursor:
+        with self.job.lake.cursor() as cursor:
             if cursor.execute(f"SELECT count(*) FROM {result['_relation']}").fetchone()[0] > 1:
                 raise ApiError("invalidQuery", "EXECUTE IMMEDIATE INTO clause must not return more than one row", "query")
             for name, field in zip(wanted, fields):
@@ -298,11 +405,73 @@ class Runner:
                 made = constant(cursor, f"(SELECT {values.identifier(field['name'])} FROM {result['_relation']})", home[name.lower()].field)
                 home[name.lower()] = home[name.lower()]._replace(sql=made)
 
+    # Procedures -----------------------------------------------------------------------------------
 
-TRUE = "('true'::BOOLEAN)"
-REFUSED = {"begin_statement": "transactions of several statements", "commit_statement": "transactions of several statements",
-           "rollback_statement": "transactions of several statements", "call_statement": "CALL",
-           "system_variable_assignment": "SET of a system variable"}
+    def call_statement(self, node, scope: Scope) -> None:
+        """CALL of a procedure: what it gets are values, what it gives goes into the caller's variables."""
+        path = names_of(node.procedure_name)
+        if path[0].upper() == "BQ":
+            return system.call(self.job, ".".join(path[1:]).upper(), [self.text(self.value_of(item.expr, scope)) for item in node.arguments])
+        if len(self.state.runners) > MOST_DEPTH:
+            raise ApiError("resourcesExceeded", f"Procedures may be nested {MOST_DEPTH} deep at the most.", "query")
+        statement = query.prepare_for(self.new_child("", "", scope, "STATEMENT"), self.script.placed(self.here))
+        (routine,) = [routine for routine in statement.routines if routine.kind == "PROCEDURE"]
+        inner, given = Scope(), {}
+        for argument, item in zip(routine.arguments, node.arguments):
+            name, declared = argument["name"].lower(), routines.type_name(argument)
+            if argument.get("mode", "IN") != "IN":
+                given[name] = variable_name(self.script.part(item.expr), argument, scope)
+            inner[name] = self.null(declared or scope.home(given[name])[given[name]].type, scope) if argument.get("mode") == "OUT" else self.value_of(
+                item.expr, scope, declared)
+        runner = Runner(self.job, routine.body["definitionBody"], self.state, ".".join(routine.ref))
+        try:
+            runner.block(runner.script.body, inner)
+        except Jump as jump:
+            if jump.what != "RETURN":
+                raise ApiError("invalidQuery", f"{jump.what} is only allowed inside of a loop body", "query") from None
+        self.state.runners.pop()
+        for name, outside in given.items():
+            home = scope.home(outside)
+            home[outside] = home[outside]._replace(sql=inner[name].sql)
+
+    # Transactions ---------------------------------------------------------------------------------
+
+    def begin_statement(self, node, scope: Scope) -> None:
+        self.control("BEGIN_TRANSACTION", lambda: self.job.session.begin(self.job), scope)
+
+    def commit_statement(self, node, scope: Scope) -> None:
+        self.control("COMMIT_TRANSACTION", lambda: self.job.session.end(Transaction.commit), scope)
+
+    def rollback_statement(self, node, scope: Scope) -> None:
+        self.control("ROLLBACK_TRANSACTION", lambda: self.job.session.end(Transaction.rollback), scope)
+
+    def control(self, name: str, work: Callable[[], None], scope: Scope) -> None:
+        """A statement of a transaction, as a child job."""
+        text = self.script.part(self.here)
+        child = self.new_child(text, text, scope, "STATEMENT")
+        work()
+        if self.job.session.transaction:
+            child.statistics["transactionInfo"] = {"transactionId": self.job.session.transaction_id}
+        child.statistics["query"] = statistics() | {"statementType": name}
+        child.finish()
+        self.tally(child.body)
+
+
+class Raised(ApiError):
+    """An error of RAISE: its message is the script's own."""
+
+
+def names_of(path) -> list[str]:
+    """A path of the syntax tree; one in backticks has its parts."""
+    return [part for name in path.names for part in (name.id_string.split(".") if name.is_quoted else [name.id_string])]
+
+
+def variable_name(text: str, argument: dict, scope: Scope) -> str:
+    """The variable that stands for an OUT argument; ApiError for another expression."""
+    name = text.strip("` \n\t").lower()
+    if not re.fullmatch(r"\w+", name) or name not in scope.visible():
+        raise ApiError("invalidQuery", f"Argument {argument['name']} is {argument['mode']}: a variable must be given for it, not {text}", "query")
+    return name
 
 
 # Values -------------------------------------------------------------------------------------------
@@ -336,12 +505,35 @@ def literal(field: dict, value) -> str:
         return f"struct_pack({inner})::{kind_}"
     if name == "TIMESTAMP":
         return f"make_timestamptz({value})"
-    if name in ("INTERVAL", "RANGE"):
+    if name == "INTERVAL":
+        sign, months, days, clock, micros = interval(value)
+        return f"(to_months({months}) + to_days({days}) + to_microseconds({sign}{clock * 1_000_000 + micros}))"
+    if name == "RANGE":
         raise unsupported(f"a script's variable of type {name}")
     return values.literal(field, value)
 
 
-def text_of(variable: Variable, cursor) -> str | None:
-    """The text of a scalar variable, as REST writes it; None for NULL."""
-    (printed,) = cursor.execute(f"SELECT {values.row_json([{**variable.field, 'name': 'v'}])} FROM (SELECT {variable.sql} AS v)").fetchone()
-    return json.loads(printed)["f"][0]["v"]
+def interval(text: str) -> tuple[str, int, int, int, int]:
+    """An INTERVAL as REST writes it, `Y-M D H:M:S.F`: the sign of its time, months, days, seconds, microseconds."""
+    minus, years, months, days, sign, hours, minutes, seconds, _, fraction = INTERVAL.fullmatch(text).groups()
+    whole = int(years) * 12 + int(months)
+    return sign, -whole if minus else whole, int(days), int(hours) * 3600 + int(minutes) * 60 + int(seconds), int((fraction or "0").ljust(6, "0")[:6])
+
+
+def printed(variable: Variable, cursor):
+    """A variable's value as REST writes it: a text for a scalar one, None for NULL."""
+    (text,) = cursor.execute(f"SELECT {values.row_json([{**variable.field, 'name': 'v'}])} FROM (SELECT {variable.sql} AS v)").fetchone()
+    return json.loads(text)["f"][0]["v"]
+
+
+def parameter_value(field: dict, value) -> dict:
+    """A printed value as a QueryParameterValue."""
+    if value is None:
+        return {}
+    if values.repeated(field):
+        return {"arrayValues": [parameter_value(values.element(field), item["v"]) for item in value]}
+    if values.type_name(field) == "RECORD":
+        return {"structValues": {part["name"]: parameter_value(part, cell["v"]) for part, cell in zip(field["fields"], value["f"])}}
+    if values.type_name(field) == "TIMESTAMP":
+        return {"value": f"{dt.datetime.fromtimestamp(0, dt.UTC) + dt.timedelta(microseconds=int(value)):%Y-%m-%d %H:%M:%S.%f+00}"}
+    return {"value": value}

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Callable
 
 import duckdb
 
-from . import clones, datasets, exports, external, grants, iam, options, partitions, row_access, tables, values
+from . import clones, datasets, exports, external, grants, iam, options, partitions, routines, row_access, tables, values
 from .alter import alter_schema, alter_table
 from .calls import merge
 from .errors import ApiError, not_found, unsupported
 from .googlesql import types
 from .googlesql.modify import TWICE
 from .lake import Transaction, now_ms
-from .query import price, reference, results_relation
+from .query import materialize, price, reference, results_relation
 
 if TYPE_CHECKING:
     from .googlesql import Statement
@@ -24,18 +24,33 @@ if TYPE_CHECKING:
 CREATE, OR_REPLACE, IF_NOT_EXISTS = 0, 1, 2
 TEMPORARY = 3
 CASCADE = 2
+IN_TRANSACTIONS = {"INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE_TABLE", "ASSERT"}
 
 
 def run(job: "Job", statement: "Statement") -> None:
     """Run one statement that is no query; its effect and the job are written in one transaction."""
     if statement.type not in RUN:
         raise unsupported(f"the statement {statement.type.replace('_', ' ')}")
+    if job.session.transaction and statement.type not in IN_TRANSACTIONS and not is_temporary(job, statement):
+        raise ApiError("invalidQuery", "DDL statements are not supported in a transaction, other than those creating or droping temporary tables "
+                                       "or temporary functions.", "query")
     price(job, statement)
     try:
         RUN[statement.type](job, statement)
     except duckdb.ConstraintException as error:
         column = str(error).rpartition(".")[2].strip()
         raise ApiError("invalidQuery", f"Required field {column} cannot be null", "query") from None
+
+
+def is_temporary(job: "Job", statement: "Statement") -> bool:
+    """Whether a CREATE or DROP is about something that ends with the script or session."""
+    if statement.type in ("DROP", "DROP_FUNCTION"):
+        path = tuple(statement.node.name_path)
+        return job.session.named(path) is not None or path[-1].lower() in job.session.functions
+    create = getattr(statement.node, "parent", None)
+    while create is not None and "create_scope" not in create.DESCRIPTOR.fields_by_name:
+        create = getattr(create, "parent", None)
+    return create is not None and create.create_scope == TEMPORARY
 
 
 # DML ----------------------------------------------------------------------------------------------
@@ -116,8 +131,9 @@ def create_table(job: "Job", statement: "Statement") -> None:
     relation = results_relation(f"create{uuid.uuid4().hex}")
     with job.cursor() as cursor:
         given = table_properties(statement, base, cursor)
-        if statement.type == "CREATE_TABLE_AS_SELECT":
-            cursor.execute(f"CREATE TABLE {relation} AS {statement.compile(cursor)}")
+        sql = statement.compile(cursor) if statement.type == "CREATE_TABLE_AS_SELECT" else ""
+    if sql:
+        materialize(job, relation, sql, statement.fields)
     given = tables.prepare(job.emulator, job.principal, given, ref)
     try:
         job.write(lambda tx: make(tx, job, base.parent, ref, given, relation if statement.type == "CREATE_TABLE_AS_SELECT" else None))
@@ -128,8 +144,19 @@ def create_table(job: "Job", statement: "Statement") -> None:
 def table_ref(job: "Job", statement: "Statement", create) -> tables.Ref:
     """The name that a CREATE statement gives; ApiError for one without a dataset, and where the caller may not create."""
     if create.create_scope == TEMPORARY:
-        raise unsupported(f"{statement.type.replace('_', ' ')} with TEMP")
+        return temporary_table(job, create.name_path)
+    if job.session.named(tuple(create.name_path)) and len(create.name_path) == 1 and not job.config.get("defaultDataset"):
+        raise ApiError("duplicate", f"Already Exists: Table {create.name_path[0]}")
     return named_table(job, statement, create.name_path, "bigquery.tables.create")
+
+
+def temporary_table(job: "Job", path) -> tables.Ref:
+    if not job.parent and not job.session.id:
+        raise ApiError("invalidQuery", "Use of CREATE TEMPORARY TABLE requires a script or session", "query")
+    name = ".".join(path).split(".")
+    if len(name) > 1 and name[0].upper() != "_SESSION":
+        raise ApiError("invalidQuery", f"CREATE TEMP TABLE may not specify a project or dataset: {'.'.join(path)}", "query")
+    return job.session.named(path) or job.session.new_table(job, name[-1])
 
 
 def named_table(job: "Job", statement: "Statement", path, permission: str) -> tables.Ref:
@@ -147,6 +174,8 @@ def make(tx: Transaction, job: "Job", create, ref: tables.Ref, given: dict, rela
         tables.create(tx, ref, given)
         if relation:
             tables.fill(tx, ref, given["schema"]["fields"], relation, write_disposition="WRITE_APPEND")
+    if create.create_scope == TEMPORARY:
+        job.session.tables[ref[2]] = ref
     job.schema = given.get("schema", {}).get("fields", [])
     job.statistics["query"] |= {"ddlOperationPerformed": done, "ddlTargetTable": reference(ref)}
 
@@ -329,6 +358,8 @@ def drop(job: "Job", statement: "Statement") -> None:
         job.statistics["query"]["statementType"] = f"DROP_{kind.replace(' ', '_')}"
     if kind == "SCHEMA":
         return drop_schema(job, statement)
+    if kind == "PROCEDURE":
+        return routines.drop(job, statement)
     kind = kind.removesuffix(" TABLE")
     if kind not in ("TABLE", "VIEW", "EXTERNAL", *DROPPED.values()):
         raise unsupported(f"DROP {kind}")
@@ -343,6 +374,8 @@ def drop(job: "Job", statement: "Statement") -> None:
             raise ApiError("invalidQuery", f"{iam.name_of(ref)} is not allowed for this operation because it is currently a {body['type']}.", "query")
         if there:
             tables.drop(tx, ref, body)
+            if ref == job.session.named(tuple(node.name_path)):
+                del job.session.tables[ref[2]]
         job.statistics["query"] |= {"ddlOperationPerformed": "DROP" if there else "SKIP", "ddlTargetTable": reference(ref)}
     job.write(work)
 
@@ -376,6 +409,17 @@ def undrop_schema(job: "Job", statement: "Statement") -> None:
         job.statistics["query"] |= {"ddlOperationPerformed": "SKIP" if there else "CREATE",
                                     "ddlTargetDataset": {"projectId": ref[0], "datasetId": ref[1]}}
     job.write(work)
+
+
+# Others -------------------------------------------------------------------------------------------
+
+def check_assertion(job: "Job", statement: "Statement") -> None:
+    """ASSERT: an error unless the condition holds."""
+    node = statement.node
+    with job.cursor() as cursor:
+        holds = statement.constant(node.expression, cursor)
+    if not holds:
+        raise ApiError("invalidQuery", f"Assertion failed{': ' if node.description else ''}{node.description}", "query")
 
 
 # Partitioning -------------------------------------------------------------------------------------
@@ -416,4 +460,6 @@ RUN: dict[str, Callable[["Job", "Statement"], None]] = {
     "CREATE_MATERIALIZED_VIEW": create_view, "CREATE_SNAPSHOT_TABLE": create_snapshot, "CREATE_EXTERNAL_TABLE": create_external,
     "DROP_SNAPSHOT_TABLE": drop, "DROP_MATERIALIZED_VIEW": drop, "UNDROP_SCHEMA": undrop_schema,
     "EXPORT_DATA": exports.export, "LOAD_DATA": exports.load,
+    "CREATE_FUNCTION": routines.create, "CREATE_TABLE_FUNCTION": routines.create, "CREATE_PROCEDURE": routines.create,
+    "DROP_FUNCTION": routines.drop, "DROP_TABLE_FUNCTION": routines.drop, "ASSERT": check_assertion,
     "CREATE_ROW_ACCESS_POLICY": row_access.create, "DROP_ROW_ACCESS_POLICY": row_access.drop, "GRANT": grants.grant, "REVOKE": grants.grant}

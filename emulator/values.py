@@ -129,10 +129,11 @@ def _variable(depth: int) -> str:
 
 def row_json(fields: list[dict], int64_timestamps: bool = True) -> str:
     """SQL for one row as the API prints it: {"f":[{"v":...},...]}, over columns named as the fields."""
-    return _record_json(fields, lambda field: identifier(field["name"]), int64_timestamps, 0)
+    return record_json(fields, lambda field: identifier(field["name"]), int64_timestamps)
 
 
-def _record_json(fields: list[dict], column: Callable[[dict], str], int64: bool, depth: int) -> str:
+def record_json(fields: list[dict], column: Callable[[dict], str], int64: bool = True, depth: int = 0) -> str:
+    """As row_json; column: the SQL of a field's value."""
     cells = " || '},{\"v\":' || ".join(_value_json(field, column(field), int64, depth) for field in fields)
     return f"('{{\"f\":[{{\"v\":' || {cells} || '}}]}}')" if fields else "'{\"f\":[]}'"
 
@@ -146,7 +147,7 @@ def _value_json(field: dict, x: str, int64: bool, depth: int) -> str:
         return f"('[' || coalesce({items}, '') || ']')"
     kind = type_name(field)
     if kind == "RECORD":
-        record = _record_json(field["fields"], lambda part: f"{x}.{identifier(part['name'])}", int64, depth)
+        record = record_json(field["fields"], lambda part: f"{x}.{identifier(part['name'])}", int64, depth)
         return f"CASE WHEN {x} IS NULL THEN 'null' ELSE {record} END"
     text = _text(field, x, int64)
     if kind in ("STRING", "JSON", "GEOGRAPHY"):

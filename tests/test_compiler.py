@@ -167,7 +167,6 @@ def test_a_view_is_compiled_in_place(world):
 
 
 @pytest.mark.parametrize("text,construct", [
-    ("CREATE FUNCTION d.f(x INT64) AS (x)", "CREATE FUNCTION"),
     ("DECLARE x INT64; SELECT x", "scripts"), ("SELECT 1; SELECT 2", "several statements"), ("SELECT TF_IDF(tags) OVER () FROM people", "TF_IDF"),
 ])
 def test_what_is_not_supported_is_named(world, text, construct):

@@ -79,3 +79,27 @@ def test_what_there_is_not(client, dataset, view):
         client.query("SELECT * FROM nowhere.INFORMATION_SCHEMA.TABLES").result()
     with pytest.raises(BadRequest, match="FOR SYSTEM_TIME"):
         view("*", "TABLES", "FOR SYSTEM_TIME AS OF CURRENT_TIMESTAMP()")
+
+
+def test_routines(client, dataset):
+    for text in ("CREATE FUNCTION d.f(x INT64, y ANY TYPE) OPTIONS(description='adds') AS (x + y)", "CREATE PROCEDURE d.p(IN a STRING, OUT b DATE) BEGIN END",
+                 "CREATE FUNCTION d.j(x FLOAT64) RETURNS ARRAY<FLOAT64> DETERMINISTIC LANGUAGE js AS 'return [x];'", "CREATE TABLE FUNCTION d.t() AS SELECT 1 AS a",
+                 "CREATE AGGREGATE FUNCTION d.a(x INT64, y INT64 NOT AGGREGATE) RETURNS INT64 AS (SUM(x) * y)"):
+        client.query(text.replace(" d.", f" {dataset}.")).result()
+
+    def rows(text: str) -> list[tuple]:
+        return [tuple(row.values()) for row in client.query(text.format(f"{dataset}.INFORMATION_SCHEMA")).result()]
+    assert rows("SELECT routine_name, routine_type, data_type, routine_body, routine_definition, external_language, is_deterministic "
+                "FROM {}.ROUTINES ORDER BY 1") == [
+        ("a", "AGGREGATE FUNCTION", "INT64", "SQL", "SUM(x) * y", None, None), ("f", "FUNCTION", None, "SQL", "x + y", None, None),
+        ("j", "FUNCTION", "ARRAY<FLOAT64>", "EXTERNAL", "return [x];", "JAVASCRIPT", "YES"), ("p", "PROCEDURE", None, "SQL", "BEGIN END", None, None),
+        ("t", "TABLE FUNCTION", None, "SQL", "SELECT 1 AS a", None, None)]
+    assert rows("SELECT specific_name, ordinal_position, parameter_mode, is_result, parameter_name, data_type FROM {}.PARAMETERS ORDER BY 1, 2") == [
+        ("a", 0, None, "YES", None, "INT64"), ("a", 1, None, "NO", "x", "INT64"), ("a", 2, None, "NO", "y", "INT64"),
+        ("f", 1, None, "NO", "x", "INT64"), ("f", 2, None, "NO", "y", "ANY TYPE"), ("j", 0, None, "YES", None, "ARRAY<FLOAT64>"),
+        ("j", 1, None, "NO", "x", "FLOAT64"), ("p", 1, "IN", "NO", "a", "STRING"), ("p", 2, "OUT", "NO", "b", "DATE")]
+    assert rows("SELECT specific_name, option_name, option_value FROM {}.ROUTINE_OPTIONS") == [("f", "description", '"adds"')]
+    before = rows("SELECT * EXCEPT (created, last_altered) FROM {}.ROUTINES ORDER BY routine_name")
+    for (ddl,) in rows("SELECT REPLACE(ddl, 'CREATE', 'CREATE OR REPLACE') FROM {}.ROUTINES"):
+        client.query(ddl).result()
+    assert rows("SELECT * EXCEPT (created, last_altered) FROM {}.ROUTINES ORDER BY routine_name") == before

@@ -34,7 +34,7 @@ def test_an_id_is_used_once(client):
     ({"query": {"query": "SELECT 1", "useLegacySql": False, "writeDisposition": "WRITE"}}, 400, "Invalid value for writeDisposition: WRITE"),
     ({"copy": {"createDisposition": "NEVER"}}, 400, "Invalid value for createDisposition: NEVER"),
     ({"qery": {}}, 400, 'Unknown name "qery" at \'configuration\''),
-    ({"query": {"query": "SELECT 1", "useLegacySql": False, "createSession": True}}, 501, "createSession in a query job")])
+    ({"query": {"query": "SELECT 1", "useLegacySql": False, "continuous": True}}, 501, "continuous in a query job")])
 def test_bad_configurations(api, configuration, code, words):
     answer = api("POST", "jobs", {"configuration": configuration}).json()
     error = answer.get("error") or answer["status"]["errorResult"]

@@ -6,7 +6,8 @@ import time
 import duckdb
 import pytest
 
-from emulator.lake import DataDirInUse, Lake
+from emulator import lake as lakes
+from emulator.lake import DataDirInUse, Lake, RolledBack
 
 FIELDS = [{"name": "a", "type": "STRING"}, {"name": "b", "type": "INTEGER", "mode": "REQUIRED"}]
 REF = ("p", "d", "t")
@@ -171,3 +172,73 @@ def test_a_lake_in_memory_leaves_nothing(tmp_path):
     lake.write(make)
     lake.close()
     assert not path.exists()
+
+
+# A transaction that is lent -----------------------------------------------------------------------
+
+def rows(lake, table) -> int:
+    return lake.cursor().execute(f"SELECT count(*) FROM {lake.relation(table)}").fetchone()[0]
+
+
+def test_a_lent_transaction_is_seen_inside_and_kept_at_its_end(lake):
+    table = lake.write(make)
+    tx = lake.begin()
+    tx.write(add(table))
+    tx.write(lambda tx: tx.execute(f"UPDATE {table['_relation']} SET a = 'new'"))
+    with tx.use() as cursor:
+        assert cursor.execute(f"SELECT a FROM {tx.relation(table)}").fetchall() == [("new",)]
+    assert rows(lake, table) == 0 and tx.measure(table, ["a"]) == 5
+    waiting = threading.Thread(target=lambda: lake.write(add(table)))
+    waiting.start()
+    tx.commit()
+    waiting.join()
+    assert rows(lake, table) == 2
+
+
+def test_a_lent_transaction_is_rolled_back(lake):
+    table = lake.write(make)
+    tx = lake.begin()
+    tx.write(lambda tx: tx.put("table", ("p", "d", "other"), {}))
+    tx.write(add(table))
+    tx.rollback()
+    assert (rows(lake, table), lake.get("table", ("p", "d", "other"))) == (0, None)
+    with pytest.raises(RolledBack):
+        tx.write(add(table))
+
+
+def test_an_error_leaves_but_the_rollback(lake):
+    table = lake.write(make)
+    tx = lake.begin()
+    tx.write(add(table))
+    with pytest.raises(duckdb.Error), tx.use() as cursor:
+        cursor.execute("SELECT error('no')")
+    assert tx.broken
+    with pytest.raises(RolledBack):
+        tx.commit()
+    lake.write(add(table))
+    assert rows(lake, table) == 1
+
+
+def test_a_transaction_left_alone_ends(lake, monkeypatch):
+    monkeypatch.setattr(lakes, "IDLE", 0)
+    table = lake.write(make)
+    tx = lake.begin()
+    with tx.use():
+        other = threading.Thread(target=lambda: lake.write(add(table)))
+        other.start()
+        other.join(1.5)
+        assert other.is_alive()  # it is in use
+    other.join()
+    with pytest.raises(RolledBack, match="idle"):
+        tx.write(add(table))
+
+
+def test_who_waits_for_a_transaction_can_give_up(lake):
+    tx = lake.begin()
+
+    def stop():
+        raise RuntimeError("enough")
+    with pytest.raises(RuntimeError, match="enough"):
+        lake.begin(stop)
+    tx.commit()
+    lake.write(make)

@@ -72,7 +72,7 @@ def test_a_destination_and_its_dispositions(client, sql, people):
     assert [field.name for field in client.get_table(target).schema] == ["other"]
     with pytest.raises(NotFound, match=r"Not found: Table \S+\.never; reason"):
         sql("SELECT 1 AS x", destination=f"{client.project}.{people.dataset_id}.never", create_disposition="CREATE_NEVER")
-    with pytest.raises(BadRequest, match="Provided Schema does not match Table"):
+    with pytest.raises(BadRequest, match="Invalid schema update. Cannot add fields"):
         sql("SELECT 1 AS strange", destination=target, write_disposition="WRITE_APPEND")
     with pytest.raises(Forbidden):
         sql("SELECT 1 AS x", destination="bigquery-public-data.samples.mine")
@@ -131,7 +131,7 @@ def test_a_name_without_dataset_and_default(client):
 
 def test_statements_that_are_not_supported_say_so(client):
     with pytest.raises(Exception, match="(?i)not support"):
-        client.query("CREATE TEMP FUNCTION f(x INT64) AS (x)").result()
+        client.query("CREATE MODEL d.m OPTIONS(model_type='linear_reg') AS SELECT 1 AS label").result()
 
 
 def test_sql_and_the_rest_api_see_the_same_names(client, dataset):

@@ -7,9 +7,10 @@ from google.cloud import bigquery
 @pytest.fixture
 def script(client, dataset):
     """Run a script; its last result's rows."""
-    def run(text: str) -> list[tuple]:
-        job = client.query(text, job_config=bigquery.QueryJobConfig(default_dataset=f"{client.project}.{dataset}"))
-        return [tuple(row) for row in job.result()]
+    def run(*texts: str) -> list[tuple]:
+        for text in texts:
+            rows = client.query(text, job_config=bigquery.QueryJobConfig(default_dataset=f"{client.project}.{dataset}")).result()
+        return [tuple(row.values()) for row in rows]
     return run
 
 
@@ -31,7 +32,7 @@ def script(client, dataset):
     ("SELECT 1; RETURN; SELECT 2", [(1,)]),
     ("BEGIN DECLARE x INT64 DEFAULT 7; SELECT x; END", [(7,)]),
     ("DECLARE x INT64 DEFAULT 1; BEGIN DECLARE x INT64 DEFAULT 2; END; SELECT x", [(1,)]),
-    ("DECLARE e STRING; BEGIN SELECT 1 / 0; EXCEPTION WHEN ERROR THEN SET e = @@error.message; END; SELECT e", [("division by zero: 1 / 0",)]),
+    ("DECLARE e STRING; BEGIN SELECT 1 / 0; EXCEPTION WHEN ERROR THEN SET e = @@error.message; END; SELECT e", [("Query error: division by zero: 1 / 0 at [1:25]",)]),
     ("BEGIN BEGIN SELECT 1 / 0; EXCEPTION WHEN ERROR THEN RAISE; END; EXCEPTION WHEN ERROR THEN SELECT 'twice'; END", [("twice",)]),
     ("DECLARE y INT64; EXECUTE IMMEDIATE 'SELECT ? * 2' INTO y USING 21; SELECT y", [(42,)]),
     ("DECLARE y INT64; EXECUTE IMMEDIATE 'SELECT @v * 2' INTO y USING 21 AS v; SELECT y", [(42,)]),
@@ -77,7 +78,226 @@ def test_a_script_can_be_cancelled(client):
         job.result(timeout=60)
 
 
-@pytest.mark.parametrize("text, words", [("BEGIN TRANSACTION; COMMIT TRANSACTION", "transactions of several statements"), ("SELECT 1; CALL p()", "CALL")])
-def test_what_is_not_supported_says_so(script, text, words):
-    with pytest.raises(Exception, match=f"does not support {words}"):
+# System variables, errors -------------------------------------------------------------------------
+
+def test_what_an_error_tells(script):
+    text = """BEGIN
+  SELECT 1 / 0;
+EXCEPTION WHEN ERROR THEN
+  SELECT @@error.message, @@error.statement_text, @@error.formatted_stack_trace, @@error.stack_trace[OFFSET(0)].line;
+END"""
+    assert script(text) == [("Query error: division by zero: 1 / 0 at [2:3]", "SELECT 1 / 0", "At [2:3]", 2)]
+    assert script("BEGIN RAISE USING MESSAGE = 'mine'; EXCEPTION WHEN ERROR THEN SELECT @@error.message; END") == [("mine",)]
+    assert script("BEGIN SELECT 1 / 0; EXCEPTION WHEN ERROR THEN END; SELECT @@error.message") == [(None,)]
+
+
+def test_system_variables(client, dataset, script):
+    assert script("SELECT @@project_id, @@dataset_id, @@time_zone, @@session_id") == [(client.project, dataset, "UTC", None)]
+    assert script("CREATE TABLE t (a INT64); INSERT INTO t VALUES (1), (2); SELECT @@row_count, @@script.num_child_jobs, @@script.bytes_processed") == [(2, 2, 0)]
+    assert script("SELECT 1; SELECT @@last_job_id LIKE 'script_job_%', @@script.job_id = @@current_job_id") == [(True, False)]
+    job = client.query(f"SET @@dataset_id = '{dataset}'; SET @@query_label = 'team:red'; SELECT COUNT(*) FROM t")
+    assert [tuple(row) for row in job.result()] == [(2,)]
+    (child,) = client.list_jobs(parent_job=job.job_id)
+    assert client.get_job(child.job_id).labels == {"team": "red"}
+    with pytest.raises(Exception, match="does not support @@time_zone = 'Asia/Tokyo'"):
+        script("SET @@time_zone = 'Asia/Tokyo'; SELECT 1")
+    with pytest.raises(BadRequest, match="Cannot assign to system variable @@project_id"):
+        script("SET @@project_id = 'p'; SELECT 1")
+
+
+def test_stack_frames_and_expressions(client, dataset, script):
+    script("CREATE TABLE t AS SELECT 5 AS a")
+    job = client.query(f"DECLARE x INT64 DEFAULT (SELECT MAX(a) FROM {dataset}.t);\nSELECT x,\n  x + 1")
+    assert [tuple(row) for row in job.result()] == [(5, 6)]
+    select, declare = client.list_jobs(parent_job=job.job_id)
+    assert (job.num_child_jobs, job.total_bytes_processed) == (2, 8)
+    assert (declare.script_statistics.evaluation_kind, select.script_statistics.evaluation_kind) == ("EXPRESSION", "STATEMENT")
+    (frame,) = select.script_statistics.stack_frames
+    assert (frame.start_line, frame.start_column, frame.end_line, frame.end_column, frame.text) == (2, 1, 3, 8, "SELECT x,\n  x + 1")
+
+
+@pytest.mark.parametrize("text, rows", [
+    ("DECLARE x INT64 DEFAULT 0; LOOP SET x = x + 1; IF x > 3 THEN LEAVE; END IF; ITERATE; END LOOP; SELECT x", [(4,)]),
+    ("DECLARE x ARRAY<STRUCT<a INT64, b STRING>> DEFAULT [(1, 'q')]; DECLARE y STRING; EXECUTE IMMEDIATE 'SELECT @v[OFFSET(0)].b' INTO y USING x AS v; SELECT y",
+     [("q",)]),
+    ("DECLARE t TIMESTAMP DEFAULT '2020-01-02 03:04:05.000006+00'; DECLARE y INT64; EXECUTE IMMEDIATE 'SELECT UNIX_MICROS(?)' INTO y USING t; SELECT y",
+     [(1577934245000006,)]),
+    ("DECLARE i INTERVAL DEFAULT INTERVAL '1-2 3 4:5:6' YEAR TO SECOND; SELECT CAST(i AS STRING)", [("1-2 3 4:5:6",)]),
+    ("CREATE TEMP FUNCTION f(x INT64) AS (x * 2); SELECT f(2); SELECT f(3)", [(6,)]),
+    ("ASSERT 1 = 1; SELECT 'held'", [("held",)]),
+    ("BEGIN BEGIN DECLARE x INT64 DEFAULT 1; BEGIN SELECT x; END; END; END", [(1,)]),
+])
+def test_more_scripts(script, text, rows):
+    assert script(text) == rows
+
+
+@pytest.mark.parametrize("text, words", [
+    ("SELECT 1;\nASSERT 1 = 2 AS 'no way'", r"Query error: Assertion failed: no way at \[2:1\]"),
+    ("SELECT 1; SELECT CAST('a' AS INT64)", r"Query error: Bad int64 value: a at \[1:11\]"), ("SELECT 1; RAISE USING MESSAGE = 'mine'", r"mine at \[1:11\]"),
+    ("CREATE TEMP FUNCTION f() AS (1); DROP FUNCTION f; SELECT f()", "Function not found: f"), ("COMMIT", "supported only in scripts or sessions"),
+    ("CREATE TEMP TABLE x AS SELECT 1 AS a", "requires a script or session")])
+def test_more_errors(script, text, words):
+    with pytest.raises(BadRequest, match=words):
         script(text)
+
+
+# Temporary tables ---------------------------------------------------------------------------------
+
+def test_temporary_tables(client, dataset, script):
+    text = """CREATE TEMP TABLE x AS SELECT 1 AS a;
+              INSERT INTO x VALUES (2);
+              UPDATE _SESSION.x SET a = a * 10 WHERE true;
+              CREATE OR REPLACE TABLE kept AS SELECT SUM(a) AS a FROM x;
+              DROP TABLE x;
+              CREATE TEMP TABLE x (b STRING);
+              SELECT (SELECT COUNT(*) FROM x), a FROM kept"""
+    assert script(text) == [(0, 30)]
+    with pytest.raises(Exception, match="Not found: Table"):
+        script("SELECT * FROM x")
+    assert not [found.dataset_id for found in client.list_datasets(include_all=True) if found.dataset_id.startswith("_script")]
+
+
+# Procedures ---------------------------------------------------------------------------------------
+
+def test_procedures(client, script):
+    script("CREATE PROCEDURE p(IN x INT64, OUT y STRING, INOUT z INT64) BEGIN SET y = CONCAT('got ', CAST(x AS STRING)); SET z = z + x; SELECT z; END")
+    assert script("DECLARE a STRING; DECLARE b INT64 DEFAULT 10; CALL p(5, a, b); SELECT a, b") == [("got 5", 15)]
+    assert script("DECLARE a STRING; DECLARE b INT64 DEFAULT 1; CALL p(1, a, b)") == [(2,)]
+    script("CREATE PROCEDURE factorial(n INT64, OUT f INT64) BEGIN IF n <= 1 THEN SET f = 1; RETURN; END IF; "
+           "BEGIN DECLARE g INT64; CALL factorial(n - 1, g); SET f = n * g; END; END")
+    assert script("DECLARE f INT64; CALL factorial(5, f); SELECT f") == [(120,)]
+    script("CREATE PROCEDURE same(x ANY TYPE, OUT y ANY TYPE) BEGIN SET y = x; END")
+    assert script("DECLARE y STRING; CALL same('q', y); SELECT y") == [("q",)]
+
+
+def test_a_procedures_job(client, dataset, script):
+    script("CREATE PROCEDURE p() BEGIN SELECT 1; SELECT 2; END")
+    job = client.query(f"CALL {dataset}.p()")
+    assert [tuple(row) for row in job.result()] == [(2,)]
+    assert (job.statement_type, job.num_child_jobs) == ("SCRIPT", 2)
+    child, _ = client.list_jobs(parent_job=job.job_id)
+    inner, outer = child.script_statistics.stack_frames
+    assert (inner.procedure_id, inner.text, outer.procedure_id, outer.text) == (f"{client.project}.{dataset}.p", "SELECT 2", None, f"CALL {dataset}.p()")
+
+
+def test_errors_in_procedures(client, dataset, script):
+    name = f"{client.project}.{dataset}"
+    script("CREATE PROCEDURE inner_one() BEGIN\n  SELECT 1 / 0; END", "CREATE PROCEDURE outer_one() BEGIN CALL inner_one(); END")
+    with pytest.raises(BadRequest, match=rf"Query error: division by zero: 1 / 0 at \[{name}.inner_one:2:3\]"):
+        script("CALL outer_one()")
+    assert script("BEGIN CALL outer_one(); EXCEPTION WHEN ERROR THEN SELECT @@error.formatted_stack_trace; END") == [
+        (f"At {name}.inner_one[2:3]\nAt {name}.outer_one[1:7]\nAt [1:7]",)]
+    for text, words in (("CALL none()", r"Procedure not found: none at \[1:6\]"), ("CALL outer_one(1)", "No matching signature for procedure"),
+                        ("CREATE PROCEDURE bad() BEGIN SELEC 1; END", "Syntax error"), ("SELECT 1; CALL inner_one()", "division by zero")):
+        with pytest.raises(BadRequest, match=words):
+            script(text)
+    script("CREATE PROCEDURE out_one(OUT x INT64) BEGIN SET x = 1; END")
+    with pytest.raises(BadRequest, match="a variable must be given"):
+        script("CALL out_one(1)")
+    script("CREATE PROCEDURE again() BEGIN CALL again(); END")
+    with pytest.raises(BadRequest, match="nested"):
+        script("CALL again()")
+
+
+# Transactions -------------------------------------------------------------------------------------
+
+@pytest.fixture
+def ledger(script):
+    script("CREATE TABLE ledger AS SELECT 1 AS id, 100 AS amount")
+    return lambda: script("SELECT id, amount FROM ledger ORDER BY id")
+
+
+def test_a_transaction_is_seen_inside_and_kept_at_once(client, dataset, script, ledger):
+    job = client.query(f"""BEGIN TRANSACTION;
+      INSERT INTO {dataset}.ledger VALUES (2, 200);
+      UPDATE {dataset}.ledger SET amount = amount + 1 WHERE true;
+      DELETE FROM {dataset}.ledger WHERE id = 1;
+      CREATE TEMP TABLE seen AS SELECT * FROM {dataset}.ledger;
+      COMMIT TRANSACTION;
+      SELECT * FROM seen""")
+    assert [tuple(row) for row in job.result()] == [(2, 201)]
+    assert ledger() == [(2, 201)]
+    children = list(client.list_jobs(parent_job=job.job_id))
+    assert [child.statement_type for child in children[::-1]] == [
+        "BEGIN_TRANSACTION", "INSERT", "UPDATE", "DELETE", "CREATE_TABLE_AS_SELECT", "COMMIT_TRANSACTION", "SELECT"]
+    identifiers = {child.transaction_info.transaction_id for child in children if child.transaction_info}
+    assert len(identifiers) == 1
+
+
+@pytest.mark.parametrize("text", [
+    "BEGIN TRANSACTION; INSERT INTO ledger VALUES (2, 200); ROLLBACK TRANSACTION", "BEGIN TRANSACTION; DELETE FROM ledger WHERE true; SELECT 1 / 0; COMMIT",
+    "BEGIN TRANSACTION; INSERT INTO ledger VALUES (2, 200)", "BEGIN TRANSACTION; TRUNCATE TABLE ledger; CREATE TABLE u (a INT64); COMMIT",
+    "BEGIN BEGIN TRANSACTION; INSERT INTO ledger VALUES (2, 2); SELECT 1 / 0; COMMIT; EXCEPTION WHEN ERROR THEN SELECT @@error.message; ROLLBACK; END"])
+def test_what_is_rolled_back(script, ledger, text):
+    try:
+        script(text)
+    except BadRequest as error:
+        assert "division by zero" in str(error) or "DDL statements are not supported in a transaction" in str(error)
+    assert ledger() == [(1, 100)]
+
+
+def test_others_read_what_was_before(client, dataset, ledger):
+    session = Session(client, dataset)
+    session("BEGIN TRANSACTION")
+    session("INSERT INTO ledger VALUES (2, 200)")
+    assert ledger() == [(1, 100)]
+    assert session("SELECT COUNT(*) FROM ledger") == [(2,)]
+    waiting = client.query(f"INSERT INTO {dataset}.ledger VALUES (3, 300)")
+    session("COMMIT TRANSACTION")
+    waiting.result()
+    assert ledger() == [(1, 100), (2, 200), (3, 300)]
+
+
+def test_what_transactions_refuse(script):
+    for text, words in (("BEGIN TRANSACTION; BEGIN TRANSACTION", "already open"), ("SELECT 1; COMMIT", "no open transaction"), ("ROLLBACK", "only in scripts or sessions")):
+        with pytest.raises(BadRequest, match=words):
+            script(text)
+
+
+# Sessions -----------------------------------------------------------------------------------------
+
+class Session:
+    """Runs statements in one session; their rows."""
+
+    def __init__(self, client, dataset: str):
+        self.client, self.dataset = client, f"{client.project}.{dataset}"
+        job = client.query("SELECT 1", job_config=bigquery.QueryJobConfig(create_session=True))
+        job.result()
+        self.id = job.session_info.session_id
+
+    def __call__(self, text: str) -> list[tuple]:
+        config = bigquery.QueryJobConfig(default_dataset=self.dataset, connection_properties=[bigquery.ConnectionProperty("session_id", self.id)])
+        self.job = self.client.query(text, job_config=config)
+        return [tuple(row.values()) for row in self.job.result()]
+
+
+def test_a_session_keeps_what_its_queries_make(client, dataset):
+    session, other = Session(client, dataset), Session(client, dataset)
+    session("CREATE TEMP TABLE x AS SELECT 1 AS a")
+    session("DECLARE v INT64 DEFAULT 5")
+    session("CREATE TEMP FUNCTION f(x INT64) AS (x + 1)")
+    session("SET v = v + 1; INSERT INTO x VALUES (v)")
+    assert session("SELECT SUM(a), f(v), @@session_id FROM x") == [(7, 7, session.id)]
+    assert session.job.session_info.session_id == session.id != other.id
+    for text in ("SELECT * FROM x", "SELECT v", "SELECT f(1)"):
+        with pytest.raises(Exception, match="Not found|not found|Unrecognized name"):
+            other(text)
+    session("CALL BQ.ABORT_SESSION()")
+    with pytest.raises(BadRequest, match="Invalid input session id."):
+        session("SELECT 1")
+    other(f"CALL BQ.ABORT_SESSION('{other.id}')")
+    assert not [found.dataset_id for found in client.list_datasets(include_all=True) if found.dataset_id.startswith("_script")]
+
+
+def test_the_query_method_tells_the_session(api):
+    answer = api("POST", "queries", {"query": "SELECT 1", "useLegacySql": False, "createSession": True}).json()
+    properties = [{"key": "session_id", "value": answer["sessionInfo"]["sessionId"]}]
+    answer = api("POST", "queries", {"query": "SELECT @@session_id", "useLegacySql": False, "connectionProperties": properties}).json()
+    assert answer["rows"][0]["f"][0]["v"] == properties[0]["value"]
+
+
+def test_an_unknown_session_is_refused(client, dataset):
+    with pytest.raises(BadRequest, match="Invalid input session id."):
+        client.query("SELECT 1", job_config=bigquery.QueryJobConfig(connection_properties=[bigquery.ConnectionProperty("session_id", "nope")])).result()
+    with pytest.raises(Exception, match="does not support the connection property service_account"):
+        client.query("SELECT 1", job_config=bigquery.QueryJobConfig(connection_properties=[bigquery.ConnectionProperty("service_account", "a@b.c")])).result()

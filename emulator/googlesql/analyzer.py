@@ -8,7 +8,7 @@ import re
 from collections import OrderedDict
 from functools import cached_property
 from pathlib import Path
-from typing import Callable, Hashable, Protocol
+from typing import Callable, Hashable, NamedTuple, Protocol
 
 from zetasql.wasi._pb2.zetasql.local_service import local_service_pb2 as service
 from zetasql.wasi._pb2.zetasql.proto import options_pb2, simple_catalog_pb2
@@ -16,9 +16,10 @@ from zetasql.wasi._pb2.zetasql.public import function_pb2, options_pb2 as public
 from zetasql.wasi._pb2.zetasql.public.functions import range_sessionize_mode_pb2
 
 from ..errors import ApiError, unsupported
-from . import types
+from . import routines, types
 from .columns import needed_columns
 from .engine import Crash, Engine, ServiceError, default_cache_dir, prepare_cache
+from .routines import Routine
 
 __all__ = ["GoogleSQL", "Statement", "Table", "default_cache_dir"]
 
@@ -30,12 +31,14 @@ MISSING_FEATURES = re.compile(
     "|PIPE_(INSERT|IF|CREATE_TABLE|EXPORT|TEE|FORK|DESCRIBE|STATIC|RECURSIVE|LOG)|LIMIT_OFFSET_EXPRESSIONS|DEPTH_MODIFIER"
     "|ON_CONFLICT|STATEMENT_WITH_PIPE|ANONYMIZATION|INTERNAL_LEGACY|ARRAY_ORDERING|ARRAY_ZIP|FOR_UPDATE|MULTIWAY_UNNEST"
     "|DISALLOW_GROUP_BY_FLOAT|STRUCT_POSITIONAL|STRUCT_BRACED|ROW_TYPE|TIME_BUCKET$|DML_RETURNING")
-REWRITES = ("FLATTEN", "UNPIVOT", "PIVOT", "ARRAY_INCLUDES", "TYPEOF_FUNCTION", "LIKE_ANY_ALL",
-            "NULLIFERROR_FUNCTION", "WITH_EXPR", "BUILTIN_FUNCTION_INLINER", "INLINE_SQL_FUNCTIONS", "INLINE_SQL_TVFS", "PIPE_ASSERT")
-EMPTY: dict[str, dict] = {}
+REWRITES = ("FLATTEN", "UNPIVOT", "PIVOT", "ARRAY_INCLUDES", "TYPEOF_FUNCTION", "LIKE_ANY_ALL", "NULLIFERROR_FUNCTION",
+            "BUILTIN_FUNCTION_INLINER", "INLINE_SQL_FUNCTIONS", "INLINE_SQL_TVFS", "INLINE_SQL_UDAS", "PIPE_ASSERT")
 CATALOGS = 32  # registered in the instance at a time
 MEMO = 512  # analyzed statements kept
 SESSIONIZE = re.compile(r"\bRANGE_SESSIONIZE\b", re.I)
+GROUP = re.compile(f"\\b({routines.SQL_GROUP}|{routines.JS_GROUP}):", re.I)
+MISSING_ROUTINE = re.compile(r"(?:Function|Table-valued function|Procedure) not found: ((?:`[^`]*`|[^\s`;.]+)(?:\.(?:`[^`]*`|[^\s`;.]+))*)")
+PATH_PART = re.compile(r"`([^`]*)`|([^`.]+)")
 POSITION = re.compile(r" \[at (\d+:\d+)\]$")
 CHANGES = re.compile(r"\b(ALTER\s+TABLE|LOAD\s+DATA)\b", re.I)  # the statements whose target is not among the names they read
 TRAVELS = re.compile(r"\bFOR\s+SYSTEM(_TIME|\s+TIME)\b", re.I)
@@ -64,6 +67,20 @@ class Table(Protocol):
 
 
 Resolve = Callable[[tuple[str, ...]], Table]
+FindRoutine = Callable[[tuple[str, ...]], Routine | None]
+
+
+class Names(NamedTuple):
+    """What the names in a statement mean: path -> table, variable of a script -> its field, path -> routine."""
+
+    tables: dict[tuple[str, ...], Table]
+    variables: dict[str, dict] = {}
+    routines: dict[tuple[str, ...], Routine] = {}
+
+    @property
+    def key(self) -> tuple:
+        return (tuple((path, table.key) for path, table in self.tables.items()), repr(self.variables),
+                tuple((path, routine.key) for path, routine in self.routines.items()))
 
 
 class Unmade:
@@ -114,6 +131,7 @@ class GoogleSQL:
         self.catalogs = Memo(CATALOGS, self._drop_catalog)
         self.names = Memo(MEMO)
         self.analyzed = Memo(MEMO)
+        self.called = Memo(MEMO)  # text -> paths of the routines that it calls
         self.builtin: int | None = None
 
     def _language(self) -> options_pb2.LanguageOptionsProto:
@@ -129,30 +147,62 @@ class GoogleSQL:
 
     def prepare(self, text: str, resolve: Resolve, parameters: list[dict] = (), parameter_mode: str | None = None,
                 default_project: str | None = None, default_dataset: str | None = None, session_user: str = "",
-                variables: dict | None = None) -> "Statement":
+                variables: dict | None = None, routine: FindRoutine = lambda path: None,
+                local: Callable[[tuple[str, ...]], tuple[str, ...] | None] = lambda path: None) -> "Statement":
         """A statement, analyzed.
 
         text: GoogleSQL; resolve: the table of a path (project, dataset, table), ApiError notFound for a
-        missing one; parameters: REST QueryParameters; variables: name -> Variable of a script. Raises ApiError invalidQuery with the analyzer's words,
+        missing one; routine: the routine of a path, None for a missing one; local: the path that a temporary table
+        has in fact, None for a name of no such table; parameters: REST QueryParameters;
+        variables: name -> Variable of a script. Raises ApiError invalidQuery with the analyzer's words,
         notImplemented for a statement of a kind that isn't supported.
         """
         parameters = list(parameters)
         fields = [types.parameter_field(p.get("parameterType", {}), p.get("name", "")) for p in parameters]
         mode = parameter_mode or ("NAMED" if any(p.get("name") for p in parameters) else "POSITIONAL" if parameters else None)
-        tables = {path: resolve(normal_path(path, default_project, default_dataset)) for path in self.table_names(text)}
+        variables = variables or {}
+        tables = {path: resolve(local(path) or normal_path(path, default_project, default_dataset)) for path in self.table_names(text)}
         path, may_miss, layout = self.changed(text)
         if path and path not in tables:
             try:
-                tables[path] = resolve(normal_path(path, default_project, default_dataset))
+                tables[path] = resolve(local(path) or normal_path(path, default_project, default_dataset))
             except ApiError as error:
                 if error.reason != "notFound" or not may_miss:
                     raise
                 if may_miss == "LOAD":
                     tables[path] = self.unmade(text, path, layout)
-        variables = variables or {}
-        tree, needed = self.analyze(text, tables, mode, fields, {name: value.field for name, value in variables.items()})
+        names = Names(tables, {name: value.field for name, value in variables.items()}, {})
+
+        def add(path: tuple[str, ...] | None) -> bool:
+            """Let the analyzer know a routine and the tables of its body; False for one that is known or that there is not."""
+            found = routine(normal_path(path, default_project, default_dataset)) if path and path not in names.routines else None
+            if found is None:
+                return False
+            names.routines[path] = found
+            home = (found.ref[0], None) if len(found.ref) == 3 else (default_project, default_dataset)
+            for name in self.table_names(found.query) if found.query else ():
+                if len(name) == 1 and name[0].lower() in found.parameters:
+                    continue
+                table = resolve((local(name) if len(found.ref) == 1 else None) or normal_path(name, *home))
+                if name in tables and tables[name].key != table.key:
+                    raise unsupported(f"{'.'.join(name)} as the name of one table in a statement and of another in the routine {'.'.join(path)}")
+                tables[name] = table
+            return True
+
+        for path in self.called.get(text, ()):
+            add(path)
+        while True:
+            try:
+                tree, needed = self.analyze(text, names, mode, fields)
+                break
+            except ApiError as error:
+                if not add(missing_routine(error)):
+                    raise
+        if names.routines:
+            self.called.pop(text, None)
+            self.called.use(text, lambda: list(names.routines))
         return Statement(self, text, tree, needed, tables, dict(
-            parameters=parameters, parameter_fields=fields, parameter_mode=mode, resolve=resolve,
+            parameters=parameters, parameter_fields=fields, parameter_mode=mode, resolve=resolve, routine=routine, local=local, called=names.routines,
             default_project=default_project, default_dataset=default_dataset, session_user=session_user, variables=variables))
 
     def expression(self, text: str, cursor, session_user: str = "") -> str:
@@ -209,7 +259,7 @@ class GoogleSQL:
         candidates = [Unmade(path, layout, type_) for type_ in Unmade.TYPES]
         for candidate in candidates if layout else ():
             try:
-                self.analyze(text, {path: candidate}, None, [])
+                self.analyze(text, Names({path: candidate}), None, [])
                 return candidate
             except ApiError:
                 continue
@@ -242,38 +292,38 @@ class GoogleSQL:
         except ServiceError:
             return False
 
-    def analyze(self, text: str, tables: dict[tuple, Table], mode: str | None, parameters: list[dict], variables: dict[str, dict] = EMPTY):
+    def analyze(self, text: str, names: Names, mode: str | None, parameters: list[dict]):
         """The resolved tree (AnyResolvedStatementProto) of a statement, and the columns it needs by the tables' serialization_id.
 
         Raises ApiError for what is wrong with the statement.
         """
-        key = (text, tuple((path, table.key) for path, table in tables.items()), mode, repr(parameters), repr(variables))
+        key = (text, names.key, mode, repr(parameters))
         with self.engine.lock:
             if self.generation != self.engine.generation:
                 self._forget()
-            return self.analyzed.use(key, lambda: self._analyze(text, tables, mode, parameters, variables))
+            return self.analyzed.use(key, lambda: self._analyze(text, names, mode, parameters))
 
-    def _analyze(self, text: str, tables: dict[tuple, Table], mode: str | None, parameters: list[dict], variables: dict[str, dict]):
-        options = self.options(mode, parameters, variables)
+    def _analyze(self, text: str, names: Names, mode: str | None, parameters: list[dict]):
+        options = self.options(mode, parameters, names.variables)
         try:
-            tree = self.sessionized(text, tables, options, variables) if SESSIONIZE.search(text) else self.tree(text, tables, options, variables)
+            tree = self.sessionized(text, names, options) if SESSIONIZE.search(text) else self.tree(text, names, options)
         except ServiceError as error:
-            tree = self._with_split_paths(text, tables, options, variables, error)
+            tree = self._with_split_paths(text, names, options, error)
         return tree, needed_columns(tree)
 
-    def tree(self, text: str, tables: dict[tuple, Table], options, variables: dict[str, dict] = EMPTY, session: str | None = None):
-        request = service.AnalyzeRequest(options=options, sql_statement=text, registered_catalog_id=self.catalog(tables, variables, session))
+    def tree(self, text: str, names: Names, options, session: str | None = None):
+        request = service.AnalyzeRequest(options=options, sql_statement=text, registered_catalog_id=self.catalog(names, session))
         if session:
             request.descriptor_pool_list.definitions.add().builtin.SetInParent()
         return self._call("Analyze", request, service.AnalyzeResponse).resolved_statement
 
-    def sessionized(self, text: str, tables: dict[tuple, Table], options, variables: dict[str, dict]):
+    def sessionized(self, text: str, names: Names, options):
         """The tree of a statement with RANGE_SESSIONIZE, the type of whose new column follows from a column that a text names."""
         options.enabled_rewrites.remove(public.ResolvedASTRewrite.REWRITE_INLINE_SQL_TVFS)
         first = None
         for session in ("DATE", "DATETIME", "TIMESTAMP"):
             try:
-                tree = self.tree(text, tables, options, variables, session)
+                tree = self.tree(text, names, options, session)
             except ServiceError as error:
                 first = first or error
                 continue
@@ -281,24 +331,24 @@ class GoogleSQL:
                 return tree
         raise first or ServiceError(0, "RANGE_SESSIONIZE needs a column of type RANGE")
 
-    def _with_split_paths(self, text: str, tables: dict[tuple, Table], options, variables: dict[str, dict], error: ServiceError):
+    def _with_split_paths(self, text: str, names: Names, options, error: ServiceError):
         """The tree where `p.d.t` in one pair of backticks is read as three names, so that t stands for its columns.
 
         The analyzer takes such a name as one. A text is changed only where it fails as it is written, since
         its error's position counts.
         """
-        whole = [path for path in tables if len(path) == 1 and "." in path[0]]
+        whole = [path for path in names.tables if len(path) == 1 and "." in path[0]]
         if whole and error.message.startswith("Unrecognized name"):
             split = {path: tuple(path[0].split(".")) for path in whole}
             for path, parts in split.items():
                 text = text.replace(f"`{path[0]}`", ".".join(f"`{part}`" for part in parts))
             try:
-                return self.tree(text, {split.get(path, path): table for path, table in tables.items()}, options, variables)
+                return self.tree(text, names._replace(tables={split.get(path, path): table for path, table in names.tables.items()}), options)
             except ServiceError:
                 pass
         raise query_error(error) from None
 
-    def options(self, mode: str | None, parameters: list[dict], variables: dict[str, dict] = EMPTY) -> options_pb2.AnalyzerOptionsProto:
+    def options(self, mode: str | None, parameters: list[dict], variables: dict[str, dict] = {}) -> options_pb2.AnalyzerOptionsProto:
         options = options_pb2.AnalyzerOptionsProto()
         options.CopyFrom(self.base_options)
         options.allow_undeclared_parameters = not parameters
@@ -323,13 +373,12 @@ class GoogleSQL:
         options.enabled_rewrites.extend(public.ResolvedASTRewrite.Value("REWRITE_" + name) for name in REWRITES)
         return options
 
-    def catalog(self, tables: dict[tuple, Table], variables: dict[str, dict] = EMPTY, session: str | None = None) -> int:
-        """The id of a registered catalog that has these tables under these paths, and a script's variables.
+    def catalog(self, names: Names, session: str | None = None) -> int:
+        """The id of a registered catalog that has these names.
 
         session: the type of RANGE_SESSIONIZE's ranges, where a statement has this function.
         """
-        key = tuple((path, table.key) for path, table in tables.items()), repr(variables), session
-        return self.catalogs.use(key, lambda: self._register(catalog_proto(self.language, tables, variables, session)))
+        return self.catalogs.use((names.key, session), lambda: self._register(catalog_proto(self.language, names, session)))
 
     def builtin_catalog(self) -> int:
         """The id of a catalog of functions alone, which stays."""
@@ -337,7 +386,7 @@ class GoogleSQL:
             if self.generation != self.engine.generation:
                 self._forget()
             if self.builtin is None:
-                self.builtin = self._register(catalog_proto(self.language, {}))
+                self.builtin = self._register(catalog_proto(self.language, Names({})))
             return self.builtin
 
     def _register(self, proto: simple_catalog_pb2.SimpleCatalogProto) -> int:
@@ -359,8 +408,14 @@ class GoogleSQL:
 
 def query_error(error: ServiceError) -> ApiError:
     """The service's error as BigQuery words it: `... at [line:column]`."""
-    message = POSITION.sub(r" at [\1]", error.message).replace("Unexpected end of statement", "Unexpected end of script")
+    message = POSITION.sub(r" at [\1]", GROUP.sub("", error.message)).replace("Unexpected end of statement", "Unexpected end of script")
     return ApiError("invalidQuery", message, "query")
+
+
+def missing_routine(error: ApiError) -> tuple[str, ...] | None:
+    """The path of the routine that the analyzer did not find; None where the error is another one."""
+    found = MISSING_ROUTINE.search(error.message)
+    return tuple(quoted or bare for quoted, bare in PATH_PART.findall(found[1])) if found else None
 
 
 # Tables -------------------------------------------------------------------------------------------
@@ -385,27 +440,33 @@ def normal_path(path: tuple[str, ...], default_project: str | None, default_data
     return tuple(parts)
 
 
-def catalog_proto(language, tables: dict[tuple, Table], variables: dict[str, dict] = EMPTY, session: str | None = None) -> simple_catalog_pb2.SimpleCatalogProto:
-    """A catalog with the built-in functions and the tables; a table's serialization_id is its place in `tables`."""
+def catalog_proto(language, names: Names, session: str | None = None) -> simple_catalog_pb2.SimpleCatalogProto:
+    """A catalog with the built-in functions and the names; a table's serialization_id is its place in `tables`."""
     root = simple_catalog_pb2.SimpleCatalogProto(name="catalog")
     root.builtin_function_options.language_options.CopyFrom(language)
     catalogs = {(): root}
-    for number, (path, table) in enumerate(tables.items()):
+
+    def home(path: tuple[str, ...]):
+        """The catalog that has the last name of a path."""
         for depth in range(1, len(path)):
             inside = tuple(part.lower() for part in path[:depth])
             if inside not in catalogs:
                 catalogs[inside] = catalogs[inside[:-1]].catalog.add(name=path[depth - 1])
-        proto = catalogs[tuple(part.lower() for part in path[:-1])].table.add(
-            name=path[-1], name_in_catalog=path[-1], serialization_id=number + 1, full_name=".".join(path))
+        return catalogs[tuple(part.lower() for part in path[:-1])]
+
+    for number, (path, table) in enumerate(names.tables.items()):
+        proto = home(path).table.add(name=path[-1], name_in_catalog=path[-1], serialization_id=number + 1, full_name=".".join(path))
         for field in table.fields:
             column = proto.column.add(name=field["name"], type=types.type_proto(field), is_writable_column=True)
             if types.has_collation(field):
                 types.annotate(column.annotation_map, field)
         for field in getattr(table, "pseudo", ()):
             proto.column.add(name=field["name"], type=types.type_proto(field), is_writable_column=True, is_pseudo_column=True)
-    for name, field in variables.items():
+    for name, field in names.variables.items():
         if not name.startswith("@@"):  # to the analyzer a constant: its type counts here, the compiler knows its value
             root.constant.add(name_path=[name], type=types.type_proto(field), value=value_pb2.ValueProto())
+    for path, routine in names.routines.items():
+        routines.add(home(path), path, routine)
     add_functions(root)
     if session:
         add_sessionize(root, session)
@@ -506,13 +567,15 @@ class Statement:
         self.views = self._views()
         self.columns = self._columns()
         self.tables = list(self.columns)
+        self.routines: list[Routine] = list(context["called"].values())
         self.undeclared = undeclared(tree) if not context["parameters"] else []
 
     def _views(self) -> dict[int, "Statement"]:
         """Each view it reads, analyzed: place in `order` -> statement."""
         context = self.context
         return {
-            place: self.sql.prepare(table.view, getattr(table, "resolve", None) or context["resolve"], default_project=context["default_project"], session_user=context["session_user"])
+            place: self.sql.prepare(table.view, getattr(table, "resolve", None) or context["resolve"], default_project=context["default_project"],
+                                    session_user=context["session_user"], routine=context["routine"])
             for place, table in enumerate(self.order) if table.view}
 
     def _columns(self) -> dict[Table, set[str]]:
@@ -530,6 +593,10 @@ class Statement:
             for table, names in view.columns.items():
                 columns.setdefault(table.key, (table, set()))[1].update(names)
         return {table: names for table, names in columns.values()}
+
+    def routine_named(self, name: str) -> Routine:
+        """A routine that the statement calls, by the name that the tree has for it."""
+        return next(routine for path, routine in self.context["called"].items() if ".".join(path).lower() == name)
 
     @cached_property
     def node_names(self) -> set[str]:
@@ -569,7 +636,7 @@ class Statement:
 
     def created_path(self, name_path) -> tuple[str, ...]:
         """A name that a DDL statement gives, as (project, dataset, name) or as much of it as is known."""
-        return normal_path(tuple(name_path), self.context["default_project"], self.context["default_dataset"])
+        return self.context["local"](tuple(name_path)) or normal_path(tuple(name_path), self.context["default_project"], self.context["default_dataset"])
 
     def change(self, cursor) -> str:
         """A DML statement as the SELECT of what is to happen; see modify.py."""
@@ -590,6 +657,10 @@ STATEMENT_TYPES = {
     "resolved_create_row_access_policy_stmt_node": "CREATE_ROW_ACCESS_POLICY", "resolved_drop_row_access_policy_stmt_node": "DROP_ROW_ACCESS_POLICY",
     "resolved_grant_stmt_node": "GRANT", "resolved_revoke_stmt_node": "REVOKE",
     "resolved_create_view_stmt_node": "CREATE_VIEW", "resolved_create_schema_stmt_node": "CREATE_SCHEMA", "resolved_drop_stmt_node": "DROP",
+    "resolved_create_function_stmt_node": "CREATE_FUNCTION", "resolved_create_table_function_stmt_node": "CREATE_TABLE_FUNCTION",
+    "resolved_create_procedure_stmt_node": "CREATE_PROCEDURE", "resolved_drop_function_stmt_node": "DROP_FUNCTION",
+    "resolved_drop_table_function_stmt_node": "DROP_TABLE_FUNCTION", "resolved_call_stmt_node": "CALL", "resolved_assert_stmt_node": "ASSERT",
+    "resolved_begin_stmt_node": "BEGIN_TRANSACTION", "resolved_commit_stmt_node": "COMMIT_TRANSACTION", "resolved_rollback_stmt_node": "ROLLBACK_TRANSACTION",
     "resolved_create_materialized_view_stmt_node": "CREATE_MATERIALIZED_VIEW", "resolved_create_external_table_stmt_node": "CREATE_EXTERNAL_TABLE",
     "resolved_create_snapshot_table_stmt_node": "CREATE_SNAPSHOT_TABLE", "resolved_drop_snapshot_table_stmt_node": "DROP_SNAPSHOT_TABLE",
     "resolved_drop_materialized_view_stmt_node": "DROP_MATERIALIZED_VIEW", "resolved_undrop_stmt_node": "UNDROP_SCHEMA",

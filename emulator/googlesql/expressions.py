@@ -14,10 +14,14 @@ from zetasql.wasi._pb2.zetasql.public.functions import datetime_pb2
 from .. import values
 from ..errors import ApiError, unsupported
 from . import types
+from .routines import JS_GROUP
 
+MARK = "\x02"
 SHORT = 48  # an argument up to this length is repeated rather than bound
 PLACEHOLDER = re.compile(r"\{(\d+)\}")
 LITERAL = re.compile(r"\(?(-?[0-9][0-9.e+-]*|'[^']*'|true|false|NULL)\)?(::[\w(),]+)?")
+PLAIN = re.compile(rf"c\d+|{LITERAL.pattern}")
+COLUMN = re.compile(r"\bc\d+\b|\x02")
 LAMBDA = re.compile(r"lambda v(\d+):")
 VOLATILE = re.compile(r"random\(|uuid\(")
 SAFE_ERROR_MODE = 1
@@ -115,15 +119,50 @@ def is_plain(arg: str) -> bool:
     return re.fullmatch(r"\(?-?[\w.'+: -]*\)?(::[\w(),]+)?", arg) is not None and arg.count("'") in (0, 2)
 
 
+def mark(column: int) -> str:
+    """A place for the value of a column, in SQL that is not done."""
+    return f"{MARK}{column}\x03"
+
+
+def bind(args: dict[int, str], body: str) -> str:
+    """SQL with marks, and the SQL of their values, put together: short values in place, others by a lambda's variable.
+
+    A lambda's body may have neither columns nor subqueries; then the values are the columns of a subquery.
+    """
+    once = {column: arg for column, arg in args.items() if not must_bind(arg, body.count(mark(column)), False)}
+    chained = any(mark(column) in arg for column in args for arg in args.values())
+    if not chained and ("SELECT " not in body or all(LITERAL.fullmatch(arg) for arg in once.values())):
+        for column, arg in once.items():
+            body = body.replace(mark(column), arg)
+        args = {column: arg for column, arg in args.items() if column not in once}
+        if not args:
+            return body
+    if chained or "SELECT " in body or COLUMN.search(body):
+        source = ""
+        for column, arg in args.items():
+            source = f" FROM (SELECT {'*, ' if source else ''}{arg} AS c{column}{source})"
+            for other in args:
+                source, body = source.replace(mark(other), f"c{other}"), body.replace(mark(column), f"c{column}")
+        return f"(SELECT {body}{source})"
+    name = f"v{1 + max((int(level) for text in (body, *args.values()) for level in LAMBDA.findall(text)), default=0)}"
+    for column in args:
+        body = body.replace(mark(column), f"{name}.p{column}")
+    packed = ", ".join(f"p{column} := {arg}" for column, arg in args.items())
+    return f"list_transform([struct_pack({packed})], lambda {name}: {body})[1]"
+
+
 class Expressions:
     """The rules of expressions; the compiler of scans builds on it."""
 
     def __init__(self, context: dict):
         self.context = context
         self.session_user = context["session_user"]
+        self.inside = 0  # subqueries and lambdas around what is compiled
+        self.chunks: dict | None = None  # calls that can be made for many rows at a time; None where they can't
+        self.places: dict[int, str] = {}  # columns that are values of a WITH expression on its way into SQL -> what stands for them
 
     def column(self, column) -> str:
-        return f"c{column.column_id}"
+        return self.places.get(column.column_id) or f"c{column.column_id}"
 
     def expr(self, expression) -> str:
         """SQL of any expression."""
@@ -195,7 +234,7 @@ class Expressions:
         return values.json_member(self.expr(node.expr), node.field_name)
 
     def expr_subquery_expr(self, node) -> str:
-        query = self.scan(node.subquery)
+        query = self.row_by_row(lambda: self.scan(node.subquery))
         if node.subquery_type == 0:
             return f"({query})"
         if node.subquery_type == 1:
@@ -205,6 +244,24 @@ class Expressions:
         if node.subquery_type == 3:
             return f"({self.expr(node.in_expr)} IN ({query}))"
         raise NoRule("LIKE ANY over a subquery")
+
+    def row_by_row(self, make):
+        """What `make` compiles, which may depend on a row outside it."""
+        before, self.chunks, self.inside = self.chunks, None, self.inside + 1
+        made = make()
+        self.chunks, self.inside = before, self.inside - 1
+        return made
+
+    def expr_with_expr(self, node) -> str:
+        """Named values and an expression over them, as a call of a SQL function becomes: each value is computed once."""
+        args = {}
+        for item in node.assignment_list:
+            column, arg = item.column.column_id, self.expr(item.expr)
+            if PLAIN.fullmatch(arg):
+                self.places[column] = arg
+            else:
+                self.places[column], args[column] = mark(column), arg
+        return bind(args, self.expr(node.expr))
 
     # Casts ----------------------------------------------------------------------------------------
 
@@ -262,7 +319,7 @@ class Expressions:
                 nodes.append(item.expr)
             elif item.HasField("inline_lambda"):
                 names = ", ".join(self.column(c) for c in item.inline_lambda.argument_list)
-                args.append(f"lambda {names}: {self.expr(item.inline_lambda.body)}")
+                args.append(f"lambda {names}: {self.row_by_row(lambda: self.expr(item.inline_lambda.body))}")
                 protos.append(self.type_of(item.inline_lambda.body))
                 nodes.append(item.inline_lambda.body)
             else:
@@ -272,6 +329,9 @@ class Expressions:
     def expr_function_call(self, node) -> str:
         from .functions import COLLATED, FUNCTIONS
         call = self.call_of(node.parent)
+        if node.parent.function.name.startswith(JS_GROUP):
+            from .javascript import call_sql
+            return call_sql(self.plan.routine_named(call.name), call)
         call.node = node
         if collated(node.parent.collation_list):
             if call.name not in COLLATED:

@@ -21,7 +21,7 @@ from zetasql.wasi._pb2.zetasql.resolved_ast import resolved_ast_pb2 as ast
 from .. import values
 from ..errors import ApiError, unsupported
 from . import bignumeric, python_functions, types
-from .analyzer import Memo, Statement, Table, catalog_proto, find, query_error
+from .analyzer import Memo, Names, Statement, Table, catalog_proto, find, query_error
 from .compiler import node_of
 from .engine import UNIMPLEMENTED, Crash, ServiceError
 from .expressions import Call, NoRule
@@ -39,13 +39,13 @@ def evaluate(statement: Statement, cursor, construct: str) -> str:
     Raises ApiError notImplemented naming the construct where the input is large or the evaluator can't
     do it either, invalidQuery for an error of the statement.
     """
-    if statement.views or any(find(statement.tree, "ResolvedConstantProto")) or any(scan.HasField("for_system_time_expr") for scan in find(statement.tree, "ResolvedTableScanProto")):
+    if statement.views or statement.routines or any(find(statement.tree, "ResolvedConstantProto")) or any(scan.HasField("for_system_time_expr") for scan in find(statement.tree, "ResolvedTableScanProto")):
         raise unsupported(construct)
     context = statement.context
     options = statement.sql.options(context["parameter_mode"], context["parameter_fields"])
     options.prune_unused_columns = False
     text, tables = with_short_names(statement, options, construct)
-    request = service.EvaluateQueryRequest(sql=text, simple_catalog=catalog_proto(statement.sql.language, tables), options=options)
+    request = service.EvaluateQueryRequest(sql=text, simple_catalog=catalog_proto(statement.sql.language, Names(tables)), options=options)
     add_tables(request, tables, cursor, construct)
     add_parameters(request, context, cursor)
     try:
@@ -75,7 +75,7 @@ def with_short_names(statement: Statement, options, construct: str) -> tuple[str
     located.parse_location_record_type = FULL_NODE
     text = statement.text.encode()
     ranges = {}
-    for scan in find(statement.sql.tree(statement.text, statement.paths, located), "ResolvedTableScanProto"):
+    for scan in find(statement.sql.tree(statement.text, Names(statement.paths), located), "ResolvedTableScanProto"):
         place = scan.parent.parent.parse_location_range
         ranges[place.start, place.end] = list(statement.paths)[scan.table.serialization_id - 1][-1].rpartition(".")[2]
     for (start, end), name in sorted(ranges.items(), reverse=True):

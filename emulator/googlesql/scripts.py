@@ -42,6 +42,20 @@ class Script:
         where = location(node)
         return self.text[where.start:where.end].decode()
 
+    def position(self, node) -> tuple[int, int]:
+        """Line and column of a node, from 1."""
+        return self._at(location(node).start)
+
+    def _at(self, byte: int) -> tuple[int, int]:
+        lines = self.text[:byte].decode().split("\n")
+        return len(lines), len(lines[-1]) + 1
+
+    def frame(self, node) -> dict:
+        """Where a node stands, as a ScriptStackFrame."""
+        where = location(node)
+        (line, column), (last, end) = self._at(where.start), self._at(where.end)
+        return {"startLine": line, "startColumn": column, "endLine": last, "endColumn": end, "text": self.part(node)}
+
     def placed(self, node, before: str = "", after: str = "") -> str:
         """A node's text where the script has it, with words of ours around it that take the place of blanks."""
         where = location(node)
