@@ -247,13 +247,7 @@ def annotated(field: dict, about, statement: "Statement", cursor) -> dict:
         about = about.child_list[0] if about.child_list else about
     if about.collation_name.ByteSize():
         field["collation"] = statement.constant(about.collation_name, cursor)
-    sizes = about.type_parameters
-    if sizes.HasField("string_type_parameters") and sizes.string_type_parameters.HasField("max_length"):
-        field["maxLength"] = str(sizes.string_type_parameters.max_length)
-    if sizes.HasField("numeric_type_parameters"):
-        field["precision"] = str(sizes.numeric_type_parameters.precision)
-        if sizes.numeric_type_parameters.scale:
-            field["scale"] = str(sizes.numeric_type_parameters.scale)
+    field |= types.parameters(about.type_parameters)
     if "fields" in field:
         children = list(about.child_list)
         field["fields"] = [annotated(part, children[place], statement, cursor) if place < len(children) else part

@@ -543,9 +543,11 @@ def fill(tx: Transaction, ref: Ref, fields: list[dict], source: str, *, create_d
     if fields:
         columns = [values.identifier(field["name"]) for field in fields]
         given = {field["name"].lower() for field in fields}
+        own = {field["name"].lower(): field for field in body["schema"]["fields"]}
+        chosen = [values.fitted(own[field["name"].lower()], values.identifier(field["name"]), body.get("defaultRoundingMode")) for field in fields]
         added = {values.identifier(field["name"]): defaults[field["name"].lower()] for field in body["schema"]["fields"]
                  if field["name"].lower() not in given and field["name"].lower() in (defaults or {})}
-        tx.execute(f"INSERT INTO {body['_relation']} ({', '.join([*columns, *added])}) SELECT {', '.join([*columns, *added.values()])} FROM {source}")
+        tx.execute(f"INSERT INTO {body['_relation']} ({', '.join([*columns, *added])}) SELECT {', '.join([*chosen, *added.values()])} FROM {source}")
     if old and old["_relation"] != body["_relation"] and not expired(old):
         tx.drop_relation(old)  # only now: its own rows may have been the source
     return tx.put("table", ref, {**body, "_data": tx.stamp, "lastModifiedTime": str(now_ms())})
