@@ -190,8 +190,7 @@ def table_properties(statement: "Statement", base, cursor) -> dict:
     if base.collation_name.ByteSize():
         given["defaultCollation"] = statement.constant(base.collation_name, cursor)
     if not base.like_table.ByteSize():
-        fields = [column_field(item, statement, cursor) for item in base.column_definition_list]
-        given["schema"] = {"fields": [collated(field, given.get("defaultCollation")) for field in fields]}
+        given["schema"] = {"fields": [column_field(item, statement, cursor) for item in base.column_definition_list]}
     names = {item.column.column_id: item.name for item in base.column_definition_list}
     given = merge(given, layout(statement, names, cursor))
     if "timePartitioning" in given and "type" not in given["timePartitioning"]:
@@ -219,15 +218,6 @@ def like(statement: "Statement", base, own_layout: bool) -> dict:
     kept = ("schema", "description", "labels", "defaultCollation", "defaultRoundingMode", "requirePartitionFilter")
     kept += () if own_layout else ("timePartitioning", "rangePartitioning", "clustering")
     return {name: body[name] for name in kept if name in body}
-
-
-def collated(field: dict, collation: str | None) -> dict:
-    """A new column with its table's default collation, where it has none of its own."""
-    if not collation or "collation" in field:
-        return field
-    if "fields" in field:
-        return {**field, "fields": [collated(part, collation) for part in field["fields"]]}
-    return {**field, "collation": collation} if field["type"] == "STRING" else field
 
 
 def column_field(item, statement: "Statement", cursor) -> dict:

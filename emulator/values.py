@@ -240,33 +240,33 @@ def json_member(j: str, name: str) -> str:
 
 # Parameters of types ------------------------------------------------------------------------------
 
-def fitted(field: dict, x: str, rounding: str | None = None, depth: int = 0) -> str:
+def fitted(field: dict, x: str, depth: int = 0) -> str:
     """SQL for a value as a column of its type's parameters holds it: NUMERIC(p, s) rounded; it fails, in Google's words, for
-    one that is too long or too large. BIGNUMERIC's parameters are not looked at. rounding: the table's defaultRoundingMode."""
+    one that is too long or too large. BIGNUMERIC's parameters are not looked at."""
     if not has_parameters(field):
         return x
     if repeated(field):
         e = f"f{depth}"
-        return f"list_transform({x}, lambda {e}: {fitted(element(field), e, rounding, depth + 1)})"
+        return f"list_transform({x}, lambda {e}: {fitted(element(field), e, depth + 1)})"
     kind = type_name(field)
     if kind == "RECORD":
-        inner = ", ".join(f"{identifier(part['name'])} := {fitted(part, member(x, part), rounding, depth)}" for part in field["fields"])
+        inner = ", ".join(f"{identifier(part['name'])} := {fitted(part, member(x, part), depth)}" for part in field["fields"])
         return f"CASE WHEN {x} IS NOT NULL THEN struct_pack({inner}) END"
     if kind in ("STRING", "BYTES"):
         size = f"length({x})" if kind == "STRING" else f"octet_length({x})"
         most = int(field["maxLength"])
         why = string(f"{kind}({most}) has maximum length {most} but got a value with length ")
         return f"CASE WHEN {size} > {most} THEN {failing(f'{why} || {size}', field)} ELSE {x} END"
-    return fitted_numeric(int(field["precision"]), int(field.get("scale") or 0), x, field.get("roundingMode") or rounding, field)
+    return fitted_numeric(int(field["precision"]), int(field.get("scale") or 0), x, field)
 
 
 def member(x: str, part: dict) -> str:
     return f"struct_extract({x}, {string(part['name'])})"
 
 
-def fitted_numeric(precision: int, scale: int, x: str, rounding: str | None, field: dict) -> str:
+def fitted_numeric(precision: int, scale: int, x: str, field: dict) -> str:
     made = f"round({x}, {scale})::DECIMAL(38,9)"
-    if rounding == "ROUND_HALF_EVEN":
+    if field.get("roundingMode") == "ROUND_HALF_EVEN":
         half, unit = f"0.{'0' * scale}5", f"1e-{scale}::DECIMAL(38,9)"
         odd = f"(abs({made}) * {10 ** scale})::HUGEINT % 2 = 1"
         made = f"(CASE WHEN {scale} < 9 AND abs({made} - {x}) = {half} AND {odd} THEN {made} - sign({x})::DECIMAL(38,9) * {unit} ELSE {made} END)::DECIMAL(38,9)"
