@@ -5,7 +5,7 @@ import json
 import uuid
 from typing import TYPE_CHECKING
 
-from . import files, iam, options, tables
+from . import files, options, tables
 from .calls import Emulator
 from .errors import ApiError, unsupported
 from .options import Option

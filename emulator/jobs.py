@@ -27,6 +27,7 @@ WORKERS = 16
 INSERT_WAIT = 1.0  # seconds jobs.insert waits for a short job: a client that sees it done need not poll
 QUERY_WAIT_MS = 10_000  # what jobs.query and getQueryResults wait unless the caller says otherwise
 MOST_WAIT_MS = 200_000
+LEAST_TIMEOUT_MS = 1000  # the service stops no job that ends within a moment
 RESULTS_KEPT_MS = 24 * 3_600_000
 MOST_RESULTS = 5_000  # results kept at a time; one takes about 30 kB at least
 CHOICES = {
@@ -169,7 +170,7 @@ class Job:
         limit = int(self.configuration.get("jobTimeoutMs") or 0)
         if not limit:
             return None
-        timer = threading.Timer(limit / 1000, self.cancel, [f"Job timed out after {limit / 1000:g} seconds"])
+        timer = threading.Timer(max(limit, LEAST_TIMEOUT_MS) / 1000, self.cancel, [f"Job timed out after {limit / 1000:g} seconds"])
         timer.daemon = True
         timer.start()
         return timer

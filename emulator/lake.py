@@ -13,7 +13,7 @@ The lake is attached twice over one catalog, as `lake` for the writer alone and 
 schema that an open transaction still points into when another thread has loaded the same one.
 
 Bodies handed out are shared: treat them as read-only. Keys that begin with `_` are the emulator's own:
-`_relation` is where a table's rows are, `_data` changes whenever they do.
+`_relation` is where a table's rows are, `_data` changes whenever they do, `_where` chooses some of them.
 """
 from __future__ import annotations
 
@@ -142,9 +142,8 @@ class Lake:
         A relation outside the lake (a query's result, a public sample) has no past and is not pinned.
         """
         name = table["_relation"]
-        if not name.startswith("lake."):
-            return name
-        return f"reads.{name.removeprefix('lake.')} AT (VERSION => {version or self.version})"
+        pinned = f"reads.{name.removeprefix('lake.')} AT (VERSION => {version or self.version})" if name.startswith("lake.") else name
+        return f"(SELECT * FROM {pinned} WHERE {table['_where']})" if "_where" in table else pinned
 
     def measure(self, table: dict, columns: Iterable[str], version: int | None = None, condition: str | None = None) -> int:
         """Logical bytes of some columns of a table, of all rows or those for which a condition is true: the unit BigQuery bills."""
@@ -156,7 +155,7 @@ class Lake:
         return self._measured(table, version, None, None)
 
     def _measured(self, table: dict, version: int | None, size: str | None, name: str | None, condition: str | None = None) -> int:
-        key = (table["_relation"], version or table.get("_data"), name, condition)
+        key = (table["_relation"], table.get("_where"), version or table.get("_data"), name, condition)
         if key not in self._measures:
             what = f"coalesce(sum({size}), 0)::BIGINT" if size else "count(*)"
             (self._measures[key],) = self.cursor().execute(

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 # The options a query takes; others are refused, not ignored. Those of legacy SQL have no effect on GoogleSQL.
 OPTIONS = {"query", "destinationTable", "createDisposition", "writeDisposition", "defaultDataset", "priority", "useQueryCache", "useLegacySql",
-           "maximumBytesBilled", "parameterMode", "queryParameters", "timePartitioning", "rangePartitioning", "clustering",
+           "maximumBytesBilled", "parameterMode", "queryParameters", "timePartitioning", "rangePartitioning", "clustering", "schemaUpdateOptions",
            "allowLargeResults", "flattenResults", "preserveNulls", "maximumBillingTier"}
 # What jobs.query's request has in common with a query's configuration.
 REQUEST_OPTIONS = ("query", "defaultDataset", "useQueryCache", "useLegacySql", "preserveNulls", "parameterMode", "queryParameters",
@@ -29,6 +30,7 @@ REQUEST_OPTIONS = ("query", "defaultDataset", "useQueryCache", "useLegacySql", "
                    "destinationEncryptionConfiguration", "secureContext")
 LEAST_BILLED = 10 * 1024 * 1024  # for each table a statement references
 MEGABYTE = 1024 * 1024
+DATASET = re.compile(r"[\w-]{1,1024}")
 MAX_LENGTH = 1024 * 1024  # characters of an unresolved GoogleSQL query
 PRICED = ("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "CREATE_TABLE_AS_SELECT", "EXPORT_DATA")  # other statements process no bytes
 ANONYMOUS_DATASET = "_bqresults"
@@ -97,13 +99,19 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
     """A statement analyzed against the tables that the principal may read; ApiError for what is wrong with it."""
     from . import row_access
     from .tables import find
+    from .wildcards import Wildcard
 
     def resolve(path: tuple[str, ...]) -> Table:
         if len(path) != 3:
             raise ApiError("invalid", f"Table name \"{'.'.join(path)}\" missing dataset while no default dataset is set in the request.")
+        if not DATASET.fullmatch(path[1]):
+            raise ApiError("invalid", f'Invalid dataset ID "{path[1]}". Dataset IDs must be alphanumeric (plus underscores and dashes) and must be '
+                                      "at most 1024 characters long.", ".".join(path[1:]))
         iam.require(emulator, principal, "bigquery.tables.getData", path)
         if path[2].startswith(information_schema.PREFIX):
             return information_schema.Table(emulator, path)
+        if path[2].endswith("*"):
+            return Wildcard(emulator, principal, path)
         table = Table(emulator, path, past[path] if path in past else find(emulator.lake, path), principal)
         predicates = row_access.filters(emulator, principal, path)
         return table if predicates is None else Filtered(table, predicates, resolve)
@@ -262,15 +270,33 @@ def run(job: "Job") -> None:
 
 def keep(job: "Job", ref: tuple[str, str, str], fields: list[dict], relation: str) -> None:
     """Write a result into the table the caller named, whose rows as they are then are the job's result."""
-    from .tables import fill
+    from .tables import fill, target_of
+    from .transfer import widen
     config = job.config
     properties = {name: config[name] for name in ("timePartitioning", "rangePartitioning", "clustering") if name in config}
+    write, updates = config.get("writeDisposition", "WRITE_EMPTY"), config.get("schemaUpdateOptions")
+    ref, partition = target_of(reference(ref), job.project)
+    if updates and write != "WRITE_APPEND" and (write != "WRITE_TRUNCATE" or partition is None):
+        raise ApiError("invalid", "Schema update options should only be specified with WRITE_APPEND disposition, or with WRITE_TRUNCATE "
+                                  "disposition on a table partition.")
 
     def work(tx: "Transaction") -> None:
+        if updates:
+            widen(tx, ref, fields, updates)
+        elif write == "WRITE_APPEND":
+            refuse_new_fields(tx, ref, fields)
         body = fill(tx, ref, fields, relation, create_disposition=config.get("createDisposition", "CREATE_IF_NEEDED"),
-                    write_disposition=config.get("writeDisposition", "WRITE_EMPTY"), properties=properties)
+                    write_disposition=write, properties=properties, partition=partition)
         job.result = body | {"_version": tx.version}
     job.write(work)
+
+
+def refuse_new_fields(tx: "Transaction", ref: tuple[str, str, str], fields: list[dict]) -> None:
+    """ApiError invalid, in a query's words, for columns that the destination lacks."""
+    own = {field["name"].lower() for field in (tx.get("table", ref) or {}).get("schema", {}).get("fields", ())}
+    for field in fields if own else ():
+        if field["name"].lower() not in own:
+            raise ApiError("invalid", f"Invalid schema update. Cannot add fields (field: {field['name']})")
 
 
 def runtime_error(error: Exception) -> ApiError:

@@ -6,7 +6,7 @@ import re
 
 import duckdb
 
-from . import row_access, tables, values
+from . import partitions, row_access, tables, values
 from .calls import Call, etag, make_token, method, read_token
 from .errors import ApiError, unsupported
 from .lake import Lake, Transaction, now_ms
@@ -103,7 +103,10 @@ def insertAll(call: Call) -> dict:
     """Append rows; those that do not fit the schema are named in insertErrors, and then none is written
     unless skipInvalidRows."""
     rows = check_rows(call)
-    body = tables.find(call.lake, call.table)
+    ref, partition = tables.target_of(tables.query.reference(call.table), call.project)
+    body = tables.find(call.lake, ref)
+    if partition is not None:
+        partitions.check_id(body, partition)
     if body["type"] != "TABLE":
         raise ApiError("invalid", f"Cannot add rows to a table of type {body['type']}.")
     fields = body.get("schema", {}).get("fields", [])
@@ -111,11 +114,11 @@ def insertAll(call: Call) -> dict:
     good = [row for index, row in enumerate(rows) if index not in errors]
     if not errors or call.body.get("skipInvalidRows"):
         try:
-            write(call, good)
+            write(call, ref, partition, good)
         except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.ConstraintException):
             errors |= value_errors(call.lake, [(index, row) for index, row in enumerate(rows) if index not in errors], fields)
             if call.body.get("skipInvalidRows"):
-                write(call, [row for index, row in enumerate(rows) if index not in errors])
+                write(call, ref, partition, [row for index, row in enumerate(rows) if index not in errors])
     answer = {"kind": "bigquery#tableDataInsertAllResponse"}
     return answer | ({"insertErrors": report(errors, len(rows), call.body.get("skipInvalidRows"))} if errors else {})
 
@@ -160,9 +163,9 @@ def report(errors: dict[int, dict], count: int, skip: bool) -> list[dict]:
     return [{"index": index, "errors": [error]} for index, error in sorted((stopped | errors).items())]
 
 
-def write(call: Call, rows: list[dict]) -> None:
+def write(call: Call, ref: tables.Ref, partition: str | None, rows: list[dict]) -> None:
     """Append rows whose shape is right, those left out whose insertId was written a moment ago."""
-    lake, ref = call.lake, call.table
+    lake = call.lake
     seen = call.emulator.insert_ids
     keys = [(ref, row["insertId"]) if row.get("insertId") else None for row in rows]
     fresh = [row["json"] for row, key in zip(rows, keys) if key is None or key not in seen]
@@ -171,7 +174,7 @@ def write(call: Call, rows: list[dict]) -> None:
 
     def work(tx: Transaction) -> dict:
         body = tables.find(tx, ref)
-        append(tx, body["_relation"], body["schema"]["fields"], fresh, defaults(call.emulator, call.principal, body["schema"]["fields"], tx.cursor))
+        append(tx, body, partition, fresh, defaults(call.emulator, call.principal, body["schema"]["fields"], tx.cursor))
         return {**body, "_data": tx.stamp, "lastModifiedTime": str(now_ms())}
     body = lake.write(work)
     lake.put_later("table", ref, body)
@@ -180,10 +183,17 @@ def write(call: Call, rows: list[dict]) -> None:
         seen.pop(next(iter(seen)), None)
 
 
-def append(tx: Transaction, relation: str, fields: list[dict], rows: list[dict], instead: dict[str, str]) -> None:
-    """instead: SQL of what columns get that a row does not name."""
+def append(tx: Transaction, body: dict, partition: str | None, rows: list[dict], instead: dict[str, str]) -> None:
+    """partition: the id of the one that the rows go into; instead: SQL of what columns get that a row does not name."""
+    fields = body["schema"]["fields"]
     names = ", ".join(values.identifier(field["name"]) for field in fields)
-    tx.execute(f"INSERT INTO {relation} ({names}) {typed(fields, instead)}", [payload(fields, rows)])
+    if partition is None:
+        tx.execute(f"INSERT INTO {body['_relation']} ({names}) {typed(fields, instead)}", [payload(fields, rows)])
+        return
+    tx.execute(f"CREATE OR REPLACE TEMP TABLE streamed AS {typed(fields, instead)}", [payload(fields, rows)])
+    added = tables.into_partition(tx, body, partition, "streamed")
+    tx.execute(f"INSERT INTO {body['_relation']} ({', '.join([names, *added])}) SELECT {', '.join([names, *added.values()])} FROM streamed")
+    tx.execute("DROP TABLE temp.streamed")
 
 
 def typed(fields: list[dict], instead: dict[str, str] = {}) -> str:

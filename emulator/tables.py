@@ -42,6 +42,13 @@ def expired(body: dict, at_ms: int | None = None) -> bool:
     return int(body.get("expirationTime", 1 << 62)) <= (at_ms or now_ms())
 
 
+def target_of(reference: dict | None, project: str) -> tuple[Ref, str | None]:
+    """A TableReference that is written to, and the partition that its decorator names."""
+    project, dataset, table = ref_of(reference, project)
+    name, partition = partitions.split(table)
+    return (project, dataset, name), partition
+
+
 def ref_of(reference: dict | None, project: str) -> Ref:
     """A TableReference as a ref; ApiError required for one that names no dataset or table."""
     reference = reference or {}
@@ -54,7 +61,7 @@ def ref_of(reference: dict | None, project: str) -> Ref:
 class Source:
     """What a table name with a decorator means: a table at a moment.
 
-    `t` is the table now; `t@ms` at an epoch time; `t@-ms` that long ago; `t@0` as early as possible.
+    `t` is the table now; `t@ms` at an epoch time; `t@-ms` that long ago; `t@0` as early as possible. `t$ID` is one partition.
     moment: the time where SQL names one. Attributes: ref, without the decorator; body; version of the lake; past, whether a
     moment was named, and micros, which.
     Raises ApiError notFound, or invalid for a moment outside the time travel window.
@@ -62,9 +69,14 @@ class Source:
 
     def __init__(self, lake: Lake, ref: Ref, moment: dt.datetime | None = None):
         name, at, decorator = ref[2].partition("@")
+        name, self.partition = partitions.split(name)
         self.ref: Ref = (*ref[:2], name)
-        if "$" in name:
-            raise unsupported(f"the partition decorator in {ref[2]}")
+        self._open(lake, moment, at, decorator)
+        if self.partition is not None:
+            partitions.check_id(self.body, self.partition)
+            self.body = {**self.body, "_where": f"{partitions.row_id(self.body)} = {values.string(self.partition)}"}
+
+    def _open(self, lake: Lake, moment: dt.datetime | None, at: str, decorator: str) -> None:
         self.version = lake.version
         self.past = bool(at or moment)
         self.micros: int | None = None
@@ -503,11 +515,22 @@ def mismatch(table: str, why: str) -> ApiError:
 
 @method("DELETE", PATH, "bigquery.tables.delete")
 def delete(call: Call) -> None:
+    """Delete a table, or one partition of it."""
+    name, partition = partitions.split(call.params["tableId"])
+    if partition is not None:
+        return call.lake.write(lambda tx: delete_partition(tx, (*call.dataset, name), partition))
+
     def work(tx: Transaction) -> None:
         body = find(tx, call.table)
         call.check_etag(tag(body))
         drop(tx, call.table, body)
     call.lake.write(work)
+
+
+def delete_partition(tx: Transaction, ref: Ref, partition: str) -> None:
+    body = find(tx, ref)
+    empty_partition(tx, body, partition, "WRITE_TRUNCATE")
+    tx.put("table", ref, {**body, "_data": tx.stamp, "lastModifiedTime": str(now_ms())})
 
 
 @method("POST", PATH + ":getIamPolicy", "bigquery.tables.getIamPolicy", request="GetIamPolicyRequest")
@@ -535,11 +558,13 @@ def testIamPermissions(call: Call) -> dict:
 # Writing rows -------------------------------------------------------------------------------------
 
 def fill(tx: Transaction, ref: Ref, fields: list[dict], source: str, *, create_disposition: str = "CREATE_IF_NEEDED",
-         write_disposition: str = "WRITE_EMPTY", properties: dict | None = None, defaults: dict[str, str] | None = None) -> dict:
+         write_disposition: str = "WRITE_EMPTY", properties: dict | None = None, defaults: dict[str, str] | None = None,
+         partition: str | None = None) -> dict:
     """Write the rows of `source` (a DuckDB FROM item with columns named as `fields`) into a table; its body.
 
     properties: of the table where it is made (partitioning, labels, ...). An overwritten table keeps its
-    policy and what its body says beside the schema. defaults: SQL of columns that `source` has not.
+    policy and what its body says beside the schema. defaults: SQL of columns that `source` has not. partition:
+    the id of the one that is written, and overwritten.
     Raises ApiError notFound (CREATE_NEVER), duplicate (WRITE_EMPTY), invalid (schemas differ).
     """
     datasets.find(tx, ref[:2])
@@ -553,6 +578,9 @@ def fill(tx: Transaction, ref: Ref, fields: list[dict], source: str, *, create_d
         body = create(tx, ref, given)
     elif body["type"] != "TABLE":
         raise ApiError("invalid", f"{iam.name_of(ref)} is not allowed for this operation because it is currently a {body['type']}.")
+    elif partition is not None:
+        body = adopt(tx, body, fields)
+        empty_partition(tx, body, partition, write_disposition)
     elif write_disposition == "WRITE_TRUNCATE":
         body = {**body, "schema": {"fields": fields}}
         body["_relation"] = tx.create_relation(partitions.stored(body))
@@ -567,10 +595,32 @@ def fill(tx: Transaction, ref: Ref, fields: list[dict], source: str, *, create_d
         chosen = [values.fitted(own[field["name"].lower()], values.identifier(field["name"])) for field in fields]
         added = {values.identifier(field["name"]): defaults[field["name"].lower()] for field in body["schema"]["fields"]
                  if field["name"].lower() not in given and field["name"].lower() in (defaults or {})}
+        if partition is not None:
+            added |= into_partition(tx, body, partition, source)
         tx.execute(f"INSERT INTO {body['_relation']} ({', '.join([*columns, *added])}) SELECT {', '.join([*chosen, *added.values()])} FROM {source}")
     if old and old["_relation"] != body["_relation"] and not expired(old):
         tx.drop_relation(old)  # only now: its own rows may have been the source
     return tx.put("table", ref, {**body, "_data": tx.stamp, "lastModifiedTime": str(now_ms())})
+
+
+def empty_partition(tx: Transaction, body: dict, partition: str, write_disposition: str) -> None:
+    """Make a partition ready to be written; ApiError duplicate for WRITE_EMPTY where it has rows."""
+    partitions.check_id(body, partition)
+    where = f"FROM {body['_relation']} WHERE {partitions.row_id(body)} = {values.string(partition)}"
+    if write_disposition == "WRITE_TRUNCATE":
+        tx.execute(f"DELETE {where}")
+    elif write_disposition == "WRITE_EMPTY" and tx.execute(f"SELECT 1 {where} LIMIT 1").fetchone():
+        raise ApiError("duplicate", f"Already Exists: Table {body['id']}${partition}")
+
+
+def into_partition(tx: Transaction, body: dict, partition: str, source: str) -> dict[str, str]:
+    """SQL of the columns that put rows into a partition; ApiError invalid for rows that belong to another."""
+    partitions.check_id(body, partition)
+    if partitions.ingested(body):
+        return {values.identifier(partitions.TIME): partitions.moment_of(body, partition)}
+    if tx.execute(f"SELECT 1 FROM {source} WHERE {partitions.row_id(body)} <> {values.string(partition)} LIMIT 1").fetchone():
+        raise ApiError("invalid", f"Some rows belong to different partitions rather than destination partition {partition}")
+    return {}
 
 
 def adopt(tx: Transaction, body: dict, fields: list[dict]) -> dict:

@@ -6,7 +6,7 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
-from . import clones, datasets, files, formats, iam, row_access, tables, values
+from . import clones, datasets, files, formats, iam, partitions, row_access, tables, values
 from .errors import ApiError, not_found, unsupported
 from .formats import File
 from .lake import Transaction
@@ -47,14 +47,14 @@ def copy(job: "Job") -> None:
         raise ApiError("invalid", f"Invalid value for operationType: {kind} is not a valid value")
     if config.get("destinationExpirationTime"):
         raise ApiError("invalid", "destinationExpirationTime is for snapshots and clones; this job is a copy.")
-    destination = tables.ref_of(config.get("destinationTable"), job.project)
+    destination, partition = tables.target_of(config.get("destinationTable"), job.project)
     sources = [open_source(job, reference) for reference in config.get("sourceTables") or [config.get("sourceTable")]]
     if len(sources) > MAX_SOURCES:
         raise ApiError("invalid", f"Too many source tables: {len(sources)}; a copy job has at most {MAX_SOURCES}.")
     iam.require(job.emulator, job.principal, "bigquery.tables.updateData", destination)
     check_same(sources, destination)
     check_locations(job, sources, destination)
-    job.write(lambda tx: append_all(tx, job, sources, destination))
+    job.write(lambda tx: append_all(tx, job, sources, destination, partition))
 
 
 def open_source(job: "Job", reference: dict) -> tables.Source:
@@ -99,7 +99,7 @@ def check_locations(job: "Job", sources: list[tables.Source], destination: table
             raise ApiError("invalid", f"Cannot read and write in different locations: source: {origin}, destination: {target}")
 
 
-def append_all(tx: Transaction, job: "Job", sources: list[tables.Source], destination: tables.Ref) -> None:
+def append_all(tx: Transaction, job: "Job", sources: list[tables.Source], destination: tables.Ref, partition: str | None) -> None:
     config = job.config
     write = config.get("writeDisposition", "WRITE_EMPTY")
     rows = size = 0
@@ -109,7 +109,7 @@ def append_all(tx: Transaction, job: "Job", sources: list[tables.Source], destin
             check_target(tx, destination, source)
             own_rows(tx, destination)
         tables.fill(tx, destination, source.fields, relation, create_disposition=config.get("createDisposition", "CREATE_IF_NEEDED"),
-                    write_disposition=write if index == 0 else "WRITE_APPEND", properties=copied_properties(source, len(sources)))
+                    write_disposition=write if index == 0 else "WRITE_APPEND", properties=copied_properties(source, len(sources)), partition=partition)
         rows += tx.lake.rows(source.body, source.version)
         size += tx.lake.measure(source.body, [field["name"] for field in source.fields], source.version)
     job.statistics["copy"] = {"copiedRows": str(rows), "copiedLogicalBytes": str(size)}
@@ -138,15 +138,15 @@ def load(job: "Job") -> None:
     Statistics: load.inputFiles, inputFileBytes, outputRows, outputBytes, badRecords.
     Raises ApiError: invalid for what is wrong with the data, naming where; notFound, accessDenied, duplicate.
     """
-    destination = tables.ref_of(job.config.get("destinationTable"), job.project)
-    load_into(job, job.config, destination, lambda counts: job.statistics.update(load=counts))
+    destination, partition = tables.target_of(job.config.get("destinationTable"), job.project)
+    load_into(job, job.config, destination, partition, lambda counts: job.statistics.update(load=counts))
 
 
-def load_into(job: "Job", config: dict, destination: tables.Ref, keep: Callable[[dict], None]) -> None:
+def load_into(job: "Job", config: dict, destination: tables.Ref, partition: str | None, keep: Callable[[dict], None]) -> None:
     """Load as a configuration says. keep: takes the counts for the job's statistics."""
     reader = make_reader(config)
     iam.require(job.emulator, job.principal, "bigquery.tables.updateData", destination)
-    check_destination(job, config, destination)
+    check_destination(job, config, destination, partition)
     sources = source_files(job, config, destination)
     hive = files.Hive(config.get("hivePartitioningOptions"), sources)
     relation = results_relation(f"load_{uuid.uuid4().hex}")
@@ -156,7 +156,7 @@ def load_into(job: "Job", config: dict, destination: tables.Ref, keep: Callable[
             files.read(reader, cursor, sources, fields, hive, relation, job.check_stopped)
             keep(counted(reader, cursor, sources, fields, relation))
             job.warnings = reader.problems.entries
-            job.write(lambda tx: store(tx, job, config, destination, fields, relation))
+            job.write(lambda tx: store(tx, job, config, destination, partition, fields, relation))
         finally:
             job.lake.cursor().execute(f"DROP TABLE IF EXISTS {relation}")
 
@@ -170,16 +170,16 @@ def make_reader(config: dict) -> formats.Reader:
     return files.make_reader(config, "a load job")
 
 
-def check_destination(job: "Job", config: dict, destination: tables.Ref) -> None:
+def check_destination(job: "Job", config: dict, destination: tables.Ref, partition: str | None) -> None:
     """What would fail after the files are read, said before."""
     datasets.find(job.lake, destination[:2])
-    if "$" in destination[2]:
-        raise unsupported(f"the partition decorator in {destination[2]}")
     tables.check_name(destination[2])
     body = current(job, destination)
     if body is None and config.get("createDisposition") == "CREATE_NEVER":
         raise not_found("Table", iam.name_of(destination))
-    if body and config.get("writeDisposition") == "WRITE_EMPTY" and body["type"] == "TABLE" and job.lake.rows(body):
+    if body and partition is not None:
+        partitions.check_id(body, partition)
+    elif body and config.get("writeDisposition") == "WRITE_EMPTY" and body["type"] == "TABLE" and job.lake.rows(body):
         raise ApiError("duplicate", f"Already Exists: Table {iam.name_of(destination)}")
 
 
@@ -237,14 +237,14 @@ def counted(reader: formats.Reader, cursor, sources: list[File], fields: list[di
             "outputRows": str(rows), "outputBytes": str(count), "badRecords": str(reader.problems.count)}
 
 
-def store(tx: Transaction, job: "Job", config: dict, destination: tables.Ref, fields: list[dict], relation: str) -> None:
+def store(tx: Transaction, job: "Job", config: dict, destination: tables.Ref, partition: str | None, fields: list[dict], relation: str) -> None:
     given = config.get("destinationTableProperties") or {}
     properties = {name: config[name] for name in ("timePartitioning", "rangePartitioning", "clustering") if name in config}
     own_rows(tx, destination)
     if config.get("schemaUpdateOptions") and config.get("writeDisposition") != "WRITE_TRUNCATE":
         widen(tx, destination, fields, config["schemaUpdateOptions"])
     tables.fill(tx, destination, fields, relation, create_disposition=config.get("createDisposition", "CREATE_IF_NEEDED"),
-                write_disposition=config.get("writeDisposition", "WRITE_APPEND"), properties=properties | given,
+                write_disposition=config.get("writeDisposition", "WRITE_APPEND"), properties=properties | given, partition=partition,
                 defaults=defaults(job.emulator, job.principal, (tx.get("table", destination) or {}).get("schema", {}).get("fields", []), tx.cursor))
 
 

@@ -211,8 +211,8 @@ def test_the_public_project_is_closed(client):
         upload(client, SHAKESPEARE)
 
 
-def test_partitions_are_not_supported_yet(client, name):
-    with pytest.raises(Exception, match=r"the partition decorator in t\$20200101"):
+def test_a_partition_of_a_table_without_any(client, name):
+    with pytest.raises(BadRequest, match="the table is not partitioned"):
         upload(client, name + "$20200101")
 
 

@@ -18,7 +18,7 @@ COMPARED = {"$equal": "{a} <= {c} AND {b} >= {c}", "$less": "{a} < {c}", "$less_
             "$greater": "{b} > {c}", "$greater_or_equal": "{b} >= {c}"}
 TURNED = {"$equal": "$equal", "$less": "$greater", "$less_or_equal": "$greater_or_equal", "$greater": "$less", "$greater_or_equal": "$less_or_equal"}
 # Functions that keep the order of their argument, so that they can be looked through.
-MONOTONE = {"date", "timestamp", "datetime", "date_trunc", "timestamp_trunc", "datetime_trunc", "$extract_date", "extract"}
+MONOTONE = {"date", "timestamp", "datetime", "date_trunc", "timestamp_trunc", "datetime_trunc", "$extract_date"}
 
 
 def conditions(statement, cursor) -> dict[int, list[str | None]]:
