@@ -193,6 +193,26 @@ def test_a_clone_of_the_past(sql, rows, stock):
     assert rows("SELECT COUNT(*) FROM back") == [(2,)]
 
 
+def test_a_table_goes_back_to_what_it_was(sql, rows, stock):
+    (before,), = rows("SELECT CAST(CURRENT_TIMESTAMP() AS STRING)")
+    sql("DELETE FROM stock WHERE true")
+    sql(f"CREATE OR REPLACE TABLE stock CLONE stock FOR SYSTEM_TIME AS OF TIMESTAMP '{before}'")
+    assert rows("SELECT COUNT(*) FROM stock") == [(2,)]
+
+
+def test_copies_of_public_data_and_across_locations(client, dataset, sql, rows, stock):
+    sql("CREATE SNAPSHOT TABLE words CLONE `bigquery-public-data.samples.shakespeare`")
+    assert rows("SELECT COUNT(*) > 100000 FROM words") == [(True,)]
+    far = bigquery.Dataset(f"{client.project}.{dataset}_eu")
+    far.location = "EU"
+    client.create_dataset(far)
+    try:
+        with pytest.raises(BadRequest, match="Cannot read and write in different locations: source: US, destination: EU"):
+            sql(f"CREATE TABLE {dataset}_eu.t CLONE stock")
+    finally:
+        client.delete_dataset(far)
+
+
 def test_a_snapshot_stays_as_it_is(sql, rows, table, stock):
     job = sql("CREATE SNAPSHOT TABLE was CLONE stock OPTIONS (expiration_timestamp=TIMESTAMP '2100-01-01')")
     assert (job.statement_type, table("was").table_type, table("was").expires.year) == ("CREATE_SNAPSHOT_TABLE", "SNAPSHOT", 2100)
