@@ -103,5 +103,5 @@ def load(job: "Job", statement: "Statement") -> None:
     elif config.get("sourceFormat") in ("CSV", "NEWLINE_DELIMITED_JSON"):
         config["autodetect"] = True
     job.statistics["query"]["ddlTargetTable"] = reference(ref)
-    transfer.load_into(job, config, ref, None, lambda counts: job.statistics["query"].update(loadQueryStatistics=counts))
+    transfer.load_into(job, config, (ref, None), lambda counts: job.statistics["query"].update(loadQueryStatistics=counts))
 

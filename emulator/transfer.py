@@ -129,12 +129,13 @@ def load(job: "Job") -> None:
     Statistics: load.inputFiles, inputFileBytes, outputRows, outputBytes, badRecords.
     Raises ApiError: invalid for what is wrong with the data, naming where; notFound, accessDenied, duplicate.
     """
-    destination, partition = tables.target_of(job.config.get("destinationTable"), job.project)
-    load_into(job, job.config, destination, partition, lambda counts: job.statistics.update(load=counts))
+    target = tables.target_of(job.config.get("destinationTable"), job.project)
+    load_into(job, job.config, target, lambda counts: job.statistics.update(load=counts))
 
 
-def load_into(job: "Job", config: dict, destination: tables.Ref, partition: str | None, keep: Callable[[dict], None]) -> None:
-    """Load as a configuration says. keep: takes the counts for the job's statistics."""
+def load_into(job: "Job", config: dict, target: tuple[tables.Ref, str | None], keep: Callable[[dict], None]) -> None:
+    """Load as a configuration says. target: a table, and the partition of it that is meant; keep: takes the counts for the job's statistics."""
+    destination, partition = target
     reader = make_reader(config)
     iam.require(job.emulator, job.principal, "bigquery.tables.updateData", destination)
     check_destination(job, config, destination, partition)
