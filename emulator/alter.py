@@ -145,9 +145,7 @@ class Alteration:
         if "defaultValueExpression" in field:
             raise ApiError("invalidQuery", "Adding a column with a default value to an existing table is not supported: add the column first, then "
                                            "ALTER COLUMN SET DEFAULT.", "query")
-        if field["type"] == "STRING" and self.body.get("defaultCollation"):
-            field.setdefault("collation", self.body["defaultCollation"])
-        (field,) = tables.check_schema([field])
+        (field,) = tables.inheriting(tables.check_schema([field]), self.body)
         column = values.identifier(item.name)
         self.sql(f"ADD COLUMN {column} {values.duckdb_type(field)}")
         if values.repeated(field):

@@ -56,7 +56,8 @@ class Emulator:
     """The parts of a running emulator. `sql` waits for the analyzer, which loads beside the start.
 
     pool: worker threads for what must not block the event loop; insert_ids: (table, insertId) of rows
-    streamed a moment ago, the oldest first; external: external table -> (state of its files, table that holds their rows).
+    streamed a moment ago, the oldest first; external: external table -> (state of its files, tables that hold
+    their rows, the newest last).
     """
 
     lake: Lake
@@ -70,7 +71,7 @@ class Emulator:
     url: str = ""
     pool: ThreadPoolExecutor = dataclasses.field(default_factory=lambda: ThreadPoolExecutor(32, "call"))
     insert_ids: dict[tuple, None] = dataclasses.field(default_factory=dict)
-    external: dict[tuple, tuple[str, str]] = dataclasses.field(default_factory=dict)
+    external: dict[tuple, tuple[str, list[str]]] = dataclasses.field(default_factory=dict)
 
     @property
     def sql(self) -> "GoogleSQL":

@@ -36,6 +36,7 @@ def create(job: "Job", statement: "Statement", base, ref: tables.Ref, kind: str,
         patch = options.read(statement, option_list, cursor, known, what)
         moment = statement.constant(node.for_system_time_expr, cursor) if node.HasField("for_system_time_expr") else None
     source = open_source(job, kind, statement.order[node.table.serialization_id - 1].ref, moment)
+    check_locations(job, [source], ref)
 
     def work(tx: Transaction) -> None:
         done = decide(tx, job, base.parent if kind != "SNAPSHOT" else base, ref)
@@ -56,6 +57,16 @@ def open_source(job: "Job", kind: str, ref: tables.Ref, moment: dt.datetime | No
     if source.body["type"] not in SOURCES[kind]:
         raise ApiError("invalid", f"{iam.name_of(source.ref)} is not allowed for this operation because it is currently a {source.body['type']}.")
     return source
+
+
+def check_locations(job: "Job", sources: list[tables.Source], destination: tables.Ref) -> None:
+    """ApiError invalid for a copy from one location to another."""
+    target = (job.lake.get("dataset", destination[:2]) or {}).get("location", "")
+    for source in sources:
+        origin = source.body.get("location", "")
+        # The samples are everywhere, so that a lab in any location can copy them.
+        if target and origin != target and source.ref[0] != iam.PUBLIC_PROJECT:
+            raise ApiError("invalid", f"Cannot read and write in different locations: source: {origin}, destination: {target}")
 
 
 def make(tx: Transaction, source: tables.Source, ref: tables.Ref, kind: str, patch: dict) -> dict:
@@ -97,7 +108,6 @@ def copy(job: "Job", kind: str) -> None:
     tables.check_name(destination[2])
     if config.get("writeDisposition", "WRITE_EMPTY") != "WRITE_EMPTY" and kind != "RESTORE":
         raise ApiError("invalid", f"writeDisposition {config['writeDisposition']} is not possible with operationType {kind}: the destination must not exist.")
-    from .transfer import check_locations
     check_locations(job, [source], destination)
     patch = {"expirationTime": milliseconds(config["destinationExpirationTime"])} if config.get("destinationExpirationTime") else {}
 

@@ -5,7 +5,7 @@ import json
 import uuid
 from typing import TYPE_CHECKING
 
-from . import files, iam, options, tables
+from . import files, options, tables
 from .calls import Emulator
 from .errors import ApiError, unsupported
 from .options import Option
@@ -103,13 +103,13 @@ def load_config(config: dict) -> dict:
 
 
 def rows(emulator: Emulator, principal: str, ref: tables.Ref, body: dict) -> str:
-    """The table that holds the files' rows as they are now; the last one is kept until a file changes."""
+    """The table that holds the files' rows as they are now; kept until a file changes."""
     config = body["externalDataConfiguration"]
     found = files.find(emulator, ref[0], principal, config["sourceUris"], body["location"])
     state = json.dumps([config, body["schema"], [(str(file.path), file.path.stat().st_mtime_ns, file.path.stat().st_size) for file in found]])
-    known, relation = emulator.external.get(ref, ("", ""))
+    known, kept = emulator.external.get(ref, ("", []))
     if known == state:
-        return relation
+        return kept[-1]
     cursor, relation = emulator.lake.cursor(), results_relation(f"external{uuid.uuid4().hex}")
     reader = files.make_reader(load_config(config), "an external table")
     try:
@@ -117,8 +117,7 @@ def rows(emulator: Emulator, principal: str, ref: tables.Ref, body: dict) -> str
     except BaseException:
         cursor.execute(f"DROP TABLE IF EXISTS {relation}")
         raise
-    _, old = emulator.external.get(ref, ("", ""))
-    emulator.external[ref] = state, relation
-    if old:
+    emulator.external[ref] = state, [*kept[-1:], relation]  # the last but one may be read by a query that has begun
+    for old in kept[:-1]:
         cursor.execute(f"DROP TABLE IF EXISTS {old}")
     return relation

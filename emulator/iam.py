@@ -32,7 +32,7 @@ ROLES = {
 # An access entry of a dataset and the role it stands for.
 ACCESS_ROLES = {"READER": "bigquery.dataViewer", "WRITER": "bigquery.dataEditor", "OWNER": "bigquery.dataOwner"}
 READS = {"bigquery.datasets.get", "bigquery.datasets.getIamPolicy", "bigquery.tables.get", "bigquery.tables.getData",
-         "bigquery.tables.getIamPolicy", "bigquery.tables.list", "bigquery.tables.export", "bigquery.routines.get",
+         "bigquery.tables.getIamPolicy", "bigquery.tables.list", "bigquery.tables.export", "bigquery.tables.createSnapshot", "bigquery.routines.get",
          "bigquery.routines.list", "resourcemanager.projects.get"}
 MEMBER = re.compile(r"(allUsers|allAuthenticatedUsers|(user|group|serviceAccount|domain|projectOwner|projectEditor|projectViewer|deleted|principal|principalSet):\S+)")
 ADDRESS = re.compile(r"(user|group|serviceAccount):(?!\S+@\S+\.\S+)")

@@ -64,7 +64,8 @@ MATERIALIZED_VIEW: Known = VIEW | {
     "allow_non_incremental_definition": Option("materializedView.allowNonIncrementalDefinition", bool)}
 SCHEMA: Known = DESCRIBING | {
     "location": Option("location"), "default_table_expiration_days": Option("defaultTableExpirationMs", _days),
-    "default_partition_expiration_days": Option("defaultPartitionExpirationMs", _days), "max_time_travel_hours": Option("maxTimeTravelHours", lambda hours: str(int(hours))),
+    "default_partition_expiration_days": Option("defaultPartitionExpirationMs", _days),
+    "max_time_travel_hours": Option("maxTimeTravelHours", lambda hours: str(int(hours))),
     "default_rounding_mode": Option("defaultRoundingMode", choices=ROUNDING), "is_case_insensitive": Option("isCaseInsensitive", bool),
     "storage_billing_model": Option("storageBillingModel", choices=("LOGICAL", "PHYSICAL"))}
 ROUTINE: Known = {

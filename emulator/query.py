@@ -54,7 +54,7 @@ class Table:
     resolve = None
     filtered = False
 
-    def __init__(self, emulator: Emulator, ref: tuple[str, str, str], body: dict, principal: str = "", lake: "Lake | Transaction | None" = None):
+    def __init__(self, emulator: Emulator, ref: tuple[str, str, str], body: dict, lake: "Lake | Transaction | None" = None, principal: str = ""):
         if body.get("type") == "EXTERNAL" and "_relation" not in body:
             from .external import rows
             body = {**body, "_relation": rows(emulator, principal, ref, body)}
@@ -118,7 +118,7 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
             return information_schema.Table(emulator, path)
         if path[2].endswith("*"):
             return Wildcard(emulator, principal, path)
-        table = Table(emulator, path, past[path] if path in past else find(lake, path), principal, lake)
+        table = Table(emulator, path, past[path] if path in past else find(lake, path), lake, principal)
         predicates = row_access.filters(emulator, principal, path)
         return table if predicates is None else Filtered(table, predicates, resolve)
 

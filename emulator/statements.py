@@ -221,8 +221,7 @@ def table_properties(statement: "Statement", base, cursor) -> dict:
     if base.collation_name.ByteSize():
         given["defaultCollation"] = statement.constant(base.collation_name, cursor)
     if not base.like_table.ByteSize():
-        fields = [column_field(item, statement, cursor) for item in base.column_definition_list]
-        given["schema"] = {"fields": [collated(field, given.get("defaultCollation")) for field in fields]}
+        given["schema"] = {"fields": [column_field(item, statement, cursor) for item in base.column_definition_list]}
     names = {item.column.column_id: item.name for item in base.column_definition_list}
     given = merge(given, layout(statement, names, cursor))
     if "timePartitioning" in given and "type" not in given["timePartitioning"]:
@@ -252,15 +251,6 @@ def like(statement: "Statement", base, own_layout: bool) -> dict:
     return {name: body[name] for name in kept if name in body}
 
 
-def collated(field: dict, collation: str | None) -> dict:
-    """A new column with its table's default collation, where it has none of its own."""
-    if not collation or "collation" in field:
-        return field
-    if "fields" in field:
-        return {**field, "fields": [collated(part, collation) for part in field["fields"]]}
-    return {**field, "collation": collation} if field["type"] == "STRING" else field
-
-
 def column_field(item, statement: "Statement", cursor) -> dict:
     """A column definition as a REST field."""
     field = annotated(types.rest_field(item.type, item.name), item.annotations, statement, cursor)
@@ -278,13 +268,7 @@ def annotated(field: dict, about, statement: "Statement", cursor) -> dict:
         about = about.child_list[0] if about.child_list else about
     if about.collation_name.ByteSize():
         field["collation"] = statement.constant(about.collation_name, cursor)
-    sizes = about.type_parameters
-    if sizes.HasField("string_type_parameters") and sizes.string_type_parameters.HasField("max_length"):
-        field["maxLength"] = str(sizes.string_type_parameters.max_length)
-    if sizes.HasField("numeric_type_parameters"):
-        field["precision"] = str(sizes.numeric_type_parameters.precision)
-        if sizes.numeric_type_parameters.scale:
-            field["scale"] = str(sizes.numeric_type_parameters.scale)
+    field |= types.parameters(about.type_parameters)
     if "fields" in field:
         children = list(about.child_list)
         field["fields"] = [annotated(part, children[place], statement, cursor) if place < len(children) else part

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import duckdb
 
@@ -200,6 +201,7 @@ def typed(fields: list[dict], instead: dict[str, str] = {}) -> str:
     def column(field: dict) -> str:
         member = values.json_member("j", field["name"])
         value, default = values.from_json(field, member), instead.get(field["name"].lower())
+        value = values.fitted(field, value)
         return f"CASE WHEN {member} IS NULL THEN {default} ELSE {value} END" if default else value
     columns = ", ".join(f"{column(field)} AS {values.identifier(field['name'])}" for field in fields)
     return f"SELECT {columns} FROM (SELECT unnest(from_json(?, '[\"JSON\"]')) AS j)"
@@ -219,7 +221,10 @@ def value_errors(lake: Lake, rows: list[tuple[int, dict]], fields: list[dict]) -
         for field in fields:
             try:
                 cursor.execute(typed([field]), [payload([field], [row["json"]])]).fetchall()
-            except duckdb.Error:
+            except duckdb.Error as error:
+                if said := re.search(r"'\x01(.*?)' to INT64", str(error)):
+                    errors[index] = entry(f"Field {field['name']}: {said[1]}", field["name"])
+                    break
                 kind = values.TYPES[values.type_name(field)].sql
                 given = next(value for name, value in row["json"].items() if name.lower() == field["name"].lower())
                 errors[index] = entry(f"Cannot convert value to {kind.lower()} (bad value): {shown(given)}", field["name"])

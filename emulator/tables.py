@@ -22,6 +22,7 @@ MAX_COLUMNS, MAX_NESTING = 10_000, 15
 # The property that makes a table one of another kind, and the kinds that have rows of their own.
 KINDS = {"view": "VIEW", "materializedView": "MATERIALIZED_VIEW", "externalDataConfiguration": "EXTERNAL", "snapshotDefinition": "SNAPSHOT"}
 ROWS = ("TABLE", "SNAPSHOT")
+INHERITED = ("defaultCollation", "defaultRoundingMode")  # that new columns take from their table, and new tables from their dataset
 # Constructs of the resolved tree that a materialized view may not have, and the words for them.
 NOT_INCREMENTAL = {"ResolvedAnalyticScanProto": "analytic function", "ResolvedOrderByScanProto": "ORDER BY", "ResolvedLimitOffsetScanProto": "LIMIT",
                    "ResolvedSampleScanProto": "TABLESAMPLE"}
@@ -360,6 +361,10 @@ def create(tx: Transaction, ref: Ref, given: dict) -> dict:
         drop(tx, ref, old)
     kind = next((kind for name, kind in KINDS.items() if name in given), "TABLE")
     body = {**given, "kind": "bigquery#table", **identity(ref), "type": kind, "location": dataset["location"]}
+    if kind == "TABLE" and "cloneDefinition" not in given:
+        body = {name: dataset[name] for name in INHERITED if name in dataset} | body
+        if body.get("schema", {}).get("fields"):
+            body["schema"] = {**body["schema"], "fields": inheriting(body["schema"]["fields"], body)}
     if "defaultTableExpirationMs" in dataset and "expirationTime" not in body:
         body["expirationTime"] = str(now_ms() + int(dataset["defaultTableExpirationMs"]))
     if body["type"] in ROWS:
@@ -367,6 +372,21 @@ def create(tx: Transaction, ref: Ref, given: dict) -> dict:
     # Now, not before: the snapshot of this transaction is older than its first statement's end, and the
     # table has to be there at its creationTime.
     return tx.put("table", ref, timestamps(body))
+
+
+def inheriting(fields: list[dict], body: dict) -> list[dict]:
+    """New columns with the table's collation and rounding mode, where they have none of their own."""
+    collation, rounding = (body.get(name) for name in INHERITED)
+    if not collation and not rounding:
+        return fields
+
+    def one(field: dict) -> dict:
+        if "fields" in field:
+            return {**field, "fields": [one(part) for part in field["fields"]]}
+        if field["type"] == "STRING":
+            return ({"collation": collation} if collation else {}) | field
+        return ({"roundingMode": rounding} if rounding and field["type"] in ("NUMERIC", "BIGNUMERIC") else {}) | field
+    return [one(field) for field in fields]
 
 
 def identity(ref: Ref) -> dict:
@@ -571,11 +591,13 @@ def fill(tx: Transaction, ref: Ref, fields: list[dict], source: str, *, create_d
     if fields:
         columns = [values.identifier(field["name"]) for field in fields]
         given = {field["name"].lower() for field in fields}
+        own = {field["name"].lower(): field for field in body["schema"]["fields"]}
+        chosen = [values.fitted(own[field["name"].lower()], values.identifier(field["name"])) for field in fields]
         added = {values.identifier(field["name"]): defaults[field["name"].lower()] for field in body["schema"]["fields"]
                  if field["name"].lower() not in given and field["name"].lower() in (defaults or {})}
         if partition is not None:
             added |= into_partition(tx, body, partition, source)
-        tx.execute(f"INSERT INTO {body['_relation']} ({', '.join([*columns, *added])}) SELECT {', '.join([*columns, *added.values()])} FROM {source}")
+        tx.execute(f"INSERT INTO {body['_relation']} ({', '.join([*columns, *added])}) SELECT {', '.join([*chosen, *added.values()])} FROM {source}")
     if old and old["_relation"] != body["_relation"] and not expired(old):
         tx.drop_relation(old)  # only now: its own rows may have been the source
     return tx.put("table", ref, {**body, "_data": tx.stamp, "lastModifiedTime": str(now_ms())})

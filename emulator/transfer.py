@@ -53,7 +53,7 @@ def copy(job: "Job") -> None:
         raise ApiError("invalid", f"Too many source tables: {len(sources)}; a copy job has at most {MAX_SOURCES}.")
     iam.require(job.emulator, job.principal, "bigquery.tables.updateData", destination)
     check_same(sources, destination)
-    check_locations(job, sources, destination)
+    clones.check_locations(job, sources, destination)
     job.write(lambda tx: append_all(tx, job, sources, destination, partition))
 
 
@@ -88,15 +88,6 @@ def difference(one: list[dict], other: list[dict]) -> str:
         if columns([left]) != columns([right]):
             return right["name"]
     return (one[len(other):] or other[len(one):])[0]["name"]
-
-
-def check_locations(job: "Job", sources: list[tables.Source], destination: tables.Ref) -> None:
-    target = (job.lake.get("dataset", destination[:2]) or {}).get("location", "")
-    for source in sources:
-        origin = source.body.get("location", "")
-        # The samples are everywhere, so that a lab in any location can copy them.
-        if target and origin != target and source.ref[0] != iam.PUBLIC_PROJECT:
-            raise ApiError("invalid", f"Cannot read and write in different locations: source: {origin}, destination: {target}")
 
 
 def append_all(tx: Transaction, job: "Job", sources: list[tables.Source], destination: tables.Ref, partition: str | None) -> None:

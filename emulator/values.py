@@ -239,6 +239,58 @@ def json_member(j: str, name: str) -> str:
     return f"json_extract({j}, {string('$.' + json.dumps(name, ensure_ascii=False))})"
 
 
+# Parameters of types ------------------------------------------------------------------------------
+
+def fitted(field: dict, x: str, depth: int = 0) -> str:
+    """SQL for a value as a column of its type's parameters holds it: NUMERIC(p, s) rounded; it fails, in Google's words, for
+    one that is too long or too large. BIGNUMERIC's parameters are not looked at."""
+    if not has_parameters(field):
+        return x
+    if repeated(field):
+        e = f"f{depth}"
+        return f"list_transform({x}, lambda {e}: {fitted(element(field), e, depth + 1)})"
+    kind = type_name(field)
+    if kind == "RECORD":
+        inner = ", ".join(f"{identifier(part['name'])} := {fitted(part, member(x, part), depth)}" for part in field["fields"])
+        return f"CASE WHEN {x} IS NOT NULL THEN struct_pack({inner}) END"
+    if kind in ("STRING", "BYTES"):
+        size = f"length({x})" if kind == "STRING" else f"octet_length({x})"
+        most = int(field["maxLength"])
+        why = string(f"{kind}({most}) has maximum length {most} but got a value with length ")
+        return f"CASE WHEN {size} > {most} THEN {failing(f'{why} || {size}', field)} ELSE {x} END"
+    return fitted_numeric(int(field["precision"]), int(field.get("scale") or 0), x, field)
+
+
+def member(x: str, part: dict) -> str:
+    return f"struct_extract({x}, {string(part['name'])})"
+
+
+def fitted_numeric(precision: int, scale: int, x: str, field: dict) -> str:
+    made = f"round({x}, {scale})::DECIMAL(38,9)"
+    if field.get("roundingMode") == "ROUND_HALF_EVEN":
+        half, unit = f"0.{'0' * scale}5", f"1e-{scale}::DECIMAL(38,9)"
+        odd = f"(abs({made}) * {10 ** scale})::HUGEINT % 2 = 1"
+        made = f"(CASE WHEN {scale} < 9 AND abs({made} - {x}) = {half} AND {odd} THEN {made} - sign({x})::DECIMAL(38,9) * {unit} ELSE {made} END)::DECIMAL(38,9)"
+    if precision - scale >= 29:
+        return made
+    name = f"NUMERIC({precision}, {scale})" if scale else f"NUMERIC({precision})"
+    most = "9" * (precision - scale) + ("." + "9" * scale if scale else "")
+    why = string(f"{name} has precision {precision} and scale {scale} but got a value that is not in range of [-{most}, {most}]")
+    return f"CASE WHEN abs({made}) >= {10 ** (precision - scale)} THEN {failing(why, field)} ELSE {made} END"
+
+
+def failing(message: str, field: dict) -> str:
+    """SQL that fails with a message (SQL) which the caller gets to see; see googlesql.runtime."""
+    return f"CAST([NULL][CAST(chr(1) || {message} AS BIGINT)] AS {duckdb_type(field)})"
+
+
+def has_parameters(field: dict) -> bool:
+    """Whether a field, or a part of it, has a length or a precision that values are to be held to."""
+    kind = type_name(field)
+    return kind in ("STRING", "BYTES") and "maxLength" in field or kind == "NUMERIC" and "precision" in field or any(
+        has_parameters(part) for part in field.get("fields", ()))
+
+
 # Sizes --------------------------------------------------------------------------------------------
 
 def size(field: dict, x: str, depth: int = 0) -> str:

@@ -1,4 +1,5 @@
 """ALTER, snapshots, clones, materialized views, files, undelete: through the client, and that REST sees the same."""
+import re
 import uuid
 from decimal import Decimal
 
@@ -192,6 +193,26 @@ def test_a_clone_of_the_past(sql, rows, stock):
     assert rows("SELECT COUNT(*) FROM back") == [(2,)]
 
 
+def test_a_table_goes_back_to_what_it_was(sql, rows, stock):
+    (before,), = rows("SELECT CAST(CURRENT_TIMESTAMP() AS STRING)")
+    sql("DELETE FROM stock WHERE true")
+    sql(f"CREATE OR REPLACE TABLE stock CLONE stock FOR SYSTEM_TIME AS OF TIMESTAMP '{before}'")
+    assert rows("SELECT COUNT(*) FROM stock") == [(2,)]
+
+
+def test_copies_of_public_data_and_across_locations(client, dataset, sql, rows, stock):
+    sql("CREATE SNAPSHOT TABLE words CLONE `bigquery-public-data.samples.shakespeare`")
+    assert rows("SELECT COUNT(*) > 100000 FROM words") == [(True,)]
+    far = bigquery.Dataset(f"{client.project}.{dataset}_eu")
+    far.location = "EU"
+    client.create_dataset(far)
+    try:
+        with pytest.raises(BadRequest, match="Cannot read and write in different locations: source: US, destination: EU"):
+            sql(f"CREATE TABLE {dataset}_eu.t CLONE stock")
+    finally:
+        client.delete_dataset(far)
+
+
 def test_a_snapshot_stays_as_it_is(sql, rows, table, stock):
     job = sql("CREATE SNAPSHOT TABLE was CLONE stock OPTIONS (expiration_timestamp=TIMESTAMP '2100-01-01')")
     assert (job.statement_type, table("was").table_type, table("was").expires.year) == ("CREATE_SNAPSHOT_TABLE", "SNAPSHOT", 2100)
@@ -373,3 +394,36 @@ def test_a_deleted_dataset_comes_back(client, dataset, sql, rows, stock, api):
     assert rows("SELECT COUNT(*) FROM stock") == [(2,)]
     with pytest.raises(NotFound, match="never_there was not found"):
         sql("UNDROP SCHEMA never_there")
+
+
+# Parameters of types ------------------------------------------------------------------------------
+
+@pytest.fixture
+def sized(sql):
+    sql("CREATE TABLE sized (a STRING(2), n NUMERIC(5, 2), e NUMERIC(5, 2) OPTIONS (rounding_mode='ROUND_HALF_EVEN'), s STRUCT<x ARRAY<STRING(1)>>)")
+
+
+def test_numbers_are_rounded_as_the_column_says(sql, rows, sized):
+    sql("INSERT INTO sized VALUES ('ab', 1.235, 1.225, STRUCT(['x'])), (NULL, -1.235, -1.235, NULL)")
+    assert rows("SELECT n, e, s.x FROM sized ORDER BY a DESC") == [(Decimal("1.24"), Decimal("1.22"), ["x"]), (Decimal("-1.24"), Decimal("-1.24"), [])]
+    sql("CREATE TABLE halves (n NUMERIC(3, 1)) OPTIONS (default_rounding_mode='ROUND_HALF_EVEN')")
+    sql("INSERT INTO halves VALUES (1.25), (1.35)")
+    assert rows("SELECT n FROM halves ORDER BY n") == [(Decimal("1.2"),), (Decimal("1.4"),)]
+
+
+@pytest.mark.parametrize("statement, message", [
+    ("INSERT INTO sized (a) VALUES ('abc')", "STRING(2) has maximum length 2 but got a value with length 3"),
+    ("INSERT INTO sized (n) VALUES (1000)", "NUMERIC(5, 2) has precision 5 and scale 2 but got a value that is not in range of [-999.99, 999.99]"),
+    ("INSERT INTO sized (s) VALUES (STRUCT(['xy']))", "STRING(1) has maximum length 1 but got a value with length 2"),
+    ("CREATE TABLE made (b BYTES(1)) AS SELECT b'xy'", "BYTES(1) has maximum length 1 but got a value with length 2"),
+    ("SELECT CAST('abc' AS STRING(2))", "STRING(2) has maximum length 2 but got a value with length 3"),
+])
+def test_values_that_do_not_fit(sql, sized, statement, message):
+    with pytest.raises(BadRequest, match=re.escape(message)):
+        sql(statement)
+
+
+def test_streamed_rows_that_do_not_fit(client, dataset, rows, sized):
+    ((error,),) = [each["errors"] for each in client.insert_rows_json(f"{dataset}.sized", [{"a": "abc"}])]
+    assert error["message"] == "Field a: STRING(2) has maximum length 2 but got a value with length 3"
+    assert rows("SELECT COUNT(*) FROM sized") == [(0,)]

@@ -72,7 +72,7 @@ def test_a_destination_and_its_dispositions(client, sql, people):
     assert [field.name for field in client.get_table(target).schema] == ["other"]
     with pytest.raises(NotFound, match=r"Not found: Table \S+\.never; reason"):
         sql("SELECT 1 AS x", destination=f"{client.project}.{people.dataset_id}.never", create_disposition="CREATE_NEVER")
-    with pytest.raises(BadRequest, match="Provided Schema does not match Table"):
+    with pytest.raises(BadRequest, match="Invalid schema update. Cannot add fields"):
         sql("SELECT 1 AS strange", destination=target, write_disposition="WRITE_APPEND")
     with pytest.raises(Forbidden):
         sql("SELECT 1 AS x", destination="bigquery-public-data.samples.mine")

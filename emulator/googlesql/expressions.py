@@ -269,8 +269,14 @@ class Expressions:
         from .reference import evaluate_cast
         if node.HasField("time_zone") or node.HasField("format"):
             return evaluate_cast(self, node, NoRule("CAST with a format or a time zone"))
+        sizes = node.type_modifiers.type_parameters
+        if sizes.ByteSize() and (node.return_null_on_error or types.kind_name(node.parent.type) not in ("STRING", "BYTES", "NUMERIC")):
+            return evaluate_cast(self, node, NoRule("CAST to a type with parameters"))
         arg, source = self.expr(node.expr), self.type_of(node.expr)
         try:
+            if sizes.ByteSize():
+                field = types.rest_field(node.parent.type) | types.parameters(sizes)
+                return values.fitted(field, f"({self.cast(arg, source, node.parent.type, False)})")
             return self.cast(arg, source, node.parent.type, node.return_null_on_error)
         except NoRule as missing:
             return evaluate_cast(self, node, missing)

@@ -59,8 +59,10 @@ class Change(Compiler):
     def typed(self, made: dict[str, str]) -> str:
         """SELECT items for a whole row, each of its column's type."""
         by_name = {name.lower(): expression for name, expression in made.items()}
-        return ", ".join(
-            f"({by_name[field['name'].lower()]})::{values.duckdb_type(field)} AS {values.identifier(field['name'])}" for field in self.fields)
+
+        def value(field: dict) -> str:
+            return values.fitted(field, f"({by_name[field['name'].lower()]})::{values.duckdb_type(field)}")
+        return ", ".join(f"{value(field)} AS {values.identifier(field['name'])}" for field in self.fields)
 
     # Statements -----------------------------------------------------------------------------------
 

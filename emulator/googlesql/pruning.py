@@ -25,7 +25,8 @@ def conditions(statement, cursor) -> dict[int, list[str | None]]:
     """Place of a table in the statement -> for each scan of it, SQL that is true of the rows whose partitions are read,
     None where all are. Only tables with a `partitioning`."""
     compiler = Compiler(statement, cursor)
-    scans = [scan for scan in find(statement.tree, "ResolvedTableScanProto") if partitioning_of(statement, scan)]
+    read = [statement.node.query, *statement.node.row_list] if statement.type == "INSERT" else [statement.tree]  # its target is not read
+    scans = [scan for root in read for scan in find(root, "ResolvedTableScanProto") if partitioning_of(statement, scan)]
     if not scans:
         return {}
     parts = [part for node in find(statement.tree, "ResolvedFilterScanProto") for part in conjuncts(node.filter_expr)]

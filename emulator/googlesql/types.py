@@ -67,6 +67,16 @@ def annotate(proto, field: dict) -> None:
         proto.is_null = True
 
 
+def parameters(sizes) -> dict:
+    """A TypeParametersProto as properties of a REST field: maxLength, precision, scale."""
+    if sizes.HasField("string_type_parameters") and sizes.string_type_parameters.HasField("max_length"):
+        return {"maxLength": str(sizes.string_type_parameters.max_length)}
+    if not sizes.HasField("numeric_type_parameters"):
+        return {}
+    scale = sizes.numeric_type_parameters.scale
+    return {"precision": str(sizes.numeric_type_parameters.precision)} | ({"scale": str(scale)} if scale else {})
+
+
 def rest_field(proto: type_pb2.TypeProto, name: str = "") -> dict:
     """The REST field of the analyzer's type: {name, type, mode, fields}."""
     if proto.type_kind == type_pb2.TYPE_ARRAY:
