@@ -347,14 +347,18 @@ class Transaction:
     # Reading what it has written ------------------------------------------------------------------
 
     def relation(self, table: dict, version: int | None = None) -> str:
-        return table["_relation"] if version in (None, self.version) else self.lake.relation(table, version)
+        if version not in (None, self.version):
+            return self.lake.relation(table, version)
+        return f"(SELECT * FROM {table['_relation']} WHERE {table['_where']})" if "_where" in table else table["_relation"]
 
     def measure(self, table: dict, columns: Iterable[str], version: int | None = None, condition: str | None = None) -> int:
         fields = {field["name"]: field for field in table.get("schema", {}).get("fields", ())}
         sizes = [f"sum({values.size(fields[name], values.identifier(name))})" for name in columns]
+        if not sizes:
+            return 0
         with self.use() as cursor:
-            where = f" WHERE {condition}" if condition else ""
-            return int(cursor.execute(f"SELECT coalesce({' + '.join(sizes) or '0'}, 0) FROM {self.relation(table, version)}{where}").fetchone()[0]) if sizes else 0
+            sql = f"SELECT coalesce({' + '.join(sizes)}, 0) FROM {self.relation(table, version)}" + (f" WHERE {condition}" if condition else "")
+            return int(cursor.execute(sql).fetchone()[0])
 
     def _undo(self) -> None:
         try:

@@ -125,6 +125,7 @@ def test_stack_frames_and_expressions(client, dataset, script):
     ("DECLARE i INTERVAL DEFAULT INTERVAL '1-2 3 4:5:6' YEAR TO SECOND; SELECT CAST(i AS STRING)", [("1-2 3 4:5:6",)]),
     ("CREATE TEMP FUNCTION f(x INT64) AS (x * 2); SELECT f(2); SELECT f(3)", [(6,)]),
     ("ASSERT 1 = 1; SELECT 'held'", [("held",)]),
+    ("EXECUTE IMMEDIATE 'SELECT 1 AS a, ? AS b' USING 'q'", [(1, "q")]),
     ("BEGIN BEGIN DECLARE x INT64 DEFAULT 1; BEGIN SELECT x; END; END; END", [(1,)]),
 ])
 def test_more_scripts(script, text, rows):
