@@ -44,6 +44,10 @@ def _interval(span) -> str:
     return f"0-0 {span.days} {minutes // 60}:{minutes % 60}:{seconds}"
 
 
+def _names(value) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)
+
+
 Known = dict[str, Option]
 DESCRIBING: Known = {"description": Option("description"), "friendly_name": Option("friendlyName"), "labels": Option("labels", _pairs),
                      "tags": Option("resourceTags", _pairs)}
