@@ -19,17 +19,13 @@ TAKEN = {"autodetect", "csvOptions", "parquetOptions", "hivePartitioningOptions"
          "sourceUris", "compression"}
 
 
-def _uris(value) -> list[str]:
-    return [value] if isinstance(value, str) else list(value)
-
-
 FORMAT_NAMES = {"JSON": "NEWLINE_DELIMITED_JSON", "CSV": "CSV", "PARQUET": "PARQUET", "NEWLINE_DELIMITED_JSON": "NEWLINE_DELIMITED_JSON",
                 "AVRO": "AVRO", "ORC": "ORC"}
 _whole = {"convert": lambda number: int(number)}
 _flag = {"convert": bool}
 # The options of files, of CREATE EXTERNAL TABLE and LOAD DATA, as properties of an ExternalDataConfiguration.
 FILES: options.Known = {
-    "format": Option("sourceFormat", choices=tuple(FORMAT_NAMES)), "uris": Option("sourceUris", _uris), "compression": Option("compression"),
+    "format": Option("sourceFormat", choices=tuple(FORMAT_NAMES)), "uris": Option("sourceUris", options.names), "compression": Option("compression"),
     "max_bad_records": Option("maxBadRecords", **_whole), "ignore_unknown_values": Option("ignoreUnknownValues", **_flag),
     "field_delimiter": Option("csvOptions.fieldDelimiter"), "quote": Option("csvOptions.quote"), "null_marker": Option("csvOptions.nullMarker"),
     "null_markers": Option("csvOptions.nullMarkers", list), "encoding": Option("csvOptions.encoding"),

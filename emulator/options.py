@@ -44,7 +44,7 @@ def _interval(span) -> str:
     return f"0-0 {span.days} {minutes // 60}:{minutes % 60}:{seconds}"
 
 
-def _names(value) -> list[str]:
+def names(value) -> list[str]:
     return [value] if isinstance(value, str) else list(value)
 
 
@@ -69,7 +69,7 @@ SCHEMA: Known = DESCRIBING | {
     "default_rounding_mode": Option("defaultRoundingMode", choices=ROUNDING), "is_case_insensitive": Option("isCaseInsensitive", bool),
     "storage_billing_model": Option("storageBillingModel", choices=("LOGICAL", "PHYSICAL"))}
 ROUTINE: Known = {
-    "description": Option("description"), "library": Option("importedLibraries", _names), "strict_mode": Option("strictMode", bool),
+    "description": Option("description"), "library": Option("importedLibraries", names), "strict_mode": Option("strictMode", bool),
     "data_governance_type": Option("dataGovernanceType", choices=("DATA_MASKING",))}
 # What BigQuery has and the embedded one does not.
 REFUSED = {"kms_key_name", "default_kms_key_name", "data_policies", "privacy_policy", "failover_reservation", "is_primary", "primary_replica",

@@ -221,6 +221,6 @@ def test_views_have_the_schema_of_their_query(client, people):
 
 
 def test_what_is_not_supported_says_so(api, dataset):
-    body = {"tableReference": {"tableId": "t"}, "biglakeConfiguration": {"storageUri": "gs://b/t"}}
+    body = {"tableReference": {"tableId": "t"}, "biglakeConfiguration": {"fileFormat": "PARQUET"}}
     code, reason, message = api.error("POST", f"datasets/{dataset}/tables", body)
     assert (code, reason) == (501, "notImplemented") and "biglakeConfiguration" in message
