@@ -5,6 +5,7 @@ Columns are those that BigQuery documents for each view.
 """
 from __future__ import annotations
 
+import datetime as dt
 import json
 from typing import TYPE_CHECKING, Callable, Iterator, NamedTuple
 
@@ -23,14 +24,21 @@ Ref = tuple[str, ...]
 
 
 class View(NamedTuple):
-    """columns: "name TYPE, ..."; rows: the rows of one dataset's resources, as dicts of REST values."""
+    """columns: "name TYPE, ...", of which a RECORD's parts are in `parts`; rows: the rows of one dataset's resources, as dicts of
+    REST values; jobs: whether the rows are a project's jobs instead, made by rows(emulator, project, principal)."""
 
     columns: str
-    rows: Callable[["Lake", Ref], Iterator[dict]]
+    rows: Callable[..., Iterator[dict]]
+    parts: dict[str, str] = {}
+    jobs: bool = False
 
     @property
     def fields(self) -> list[dict]:
-        return [{"name": name, "type": kind, "mode": "NULLABLE"} for name, kind in (column.split() for column in self.columns.split(","))]
+        return [self.field(*column.split()) for column in self.columns.split(",")]
+
+    def field(self, name: str, kind: str, mode: str = "NULLABLE") -> dict:
+        inner = {"fields": View(self.parts[name], nothing).fields} if kind == "RECORD" else {}
+        return {"name": name, "type": kind, "mode": mode} | inner
 
 
 class Table:
@@ -40,10 +48,10 @@ class Table:
     filtered = False
     body = {"type": "VIEW", "id": "INFORMATION_SCHEMA"}
 
-    def __init__(self, emulator: "Emulator", ref: Ref):
-        self.emulator, self.ref = emulator, ref
+    def __init__(self, emulator: "Emulator", ref: Ref, principal: str):
+        self.emulator, self.ref, self.principal = emulator, ref, principal
         name = ref[2].removeprefix(PREFIX)
-        if name not in VIEWS:
+        if name not in VIEWS or VIEWS[name].jobs and not ref[1].lower().startswith(REGION):
             raise not_found("Table", iam.name_of(ref), "US")
         self.about = VIEWS[name]
         self.fields = self.about.fields
@@ -53,7 +61,11 @@ class Table:
         """The FROM item of the view's rows as they are now."""
         if at is not None:
             raise ApiError("invalidQuery", "INFORMATION_SCHEMA views can't be read FOR SYSTEM_TIME AS OF.", "query")
-        rows = [row for dataset in self.datasets() for row in self.about.rows(self.emulator.lake, dataset)]
+        if self.about.jobs:
+            place = self.ref[1].lower().removeprefix(REGION)
+            rows = [row for location, row in self.about.rows(self.emulator, self.ref[0], self.principal) if location.lower() == place]
+        else:
+            rows = [row for dataset in self.datasets() for row in self.about.rows(self.emulator.lake, dataset)]
         columns = ", ".join(f"{values.from_json(field, values.json_member('j', field['name']))} AS {values.identifier(field['name'])}" for field in self.fields)
         return f"(SELECT {columns} FROM (SELECT unnest(from_json({values.string(json.dumps(rows))}, '[\"JSON\"]')) AS j))"
 
@@ -98,13 +110,21 @@ def yes(value) -> str:
     return "YES" if value else "NO"
 
 
-KINDS = {"TABLE": "BASE TABLE"}
+KINDS = {"TABLE": "BASE TABLE", "MATERIALIZED_VIEW": "MATERIALIZED VIEW"}
 
 
 def tables(lake: "Lake", dataset: Ref) -> Iterator[dict]:
     for body, names in tables_of(lake, dataset):
         yield names | {"table_type": KINDS.get(body["type"], body["type"]), "is_insertable_into": yes(body["type"] == "TABLE"), "is_typed": "NO",
-                       "is_fine_grained_mutations_enabled": "NO", "is_change_history_enabled": "NO", "creation_time": seconds(body["creationTime"])}
+                       "is_fine_grained_mutations_enabled": "NO", "is_change_history_enabled": yes(body.get("_changeHistory")), "creation_time": seconds(body["creationTime"])} | base(body)
+
+
+def base(body: dict) -> dict:
+    """What TABLES says of the table that a snapshot or a clone was made of."""
+    for kind in ("snapshot", "clone"):
+        if found := body.get(f"{kind}Definition"):
+            return base_of(found) | {"snapshot_time_ms": moment(found[f"{kind}Time"])}
+    return {}
 
 
 def data_type(field: dict) -> str:
@@ -260,9 +280,133 @@ def routine_options(lake: "Lake", dataset: Ref) -> Iterator[dict]:
                 yield names | {"option_name": name, "option_type": kind, "option_value": json.dumps(body[key], ensure_ascii=False)}
 
 
-def nothing(lake: "Lake", dataset: Ref) -> Iterator[dict]:
-    """A view over what can't be made yet."""
+def nothing(*_) -> Iterator[dict]:
+    """The rows of what is no view of its own: the parts of a RECORD."""
     yield from ()
+
+
+# Keys ---------------------------------------------------------------------------------------------
+
+def keys_of(lake: "Lake", dataset: Ref) -> Iterator[tuple[dict, dict, dict]]:
+    """Each key of each table: what every view of keys begins with, the table, the key; a primary key has columns."""
+    for body, names in tables_of(lake, dataset):
+        found = body.get("tableConstraints") or {}
+        keys = [("pk$", found["primaryKey"])] if "primaryKey" in found else []
+        keys += [(key.get("name") or f"fk${place + 1}", key) for place, key in enumerate(found.get("foreignKeys", ()))]
+        for name, key in keys:
+            yield {"constraint_catalog": dataset[0], "constraint_schema": dataset[1], "constraint_name": f"{names['table_name']}.{name}"}, names, key
+
+
+def table_constraints(lake: "Lake", dataset: Ref) -> Iterator[dict]:
+    for about, names, key in keys_of(lake, dataset):
+        yield about | names | {"constraint_type": "PRIMARY KEY" if "columns" in key else "FOREIGN KEY", "is_deferrable": "NO",
+                               "initially_deferred": "NO", "enforced": "NO"}
+
+
+def key_columns(lake: "Lake", dataset: Ref) -> Iterator[dict]:
+    for about, names, key in keys_of(lake, dataset):
+        for place, name in enumerate(key.get("columns", ())):
+            yield about | names | {"column_name": name, "ordinal_position": place + 1}
+        for place, pair in enumerate(key.get("columnReferences", ())):
+            yield about | names | {"column_name": pair["referencingColumn"], "ordinal_position": place + 1,
+                                   "position_in_unique_constraint": unique_position(lake, key, pair["referencedColumn"])}
+
+
+def unique_position(lake: "Lake", key: dict, column: str) -> int | None:
+    """The place of a referenced column in the primary key that it is of."""
+    table = key["referencedTable"]
+    body = lake.get("table", (table["projectId"], table["datasetId"], table["tableId"])) or {}
+    primary = [name.lower() for name in (body.get("tableConstraints") or {}).get("primaryKey", {}).get("columns", ())]
+    return primary.index(column.lower()) + 1 if column.lower() in primary else None
+
+
+def constraint_columns(lake: "Lake", dataset: Ref) -> Iterator[dict]:
+    for about, names, key in keys_of(lake, dataset):
+        for name in key.get("columns", ()):
+            yield names | {"column_name": name} | about
+        for pair in key.get("columnReferences", ()):
+            table = key["referencedTable"]
+            yield {"table_catalog": table["projectId"], "table_schema": table["datasetId"], "table_name": table["tableId"],
+                   "column_name": pair["referencedColumn"]} | about
+
+
+# Tables of other tables ---------------------------------------------------------------------------
+
+def base_of(definition: dict) -> dict:
+    table = definition["baseTableReference"]
+    return {"base_table_catalog": table["projectId"], "base_table_schema": table["datasetId"], "base_table_name": table["tableId"]}
+
+
+def moment(text: str) -> float:
+    """A moment in RFC 3339 as seconds since the epoch."""
+    return dt.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def snapshots(lake: "Lake", dataset: Ref) -> Iterator[dict]:
+    for body, names in tables_of(lake, dataset):
+        if "snapshotDefinition" in body:
+            yield names | base_of(body["snapshotDefinition"]) | {"snapshot_time": moment(body["snapshotDefinition"]["snapshotTime"])}
+
+
+def materialized_views(lake: "Lake", dataset: Ref) -> Iterator[dict]:
+    """They are read as their query says, so each is as fresh as this moment."""
+    for body, names in tables_of(lake, dataset):
+        if "materializedView" in body:
+            now = dt.datetime.now(dt.timezone.utc).timestamp()
+            yield names | {"last_refresh_time": now, "refresh_watermark": now}
+
+
+# Jobs ---------------------------------------------------------------------------------------------
+
+def jobs(emulator: "Emulator", project: str, principal: str) -> Iterator[tuple[str, dict]]:
+    """A project's jobs, the newest first: location, row."""
+    from .projects import number
+    for body in emulator.jobs.bodies(project):
+        statistics, configuration, status = body["statistics"], body["configuration"], body["status"]
+        query = statistics.get("query", {})
+        yield body["jobReference"]["location"], {
+            "creation_time": seconds(statistics["creationTime"]), "project_id": project, "project_number": number(project),
+            "user_email": body["user_email"], "principal_subject": body["principal_subject"], "job_id": body["jobReference"]["jobId"],
+            "job_type": configuration["jobType"], "statement_type": query.get("statementType"),
+            "priority": configuration.get("query", {}).get("priority", "INTERACTIVE"),
+            "start_time": seconds(statistics["startTime"]) if "startTime" in statistics else None,
+            "end_time": seconds(statistics["endTime"]) if "endTime" in statistics else None,
+            "query": configuration.get("query", {}).get("query"), "state": status["state"],
+            "total_bytes_processed": query.get("totalBytesProcessed", statistics.get("totalBytesProcessed")), "total_slot_ms": statistics.get("totalSlotMs"),
+            "error_result": status.get("errorResult"), "cache_hit": query.get("cacheHit"), "destination_table": snake(destination(configuration)),
+            "referenced_tables": [snake(table) for table in query.get("referencedTables", ())],
+            "labels": [{"key": key, "value": value} for key, value in configuration.get("labels", {}).items()],
+            "session_info": {"session_id": statistics["sessionInfo"]["sessionId"]} if "sessionInfo" in statistics else None,
+            "dml_statistics": {f"{word}_row_count": query["dmlStats"].get(f"{word}RowCount", "0") for word in ("inserted", "deleted", "updated")}
+            if "dmlStats" in query else None,
+            "total_bytes_billed": query.get("totalBytesBilled"), "transaction_id": statistics.get("transactionInfo", {}).get("transactionId"),
+            "parent_job_id": statistics.get("parentJobId"), "query_dialect": "GOOGLE_SQL" if query else None,
+            "job_creation_reason": {"code": "REQUESTED"}}
+
+
+def destination(configuration: dict) -> dict | None:
+    return next((part["destinationTable"] for part in configuration.values() if isinstance(part, dict) and "destinationTable" in part), None)
+
+
+def snake(table: dict | None) -> dict | None:
+    return {"project_id": table.get("projectId"), "dataset_id": table.get("datasetId"), "table_id": table.get("tableId")} if table else None
+
+
+def own_jobs(emulator: "Emulator", project: str, principal: str) -> Iterator[tuple[str, dict]]:
+    return ((location, row) for location, row in jobs(emulator, project, principal) if row["user_email"] == principal)
+
+
+JOB = ("creation_time TIMESTAMP, project_id STRING, project_number INTEGER, user_email STRING, principal_subject STRING, job_id STRING, job_type STRING, "
+       "statement_type STRING, priority STRING, start_time TIMESTAMP, end_time TIMESTAMP, query STRING, state STRING, reservation_id STRING, "
+       "total_bytes_processed INTEGER, total_slot_ms INTEGER, error_result RECORD, cache_hit BOOLEAN, destination_table RECORD, "
+       "referenced_tables RECORD REPEATED, labels RECORD REPEATED, session_info RECORD, dml_statistics RECORD, total_bytes_billed INTEGER, "
+       "transaction_id STRING, parent_job_id STRING, query_dialect STRING, job_creation_reason RECORD")
+TABLE = "project_id STRING, dataset_id STRING, table_id STRING"
+JOB_PARTS = {
+    "error_result": "reason STRING, location STRING, debug_info STRING, message STRING", "destination_table": TABLE, "referenced_tables": TABLE,
+    "labels": "key STRING, value STRING", "session_info": "session_id STRING", "job_creation_reason": "code STRING",
+    "dml_statistics": "inserted_row_count INTEGER, deleted_row_count INTEGER, updated_row_count INTEGER"}
+WITHOUT_QUERY = JOB.replace("query STRING, ", "", 1)  # an organization's view does not show what was asked
 
 
 SPECIFIC = "specific_catalog STRING, specific_schema STRING, specific_name STRING"
@@ -296,9 +440,14 @@ VIEWS: dict[str, View] = {
     "PARAMETERS": View(SPECIFIC + ", ordinal_position INTEGER, parameter_mode STRING, is_result STRING, parameter_name STRING, data_type STRING, "
                        "parameter_default STRING, is_aggregate STRING", parameters),
     "ROUTINE_OPTIONS": View(SPECIFIC + ", option_name STRING, option_type STRING, option_value STRING", routine_options),
-    "TABLE_CONSTRAINTS": View(CONSTRAINT + ", " + NAMES + ", constraint_type STRING, is_deferrable STRING, initially_deferred STRING, enforced STRING", nothing),
-    "KEY_COLUMN_USAGE": View(CONSTRAINT + ", " + NAMES + ", column_name STRING, ordinal_position INTEGER, position_in_unique_constraint INTEGER", nothing),
-    "CONSTRAINT_COLUMN_USAGE": View(NAMES + ", column_name STRING, " + CONSTRAINT, nothing),
-    "TABLE_SNAPSHOTS": View(NAMES + ", base_table_catalog STRING, base_table_schema STRING, base_table_name STRING, snapshot_time TIMESTAMP", nothing),
-    "MATERIALIZED_VIEWS": View(NAMES + ", last_refresh_time TIMESTAMP, refresh_watermark TIMESTAMP", nothing),
+    "TABLE_CONSTRAINTS": View(CONSTRAINT + ", " + NAMES + ", constraint_type STRING, is_deferrable STRING, initially_deferred STRING, enforced STRING", table_constraints),
+    "KEY_COLUMN_USAGE": View(CONSTRAINT + ", " + NAMES + ", column_name STRING, ordinal_position INTEGER, position_in_unique_constraint INTEGER", key_columns),
+    "CONSTRAINT_COLUMN_USAGE": View(NAMES + ", column_name STRING, " + CONSTRAINT, constraint_columns),
+    "TABLE_SNAPSHOTS": View(NAMES + ", base_table_catalog STRING, base_table_schema STRING, base_table_name STRING, snapshot_time TIMESTAMP", snapshots),
+    "MATERIALIZED_VIEWS": View(NAMES + ", last_refresh_time TIMESTAMP, refresh_watermark TIMESTAMP", materialized_views),
+    "JOBS": View(JOB, jobs, JOB_PARTS, jobs=True),
+    "JOBS_BY_PROJECT": View(JOB, jobs, JOB_PARTS, jobs=True),
+    "JOBS_BY_USER": View(JOB, own_jobs, JOB_PARTS, jobs=True),
+    "JOBS_BY_FOLDER": View(WITHOUT_QUERY, jobs, JOB_PARTS, jobs=True),
+    "JOBS_BY_ORGANIZATION": View(WITHOUT_QUERY, jobs, JOB_PARTS, jobs=True),
 }

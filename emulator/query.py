@@ -108,6 +108,8 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
     from .wildcards import Wildcard
 
     def resolve(path: tuple[str, ...]) -> Table:
+        if len(path) < 3 and path[-1].startswith(information_schema.PREFIX):
+            path = (default_project, information_schema.REGION + "us", path[-1])
         if len(path) != 3:
             raise ApiError("invalid", f"Table name \"{'.'.join(path)}\" missing dataset while no default dataset is set in the request.")
         if not DATASET.fullmatch(path[1]):
@@ -115,7 +117,7 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
                                       "at most 1024 characters long.", ".".join(path[1:]))
         iam.require(emulator, principal, "bigquery.tables.getData", path)
         if path[2].startswith(information_schema.PREFIX):
-            return information_schema.Table(emulator, path)
+            return information_schema.Table(emulator, path, principal)
         if path[2].endswith("*"):
             return Wildcard(emulator, principal, path)
         table = Table(emulator, path, past[path] if path in past else find(lake, path), lake, principal)
