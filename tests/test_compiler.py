@@ -88,6 +88,10 @@ ROWS = [
     # Pivots and pipes
     ("SELECT * FROM (SELECT person, total FROM orders) PIVOT (SUM(total) FOR person IN (1, 2))", [(Decimal("12.25"), Decimal("0.5"))]),
     ("SELECT * FROM (SELECT 1 AS a, 2 AS b) UNPIVOT (v FOR n IN (a, b)) ORDER BY n", [(1, "a"), (2, "b")]),
+    ("SELECT x LIKE ANY (SELECT p FROM UNNEST(['a%', NULL]) p), x NOT LIKE ANY (SELECT p FROM UNNEST(['a%']) p), x LIKE ALL (SELECT p FROM UNNEST(['a%', NULL]) p), "
+     "x NOT LIKE ALL (SELECT p FROM UNNEST(['c%', NULL]) p), x LIKE ANY (SELECT 'q' FROM people WHERE false) FROM UNNEST(['ab', 'b']) x WITH OFFSET o ORDER BY o",
+     [(True, False, None, None, False), (None, True, False, None, False)]),
+    ("SELECT x LIKE ANY UNNEST(['a%', 'c']), x LIKE ALL UNNEST(['a%', '%b']) FROM UNNEST(['ab', 'b']) x WITH OFFSET o ORDER BY o", [(True, True), (False, False)]),
     ("FROM people |> WHERE id < 3 |> AGGREGATE COUNT(*) AS n", [(2,)]),
     ("SELECT COUNT(*) FROM people TABLESAMPLE SYSTEM (100 PERCENT)", [(3,)]),
 ]
@@ -168,6 +172,7 @@ def test_a_view_is_compiled_in_place(world):
 
 @pytest.mark.parametrize("text,construct", [
     ("DECLARE x INT64; SELECT x", "scripts"), ("SELECT 1; SELECT 2", "several statements"), ("SELECT TF_IDF(tags) OVER () FROM people", "TF_IDF"),
+    ("SELECT * FROM APPENDS(TABLE d.people, NULL, NULL)", "the table function APPENDS"), ("SELECT ML.DISTANCE([1.0], [2.0])", "the function ML.DISTANCE"),
 ])
 def test_what_is_not_supported_is_named(world, text, construct):
     with pytest.raises(ApiError, match=construct) as failed:

@@ -39,6 +39,9 @@ SESSIONIZE = re.compile(r"\bRANGE_SESSIONIZE\b", re.I)
 GROUP = re.compile(f"\\b({routines.SQL_GROUP}|{routines.JS_GROUP}):", re.I)
 MISSING_ROUTINE = re.compile(r"(?:Function|Table-valued function|Procedure) not found: ((?:`[^`]*`|[^\s`;.]+)(?:\.(?:`[^`]*`|[^\s`;.]+))*)")
 PATH_PART = re.compile(r"`([^`]*)`|([^`.]+)")
+# BigQuery's functions that need models, connections or the history of changes.
+ELSEWHERE = re.compile(r"(Table-valued f|F)unction not found: ((?:ml|ai|obj|bqml)\.\w+|appends|changes|gap_fill|vector_search|external_query|"
+                       r"external_object_transform)\b", re.I)
 POSITION = re.compile(r" \[at (\d+:\d+)\]$")
 CHANGES = re.compile(r"\b(ALTER\s+TABLE|LOAD\s+DATA)\b", re.I)  # the statements whose target is not among the names they read
 TRAVELS = re.compile(r"\bFOR\s+SYSTEM(_TIME|\s+TIME)\b", re.I)
@@ -138,6 +141,7 @@ class GoogleSQL:
         language = self.engine.call("GetLanguageOptions", service.LanguageOptionsRequest(maximum_features=True), options_pb2.LanguageOptionsProto)
         features = [f for f in language.enabled_language_features if not MISSING_FEATURES.search(public.LanguageFeature.Name(f))]
         features += [public.FEATURE_COLLATION_SUPPORT, public.FEATURE_COLLATION_IN_EXPLICIT_CAST, public.FEATURE_COLLATION_IN_WITH_RECURSIVE,
+                     public.FEATURE_LIKE_ANY_SOME_ALL_SUBQUERY, public.FEATURE_LIKE_ANY_SOME_ALL_ARRAY,
                      public.FEATURE_CREATE_TABLE_CLONE, public.FEATURE_ALTER_COLUMN_SET_DATA_TYPE, public.FEATURE_CREATE_VIEWS_WITH_COLUMN_OPTIONS,
                      public.FEATURE_CREATE_EXTERNAL_TABLE_WITH_PARTITION_COLUMNS]
         del language.enabled_language_features[:], language.supported_statement_kinds[:]
@@ -408,6 +412,8 @@ class GoogleSQL:
 
 def query_error(error: ServiceError) -> ApiError:
     """The service's error as BigQuery words it: `... at [line:column]`."""
+    if found := ELSEWHERE.match(error.message):
+        raise unsupported(f"the {'table ' if found[1] != 'F' else ''}function {found[2].upper()}") from None
     message = POSITION.sub(r" at [\1]", GROUP.sub("", error.message)).replace("Unexpected end of statement", "Unexpected end of script")
     return ApiError("invalidQuery", message, "query")
 

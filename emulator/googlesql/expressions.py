@@ -243,7 +243,19 @@ class Expressions:
             return f"EXISTS ({query})"
         if node.subquery_type == 3:
             return f"({self.expr(node.in_expr)} IN ({query}))"
-        raise NoRule("LIKE ANY over a subquery")
+        return self.quantified_like(node, query)
+
+    def quantified_like(self, node, query: str) -> str:
+        """x [NOT] LIKE ANY or ALL (subquery): NULL where patterns that are NULL leave it open."""
+        from .columns import columns_of
+        if types.kind_name(self.type_of(node.in_expr)) != "STRING":
+            raise NoRule("LIKE ANY and ALL of BYTES over a subquery")
+        words = "NOT LIKE" if node.subquery_type in (6, 7) else "LIKE"
+        (pattern,) = columns_of(node.subquery)
+        rows = f"(SELECT {self.expr(node.in_expr)} {words} {self.column(pattern)} ESCAPE '\\' AS m FROM ({query}))"
+        decided = "WHEN bool_or(m) THEN true" if node.subquery_type in (4, 6) else "WHEN NOT bool_and(m) THEN false"
+        rest = "false" if node.subquery_type in (4, 6) else "true"
+        return f"(SELECT CASE {decided} WHEN count(*) > count(m) THEN NULL ELSE {rest} END FROM {rows})"
 
     def row_by_row(self, make):
         """What `make` compiles, which may depend on a row outside it."""
