@@ -252,11 +252,11 @@ def test_no_such_table(run, operation):
 # Queries
 
 def printed(lab, act) -> list[str]:
-    """What is printed while a request runs, from the live stream."""
+    """What is printed while a request runs, from the live stream, where the end of an earlier one may still come."""
     lab.live.events.queue.clear()
     act()
-    lines = []
-    while (event := lab.live.wait("printed", "finished"))["event"] == "printed":
+    request, lines = lab.live.wait("started")["request"], []
+    while (event := lab.live.wait("printed", "finished", request=request))["event"] == "printed":
         lines.append(event["line"])
     return lines
 
