@@ -154,19 +154,23 @@ class Lake:
     def measure(self, table: dict, columns: Iterable[str], version: int | None = None, condition: str | None = None) -> int:
         """Logical bytes of some columns of a table, of all rows or those for which a condition is true: the unit BigQuery bills."""
         fields = {field["name"]: field for field in table.get("schema", {}).get("fields", ())}
-        return sum(self._measured(table, version, values.size(fields[name], values.identifier(name)), name, condition) for name in columns)
+        return sum(self._measured(table, version, condition, {
+            name: f"coalesce(sum({values.size(fields[name], values.identifier(name))}), 0)::BIGINT" for name in columns}))
 
     def rows(self, table: dict, version: int | None = None) -> int:
         """The number of a table's rows."""
-        return self._measured(table, version, None, None)
+        return self._measured(table, version, None, {None: "count(*)"})[0]
 
-    def _measured(self, table: dict, version: int | None, size: str | None, name: str | None, condition: str | None = None) -> int:
-        key = (table["_relation"], table.get("_where"), version or table.get("_data"), name, condition)
-        if key not in self._measures:
-            what = f"coalesce(sum({size}), 0)::BIGINT" if size else "count(*)"
-            (self._measures[key],) = self.cursor().execute(
-                f"SELECT {what} FROM {self.relation(table, version)}" + (f" WHERE {condition}" if condition else "")).fetchone()
-        return self._measures[key]
+    def _measured(self, table: dict, version: int | None, condition: str | None, wanted: dict[str | None, str]) -> list[int]:
+        """Aggregates over a table's rows, by what they are of: what is not known of these rows yet is computed in one scan."""
+        moment = table.get("_data") if version in (None, self.version) else version
+        keys = {name: (table["_relation"], table.get("_where"), moment, condition, name) for name in wanted}
+        missing = [name for name in wanted if keys[name] not in self._measures]
+        if missing:
+            found = self.cursor().execute(f"SELECT {', '.join(wanted[name] for name in missing)} FROM {self.relation(table, version)}"
+                                          + (f" WHERE {condition}" if condition else "")).fetchone()
+            self._measures |= {keys[name]: value for name, value in zip(missing, found)}
+        return [self._measures[key] for key in keys.values()]
 
     # Writing --------------------------------------------------------------------------------------
 

@@ -173,7 +173,7 @@ def format_time(call: Call) -> str:
     if call.kinds[1] == "TIME":
         x = "(DATE '1970-01-01' + {1})"
     elif call.kinds[1] == "DATE":
-        x = "{1}::TIMESTAMP"
+        x = "{1}"
     parts, plain = [], ""
     for piece in elements(call.text(0)):
         made = piece[1:].replace("%", "%%") if piece[0] == '"' else format_element(piece, call)
