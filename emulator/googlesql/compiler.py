@@ -7,6 +7,8 @@ statement to the reference evaluator.
 """
 from __future__ import annotations
 
+import re
+
 from .. import values
 from ..errors import ApiError, unsupported
 from . import types
@@ -14,6 +16,7 @@ from .columns import columns_of
 from .expressions import Expressions, NoRule, collated, folded
 
 SET_OPERATIONS = ("UNION ALL", "UNION", "INTERSECT ALL", "INTERSECT", "EXCEPT ALL", "EXCEPT")
+OWN_NAME = re.compile(r"[a-z]\d+", re.I)  # of columns and variables in compiled SQL
 MEETS = 2  # a value of RangeSessionizeMode
 PSEUDO = {"_PARTITIONDATE": '"_PARTITIONTIME"::DATE'}  # columns of tables that are made of what the lake has
 JOINS = ("JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN")
@@ -147,8 +150,16 @@ class Compiler(Expressions):
 
     def scan_filter_scan(self, node) -> str:
         condition, source = self.over(node.input_scan, lambda: self.expr(node.filter_expr))
-        tail = f"{source} WHERE {condition}"
-        return self.select(node.parent.column_list, {}, tail)
+        scan, name = node_of(node.input_scan)
+        if name == "resolved_table_scan_node" and source.startswith(' FROM (SELECT "') and "SELECT " not in condition and self.plain(scan):
+            # In the scan's own SELECT our names are those of its columns to DuckDB, which then filters a dictionary's entries, not all rows.
+            return self.select(node.parent.column_list, {}, f"{source.removesuffix(')')} WHERE {condition})")
+        return self.select(node.parent.column_list, {}, f"{source} WHERE {condition}")
+
+    def plain(self, scan) -> bool:
+        """Whether a table's rows are read as they are, and no column of it has a name like ours."""
+        place = scan.table.serialization_id - 1
+        return place not in self.plan.views and not any(OWN_NAME.fullmatch(field["name"]) for field in self.plan.order[place].fields)
 
     def scan_join_scan(self, node) -> str:
         if node.is_lateral:
