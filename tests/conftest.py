@@ -111,3 +111,18 @@ class Api:
 @pytest.fixture(scope="session")
 def api(emulator) -> Api:
     return Api(emulator)
+
+
+@pytest.fixture
+def sql(client, dataset):
+    """Run a statement whose default dataset is the test's; the finished job. config: of the query job."""
+    def run(text: str, **config) -> bigquery.QueryJob:
+        job = client.query(text, job_config=bigquery.QueryJobConfig(default_dataset=f"{client.project}.{dataset}", **config))
+        job.result()
+        return job
+    return run
+
+
+@pytest.fixture
+def rows(sql):
+    return lambda text: [tuple(row) for row in sql(text)]

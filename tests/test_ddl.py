@@ -9,21 +9,6 @@ from google.cloud import bigquery
 
 
 @pytest.fixture
-def sql(client, dataset):
-    """Run a statement whose default dataset is the test's; the finished job."""
-    def run(text: str) -> bigquery.QueryJob:
-        job = client.query(text, job_config=bigquery.QueryJobConfig(default_dataset=f"{client.project}.{dataset}"))
-        job.result()
-        return job
-    return run
-
-
-@pytest.fixture
-def rows(sql):
-    return lambda text: [tuple(row) for row in sql(text)]
-
-
-@pytest.fixture
 def table(client, dataset):
     """A table of the test's dataset as REST has it."""
     return lambda name: client.get_table(f"{client.project}.{dataset}.{name}")

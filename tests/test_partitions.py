@@ -8,21 +8,6 @@ from google.cloud import bigquery
 
 
 @pytest.fixture
-def sql(client, dataset):
-    """Run a statement whose default dataset is the test's; the finished job."""
-    def run(text: str, **config) -> bigquery.QueryJob:
-        job = client.query(text, job_config=bigquery.QueryJobConfig(default_dataset=f"{client.project}.{dataset}", **config))
-        job.result()
-        return job
-    return run
-
-
-@pytest.fixture
-def rows(sql):
-    return lambda text: [tuple(row) for row in sql(text)]
-
-
-@pytest.fixture
 def read(sql):
     """The bytes that a query of INT64 columns reads, in values."""
     return lambda text: sql(text).total_bytes_processed // 8

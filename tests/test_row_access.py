@@ -2,19 +2,8 @@
 import pytest
 import requests
 from google.api_core.exceptions import BadRequest, Conflict, Forbidden, NotFound
-from google.cloud import bigquery
 
 ADA, BOB, EVE = "ada@example.com", "bob@example.com", "eve@other.org"
-
-
-@pytest.fixture
-def sql(client, dataset):
-    """Run a statement as the project's owner; the finished job."""
-    def run(text: str) -> bigquery.QueryJob:
-        job = client.query(text, job_config=bigquery.QueryJobConfig(default_dataset=f"{client.project}.{dataset}"))
-        job.result()
-        return job
-    return run
 
 
 @pytest.fixture

@@ -1,22 +1,6 @@
 """DML and DDL through the client: rows and resources, counts, dispositions, and that REST and SQL see the same."""
 import pytest
 from google.api_core.exceptions import BadRequest, Conflict, NotFound
-from google.cloud import bigquery
-
-
-@pytest.fixture
-def sql(client, dataset):
-    """Run a statement whose default dataset is the test's; the finished job."""
-    def run(text: str) -> bigquery.QueryJob:
-        job = client.query(text, job_config=bigquery.QueryJobConfig(default_dataset=f"{client.project}.{dataset}"))
-        job.result()
-        return job
-    return run
-
-
-@pytest.fixture
-def rows(sql):
-    return lambda text: [tuple(row) for row in sql(text)]
 
 
 @pytest.fixture
