@@ -99,6 +99,9 @@ def difference(call: Call) -> str:
 def truncate(call: Call) -> str:
     """*_TRUNC(value, part [, zone])."""
     part = call.part(1)
+    if call.kind == "TIMESTAMP" and part in MICROS and zone(call, 2) == "'UTC'":
+        size = MICROS[part]  # of UTC's days and hours all are as long: no calendar is needed
+        return f"make_timestamptz(epoch_us({{0}}) - ((epoch_us({{0}}) % {size}) + {size}) % {size})"
     x = "(DATE '1970-01-01' + {0})" if call.kind == "TIME" else local(call, 0, 2)
     if part in WEEK_SHIFT and part not in ("WEEK_MONDAY", "ISOWEEK"):
         days = EPOCH_DAYS.replace("{x}", x)
