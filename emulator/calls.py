@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import datetime as dt
 import hashlib
 import json
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -200,3 +201,11 @@ def timestamps(body: dict) -> dict:
     """Creation and change times of a new resource, in ms since the epoch."""
     now = str(now_ms())
     return body | {"creationTime": now, "lastModifiedTime": now}
+
+
+def milliseconds(name: str, text: str) -> str:
+    """A moment in RFC 3339, as a caller names it, in ms since the epoch; ApiError invalid for any other text."""
+    try:
+        return str(int(dt.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1000))
+    except ValueError:
+        raise ApiError("invalid", f"Invalid value for {name}: {text} is not a valid value", name) from None

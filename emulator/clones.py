@@ -8,7 +8,7 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from . import iam, options, partitions, query, row_access, tables, values
-from .calls import merge
+from .calls import merge, milliseconds
 from .errors import ApiError
 from .googlesql.compiler import node_of
 from .lake import Transaction, now_ms
@@ -109,7 +109,7 @@ def copy(job: "Job", kind: str) -> None:
     if config.get("writeDisposition", "WRITE_EMPTY") != "WRITE_EMPTY" and kind != "RESTORE":
         raise ApiError("invalid", f"writeDisposition {config['writeDisposition']} is not possible with operationType {kind}: the destination must not exist.")
     check_locations(job, [source], destination)
-    patch = {"expirationTime": milliseconds(config["destinationExpirationTime"])} if config.get("destinationExpirationTime") else {}
+    patch = {"expirationTime": milliseconds("destinationExpirationTime", config["destinationExpirationTime"])} if config.get("destinationExpirationTime") else {}
 
     def work(tx: Transaction) -> None:
         there = (old := tx.get("table", destination)) and not tables.expired(old)
@@ -122,11 +122,3 @@ def copy(job: "Job", kind: str) -> None:
         job.statistics["copy"] = {"copiedRows": str(tx.lake.rows(source.body, source.version)), "copiedLogicalBytes": str(
             tx.lake.measure(source.body, [field["name"] for field in source.fields], source.version))}
     job.write(work)
-
-
-def milliseconds(text: str) -> str:
-    """A moment in RFC 3339, as a copy job names it; ApiError invalid for any other text."""
-    try:
-        return str(int(dt.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1000))
-    except ValueError:
-        raise ApiError("invalid", f"Invalid value for destinationExpirationTime: {text} is not a valid value") from None

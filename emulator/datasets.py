@@ -1,11 +1,10 @@
 """datasets.*: containers of tables, their location, default expiration and time travel window."""
 from __future__ import annotations
 
-import datetime as dt
 import re
 
 from . import iam, partitions
-from .calls import PAGING, Call, agree, etag, merge, method, public, timestamps, without_nulls
+from .calls import PAGING, Call, agree, etag, merge, method, milliseconds, public, timestamps, without_nulls
 from .errors import ApiError, not_found, unsupported
 from .lake import Lake, Transaction, now_ms
 
@@ -178,7 +177,7 @@ def undelete(call: Call) -> dict:
 def restore(tx: Transaction, ref: tuple[str, str], time: str | None = None) -> dict:
     """Make all resources of a deleted dataset anew, with the rows they had; its body. ApiError notFound outside the time travel window."""
     found = (tx.get("deletions", ref) or {"list": []})["list"]
-    moment = str(int(dt.datetime.fromisoformat(time.replace("Z", "+00:00")).timestamp() * 1000)) if time else None
+    moment = milliseconds("deletionTime", time) if time else None
     wanted = [deletion for deletion in found if moment in (None, deletion["time"])]
     if not wanted:
         raise not_found("Dataset", iam.name_of(ref), DEFAULT_LOCATION)

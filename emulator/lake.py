@@ -102,9 +102,10 @@ class Lake:
 
     def resources_under(self, dataset: Ref, version: int) -> dict[tuple[str, Ref], dict]:
         """A dataset and all resources in it as they were at a snapshot: (kind, ref) -> body."""
-        rows = self.cursor().execute(f"SELECT kind, ref, body FROM lake.resources AT (VERSION => {version}) WHERE kind <> 'deletions'").fetchall()
-        found = {(kind, tuple(json.loads(ref))): json.loads(body) for kind, ref, body in rows}
-        return {(kind, ref): body for (kind, ref), body in found.items() if ref[:2] == dataset and kind != "job"}
+        rows = self.cursor().execute(
+            f"SELECT kind, ref, body FROM reads.resources AT (VERSION => {version}) WHERE kind NOT IN ('deletions', 'job') AND starts_with(ref, ?)",
+            [json.dumps(dataset).removesuffix("]")]).fetchall()
+        return {(kind, tuple(json.loads(ref))): json.loads(body) for kind, ref, body in rows}
 
     def children(self, kind: str, parent: Ref) -> list[dict]:
         """The resources of a kind directly under a parent, by name."""

@@ -14,7 +14,7 @@ from .errors import ApiError
 
 TIME, DATE, SUFFIX = "_PARTITIONTIME", "_PARTITIONDATE", "_TABLE_SUFFIX"
 FORMATS = {"HOUR": "%Y%m%d%H", "DAY": "%Y%m%d", "MONTH": "%Y%m", "YEAR": "%Y"}
-NULL, REST, SUMMARY = "__NULL__", "__UNPARTITIONED__", "__PARTITIONS_SUMMARY__"
+NULL, REST = "__NULL__", "__UNPARTITIONED__"
 
 
 class Partitioning(NamedTuple):

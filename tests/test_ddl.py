@@ -379,6 +379,8 @@ def test_a_deleted_dataset_comes_back(client, dataset, sql, rows, stock, api):
     assert rows("SELECT COUNT(*) FROM stock") == [(2,)]
     with pytest.raises(NotFound, match="never_there was not found"):
         sql("UNDROP SCHEMA never_there")
+    code, reason, message = api.error("POST", "datasets/never_there:undelete", {"deletionTime": "yesterday"})
+    assert (code, reason) == (400, "invalid") and "deletionTime: yesterday" in message
 
 
 # Parameters of types ------------------------------------------------------------------------------

@@ -574,7 +574,10 @@ class Statement:
         self.columns = self._columns()
         self.tables = list(self.columns)
         self.routines: list[Routine] = list(context["called"].values())
-        self.undeclared = undeclared(tree) if not context["parameters"] else []
+
+    @cached_property
+    def undeclared(self) -> list[dict]:
+        return undeclared(self.tree) if not self.context["parameters"] else []
 
     def _views(self) -> dict[int, "Statement"]:
         """Each view it reads, analyzed: place in `order` -> statement."""

@@ -24,11 +24,11 @@ MONOTONE = {"date", "timestamp", "datetime", "date_trunc", "timestamp_trunc", "d
 def conditions(statement, cursor) -> dict[int, list[str | None]]:
     """Place of a table in the statement -> for each scan of it, SQL that is true of the rows whose partitions are read,
     None where all are. Only tables with a `partitioning`."""
+    if not any(getattr(table, "partitioning", None) for table in statement.order):
+        return {}
     compiler = Compiler(statement, cursor)
     read = [statement.node.query, *statement.node.row_list] if statement.type == "INSERT" else [statement.tree]  # its target is not read
     scans = [scan for root in read for scan in find(root, "ResolvedTableScanProto") if partitioning_of(statement, scan)]
-    if not scans:
-        return {}
     parts = [part for node in find(statement.tree, "ResolvedFilterScanProto") for part in conjuncts(node.filter_expr)]
     if statement.type in ("UPDATE", "DELETE") and statement.node.HasField("where_expr"):
         parts += conjuncts(statement.node.where_expr)
