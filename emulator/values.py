@@ -47,6 +47,10 @@ INTERVAL_TEXT = (
     "'.' || rtrim(lpad((abs(datepart('microsecond', {x})) % 1000000)::VARCHAR, 6, '0'), '0') END) END"
 )
 
+# JSON texts that may not be as BigQuery prints a JSON value: more than one member, fractions, escapes, wide numbers.
+UNUSUAL_JSON = r"'(?s)\x7b.*,|\d[.eE]|\\|" + r"\d" * 16 + "|N|I|-0'"
+JSON = f"CASE WHEN regexp_matches({{x}}, {UNUSUAL_JSON}) THEN coalesce(py_varchar('json_texts.rounded', {{x}})::JSON, json({{x}})) ELSE json({{x}}) END"
+
 TYPES: dict[str, Type] = {
     "STRING": Type("STRING", "VARCHAR", text="{x}", size="2 + strlen({x})"),
     "BYTES": Type("BYTES", "BLOB", text="to_base64({x})", parse="from_base64({x})", size="2 + octet_length({x})"),
@@ -59,7 +63,7 @@ TYPES: dict[str, Type] = {
     "TIME": Type("TIME", "TIME", text=CLOCK),
     "DATETIME": Type("DATETIME", "TIMESTAMP", text=ISO),
     "TIMESTAMP": Type("TIMESTAMP", "TIMESTAMPTZ", text="epoch_us({x})::VARCHAR", parse=SECONDS),
-    "JSON": Type("JSON", "JSON", text="{x}::VARCHAR", parse="json({x})", size="strlen({x}::VARCHAR)"),
+    "JSON": Type("JSON", "JSON", text="{x}::VARCHAR", parse=JSON, size="strlen({x}::VARCHAR)"),
     "GEOGRAPHY": Type("GEOGRAPHY", "VARCHAR", text=GEOGRAPHY_TEXT, parse="py_varchar('geography_formats.st_geogfromtext', {x})", size="16 + 24 * (1 + length({x}) - length(replace({x}, ',', '')))"),
     "INTERVAL": Type("INTERVAL", "INTERVAL", text=INTERVAL_TEXT, size="16"),
     "RANGE": Type("RANGE", "STRUCT", size="16"),
@@ -219,10 +223,10 @@ def from_json(field: dict, j: str, depth: int = 0) -> str:
             f"{identifier(part['name'])} := {from_json(part, json_member(j, part['name']), depth)}" for part in parts(field))
         no_object = f" WHEN json_type({j}) <> 'OBJECT' THEN {misfit(field, j)}" if kind == "RECORD" else ""
         return f"CASE WHEN json_type({j}) IS NULL OR json_type({j}) = 'NULL' THEN NULL{no_object} ELSE struct_pack({inner}) END"
+    text = f"json_extract_string({j}, '$')"
     if kind == "JSON":
         # A client sends JSON as text; an object that isn't text is taken as it is.
-        return f"CASE json_type({j}) WHEN 'VARCHAR' THEN json(json_extract_string({j}, '$')) WHEN 'NULL' THEN NULL ELSE {j} END"
-    text = f"json_extract_string({j}, '$')"
+        return f"CASE json_type({j}) WHEN 'NULL' THEN NULL ELSE {JSON.format(x=text)} END"
     parse = TYPES[kind].parse
     value = parse.format(x=text) if parse else f"CAST({text} AS {TYPES[kind].duckdb})"
     # An object or a list is no scalar, though it has a text.

@@ -109,6 +109,8 @@ def fill(template: str, args: list[str], safe: bool = False) -> str:
 
 
 def must_bind(arg: str, count: int, safe: bool) -> bool:
+    if LITERAL.fullmatch(arg):
+        return False
     if safe and "(" in arg and not is_plain(arg):
         return True
     return count > 1 and (len(arg) > SHORT and not is_plain(arg) or "SELECT " in arg or VOLATILE.search(arg) is not None)
@@ -159,6 +161,7 @@ class Expressions:
         self.session_user = context["session_user"]
         self.inside = 0  # subqueries and lambdas around what is compiled
         self.chunks: dict | None = None  # calls that can be made for many rows at a time; None where they can't
+        self.arithmetic: dict[str, tuple[str, tuple[str, ...]]] = {}  # see functions.finite: SQL with its test -> SQL without, its operands
         self.places: dict[int, str] = {}  # columns that are values of a WITH expression on its way into SQL -> what stands for them
 
     def column(self, column) -> str:

@@ -1,16 +1,21 @@
 """The table of SQL functions: how DuckDB says each of BigQuery's.
 
+No template is a macro of DuckDB as a whole (list_reverse(x), array_to_string(x, y)): as an argument that is bound, it would lose
+its name in a correlated subquery.
+
 FUNCTIONS, AGGREGATES, WINDOWS: name -> a template over its arguments ({0}, {1}), or a dict from the
 first argument's type to one, or a function from the Call to one: python() of a function of Python,
 evaluator for Google's own. An operator's name begins with $.
 """
 from __future__ import annotations
 
+import re
+
 from .. import values
 from ..errors import ApiError
 from . import dates, json_values, python_functions, strings, types
 from .casts import CASTS
-from .expressions import Call, NoRule, no
+from .expressions import LITERAL, Call, NoRule, fill, no
 from .json_values import json_array, json_query, json_scalar, json_value
 from .runtime import raised, raised_text
 from .strings import concatenated, strings_only
@@ -75,11 +80,38 @@ def same_record(proto, a: str, b: str) -> str:
     return f"({' AND '.join(pairs) or f'{a} IS NOT NULL AND {b} IS NOT NULL'})"
 
 
+# What is not tested for overflow, because the test would compute it twice.
+COSTLY = re.compile(r"SELECT |lambda |py_|random\(|\{")
+LONG = 400
+
+
+def finite(call: Call, operator: str) -> str:
+    """Arithmetic of FLOAT64 that fails where finite numbers make one that is not.
+
+    A sum, difference or product passes an infinity on, so a tree of them is tested once, at its top.
+    """
+    plain = f"({{0}} {operator} {{1}})"
+    if call.safe:
+        return f"CASE WHEN NOT isfinite({plain}) AND isfinite({{0}}) AND isfinite({{1}}) THEN {call.edge()} ELSE {plain} END"
+    trees = [call.compiler.arithmetic.get(arg, (arg, (arg,))) for arg in call.args]
+    if operator == "/":
+        trees[1] = (call.args[1], (call.args[1],))
+    whole = f"({trees[0][0]} {operator} {trees[1][0]})"
+    if len(whole) > LONG or COSTLY.search(whole):
+        return plain
+    operands = tuple(dict.fromkeys(trees[0][1] + trees[1][1]))
+    tested = "".join(f" AND isfinite({operand})" for operand in operands if not LITERAL.fullmatch(operand))
+    sql = f"CASE WHEN NOT isfinite({whole}){tested} THEN {fill(call.edge(), call.args)} ELSE {whole} END"
+    if operator != "/":
+        call.compiler.arithmetic[sql] = whole, operands
+    return sql
+
+
 def divided(call: Call) -> str:
     plain = [f"regexp_replace({{{i}}}::VARCHAR, '[.]0+$', '')" for i in (0, 1)]
     zero = raised("'division by zero: '", plain[0], "' / '", plain[1])
     if call.kind == "FLOAT":
-        return f"CASE WHEN {{1}} = 0 THEN {zero} ELSE {{0}} / {{1}} END"
+        return f"CASE WHEN {{1}} = 0 THEN {zero} ELSE {finite(call, '/')} END"
     if call.kind == "BIGNUMERIC":
         return python("BLOB", "bignumeric.divide")(call)
     # In integers of 10^-9; one digit more than is kept tells how to round.
@@ -104,7 +136,7 @@ def added(sign: str):
             return f"({{0}} {sign} {{1}})::DECIMAL(38,9)"
         if call.kind == "BIGNUMERIC":
             return python("BLOB", "bignumeric.add" if sign == "+" else "bignumeric.subtract")(call)
-        return f"({{0}} {sign} {{1}})"
+        return finite(call, sign) if call.kind == "FLOAT" else f"({{0}} {sign} {{1}})"
     return rule
 
 
@@ -115,7 +147,7 @@ def multiplied(call: Call) -> str:
         return f"coalesce(TRY(({{0}} * {{1}})::DECIMAL(38,9)), {large})"
     if call.kind == "BIGNUMERIC":
         return python("BLOB", "bignumeric.multiply")(call)
-    return "({0} * {1})"
+    return finite(call, "*") if call.kind == "FLOAT" else "({0} * {1})"
 
 
 def case(call: Call) -> str:
@@ -197,7 +229,7 @@ def rounded(name: str):
         if name == "round":
             return f"round({{0}}, {digits})::{kind}"
         unit = 10 ** (9 - digits)
-        return f"(replace({{0}}::VARCHAR, '.', '')::HUGEINT // {unit} * {unit})::DECIMAL(38,0) * 0.000000001::DECIMAL(10,9)"
+        return f"((replace({{0}}::VARCHAR, '.', '')::HUGEINT // {unit} * {unit})::DECIMAL(38,0) * 0.000000001::DECIMAL(10,9))"
     return rule
 
 
@@ -416,7 +448,7 @@ FUNCTIONS: dict[str, object] = {
     "$extract": dates.extract, "$extract_date": dates.extract, "$extract_time": dates.extract, "$extract_datetime": dates.extract,
     "$interval": lambda call: dates.interval("{0}", call.part(1)),
     # Conditions
-    "if": "CASE WHEN {0} THEN {1} ELSE {2} END", "ifnull": "coalesce({0}, {1})", "nullif": {"FLOAT": "CASE WHEN {0} = {1} AND NOT isnan({0}) THEN NULL ELSE {0} END", "RECORD": lambda call: f"CASE WHEN {same_record(call.protos[0], '{0}', '{1}')} THEN NULL ELSE {{0}} END", "*": "nullif({0}, {1})"},
+    "if": "CASE WHEN {0} THEN {1} ELSE {2} END", "ifnull": "coalesce({0}, {1})", "nullif": {"FLOAT": "CASE WHEN {0} = {1} AND NOT isnan({0}) THEN NULL ELSE {0} END", "RECORD": lambda call: f"CASE WHEN {same_record(call.protos[0], '{0}', '{1}')} THEN NULL ELSE {{0}} END", "*": "CASE WHEN {0} = {1} THEN NULL ELSE {0} END"},
     "coalesce": lambda call: "coalesce(" + ", ".join("{%d}" % i for i in range(len(call.args))) + ")",
     "greatest": extreme("greatest"), "least": extreme("least"),
     "error": lambda call: raised("{0}"),
@@ -426,7 +458,7 @@ FUNCTIONS: dict[str, object] = {
     "round": rounded("round"), "trunc": rounded("trunc"),
     "ceil": lambda call: f"ceil({{0}})::{types.duckdb_type(call.type)}", "floor": lambda call: f"floor({{0}})::{types.duckdb_type(call.type)}",
     "mod": modulo, "div": integer_division,
-    "safe_divide": lambda call: "CASE WHEN {1} <> 0 THEN {0} / {1} END" if call.kind == "FLOAT" else evaluator(call),
+    "safe_divide": lambda call: "CASE WHEN {1} <> 0 AND NOT (isinf({0} / {1}) AND isfinite({0})) THEN {0} / {1} END" if call.kind == "FLOAT" else evaluator(call),
     "safe_add": safe_arithmetic("+"), "safe_subtract": safe_arithmetic("-"), "safe_multiply": safe_arithmetic("*"), "safe_negate": safe_arithmetic(""),
     "ieee_divide": "({0} / {1})",
     "pow": float_only(domain("isfinite(pow({0}, {1})) OR NOT isfinite({0}) OR NOT isfinite({1}) OR {1} IS NULL", "pow({0}, {1})", "Floating point error in function: POW")),
@@ -457,7 +489,7 @@ FUNCTIONS: dict[str, object] = {
     "ascii": lambda call: f"CASE WHEN {{0}} = '' THEN 0 WHEN strlen({{0}}) = length({{0}}) THEN ascii({{0}})::BIGINT WHEN {{0}} IS NOT NULL THEN {call.edge()} END", "unicode": "CASE WHEN {0} = '' THEN 0 ELSE unicode({0})::BIGINT END",
     "chr": "chr(({0})::INTEGER)",
     "to_code_points": {"STRING": "CASE WHEN {0} = '' THEN [] ELSE list_transform(string_split({0}, ''), lambda c: unicode(c)::BIGINT) END"},
-    "code_points_to_string": "array_to_string(list_transform({0}, lambda c: chr(c::INTEGER)), '')",
+    "code_points_to_string": "(array_to_string(list_transform({0}, lambda c: chr(c::INTEGER)), '') || '')",
     "translate": strings_only("translate({0}, {1}, {2})"),
     "format": strings.formatted, "to_hex": "lower(hex({0}))", "from_hex": "unhex({0})", "to_base64": "to_base64({0})", "from_base64": strings.FROM_BASE64,
     "safe_convert_bytes_to_string": lambda call: f"coalesce(TRY(decode({{0}})), {call.edge()})",
@@ -486,7 +518,7 @@ FUNCTIONS: dict[str, object] = {
                "JSON": json_scalar("VARCHAR", "json_extract_string({0}, '$')")},
     "generate_date_array": dates.generate_dates, "generate_timestamp_array": dates.generate_dates,
     # Arrays
-    "array_length": "len({0})", "array_concat": array_concat, "array_reverse": "list_reverse({0})", "array_to_string": array_to_string,
+    "array_length": "len({0})", "array_concat": array_concat, "array_reverse": "({0})[:-:-1]", "array_to_string": array_to_string,
     "generate_array": generate_array, "array_first": end_of_array("ARRAY_FIRST", "1", "first"), "array_last": end_of_array("ARRAY_LAST", "-1", "last"),
     "array_filter": "list_filter({0}, {1})", "array_transform": "list_transform({0}, {1})",
     "array_is_distinct": "(len(list_distinct({0})) + CASE WHEN list_count({0}) < len({0}) THEN 1 ELSE 0 END = len({0}))",
@@ -495,7 +527,7 @@ FUNCTIONS: dict[str, object] = {
     "json_query_array": json_array(False), "json_extract_array": json_array(False), "json_value_array": json_array(True),
     "json_extract_string_array": json_array(True), "json_type": "CASE json_type({0}) WHEN 'OBJECT' THEN 'object' WHEN 'ARRAY' THEN 'array' WHEN 'VARCHAR' THEN 'string' "
     "WHEN 'BOOLEAN' THEN 'boolean' WHEN 'NULL' THEN 'null' WHEN NULL THEN NULL ELSE CASE WHEN {0} IS NOT NULL THEN 'number' END END",
-    "parse_json": "CASE WHEN json_valid({0}) THEN json({0}) WHEN {0} IS NOT NULL THEN " + raised("'Invalid input to PARSE_JSON: '", "{0}") + " END",
+    "parse_json": json_values.parse_json,
     "to_json_string": json_values.to_json_string, "to_json": json_values.to_json_value,
     "int64": lambda call: f"CASE WHEN json_type({{0}}) IN ('BIGINT', 'UBIGINT') THEN ({{0}})::BIGINT WHEN {{0}} IS NOT NULL THEN {call.edge()} END", "double": json_scalar("DOUBLE", "({0})::DOUBLE"), "float64": json_scalar("DOUBLE", "({0})::DOUBLE"),
     "bool": json_scalar("BOOLEAN", "({0})::BOOLEAN"),

@@ -6,10 +6,17 @@ import re
 
 from .. import values
 from ..errors import ApiError
-from . import types
+from . import python_functions, types
 from .casts import CASTS, DATETIME_TEXT, FLOAT_DIGITS, PLAIN_DECIMAL, TIME_TEXT, TIMESTAMP_TEXT
 from .expressions import Call, NoRule
 from .runtime import raised_text
+
+
+# A step of a JSONPath: the names of the standard functions may stand in double quotes, those of JSON_EXTRACT in single ones in brackets.
+STEPS = {quoted: re.compile(r"""\.(?P<name>[^.\[\]"'@*]+)|\[\s*(?P<index>-?\d+)\s*\]|""" + quoted)
+         for quoted in (r"""\."(?P<quoted>(?:[^"\\]|\\.)*)\"""", r"""\['(?P<quoted>(?:[^'\\]|\\.)*)'\]|\[(?P<bare>[^\[\]'"*@.\d-][^\[\]'"*@.]*)\]|\.$""")}
+STANDARD, LEGACY = STEPS.values()
+NOWHERE = 2**62  # an index that no array has: to BigQuery a negative one is that, to DuckDB it counts from the end
 
 
 def json_path(call: Call, i: int = 1) -> str:
@@ -19,14 +26,21 @@ def json_path(call: Call, i: int = 1) -> str:
     path, result, at = call.text(i), "$", 1
     if not path.startswith("$"):
         raise ApiError("invalidQuery", "JSONPath must start with '$'", "query")
-    step = re.compile(r"""\.(?P<name>[^.\[\]"']+)|\.?"(?P<quoted>[^"]*)"|\.?\["(?P<double>[^"]*)"\]|\.?\['(?P<single>[^']*)'\]|\[(?P<index>\d+)\]""")
+    step = LEGACY if call.name.startswith("json_extract") else STANDARD
     while at < len(path):
         found = step.match(path, at)
         if not found:
-            raise ApiError("invalidQuery", f"Invalid token in JSONPath at: {path[at:]}", "query")
+            operator = re.match(r"\.?(\.\.|\.?@|\[?\*)", path[at:])
+            raise ApiError("invalidQuery", f"Unsupported operator in JSONPath: {operator[1].strip('[')}" if operator and ".." not in path[at:at + 1]
+                           else f"Invalid token in JSONPath at: {path[at:]}", "query")
         at = found.end()
-        name = next((found[key] for key in ("name", "quoted", "double", "single") if found[key] is not None), None)
-        result += f"[{found['index']}]" if name is None else '."' + name + '"'
+        if found[0] == ".":
+            continue
+        name = next((text for key, text in found.groupdict().items() if key != "index" and text is not None), None)
+        if name is None:
+            result += f"[{NOWHERE if found['index'].startswith('-') else found['index']}]"
+        else:
+            result += '."' + name + '"'
     return values.string(result)
 
 
@@ -35,14 +49,30 @@ def json_source(call: Call) -> str:
     return "{0}" if call.kinds[0] == "JSON" else "CASE WHEN json_valid({0}) THEN {0}::JSON END"
 
 
+# Numbers of a text that DuckDB writes in another way than the text does; what may be the begin of a JSON text that is cut off.
+UNUSUAL_NUMBER = values.string(r"\.\d*0(\D|$)|\d[eE][-+\d]|[\d.]{17,}|-0")
+BEGUN = values.string(r"^\s*[\[{\d\"-]")
+
+
+def as_written(call: Call, template: str, function: str, result: str = "VARCHAR") -> str:
+    """A part of the JSON argument. Of a text it is the part as it stands there: function: of json_texts, for texts with numbers that
+    DuckDB would write anew."""
+    if call.kinds[0] == "JSON":
+        return template
+    python = python_functions.call(result, f"json_texts.{function}", "{0}", json_path(call))
+    return (f"CASE WHEN NOT json_valid({{0}}) THEN CASE WHEN regexp_matches({{0}}, {BEGUN}) THEN {call.edge()} END "
+            f"WHEN regexp_matches({{0}}, {UNUSUAL_NUMBER}) THEN {python} ELSE {template} END")
+
+
 def json_value(call: Call) -> str:
     source, path = json_source(call), json_path(call)
-    return f"CASE WHEN json_type({source}, {path}) NOT IN ('OBJECT', 'ARRAY', 'NULL') THEN json_extract_string({source}, {path}) END"
+    found = f"CASE WHEN json_type({source}, {path}) NOT IN ('OBJECT', 'ARRAY', 'NULL') THEN json_extract_string({source}, {path}) END"
+    return as_written(call, found, "value")
 
 
 def json_query(call: Call) -> str:
     found = f"json_extract({json_source(call)}, {json_path(call)})"
-    return found if call.kind == "JSON" else f"nullif({found}::VARCHAR, 'null')"
+    return found if call.kind == "JSON" else as_written(call, f"nullif({found}::VARCHAR, 'null')", "query")
 
 
 def json_array(scalar: bool):
@@ -50,27 +80,39 @@ def json_array(scalar: bool):
         source, path = json_source(call), json_path(call)
         items = f"(json_extract({source}, {path}))::JSON[]"
         if scalar:
-            items = f"list_transform({items}, lambda j: json_extract_string(j, '$'))"
+            nested = f"len(list_filter({items}, lambda j: json_type(j) IN ('OBJECT', 'ARRAY'))) > 0"
+            items = f"CASE WHEN NOT {nested} THEN list_transform({items}, lambda j: json_extract_string(j, '$')) END"
         elif call.kinds[0] != "JSON":
             items = f"list_transform({items}, lambda j: j::VARCHAR)"
-        return f"CASE WHEN json_type({source}, {path}) = 'ARRAY' THEN {items} END"
+        return as_written(call, f"CASE WHEN json_type({source}, {path}) = 'ARRAY' THEN {items} END", "value_array" if scalar else "query_array", "VARCHAR[]")
     return rule
 
 
-def to_json(proto, x: str, wide: dict, depth: int = 0) -> str:
-    """SQL for the JSON text of a value, NULL as null. proto: its type; wide: the texts of numbers that not all readers of JSON can hold."""
+def parse_json(call: Call) -> str:
+    mode = call.literal(1) if len(call.args) > 1 else "exact"
+    if mode not in ("exact", "round"):
+        raise NoRule("PARSE_JSON with such a wide_number_mode")
+    form = python_functions.call("VARCHAR", "json_texts.canonical" if mode == "exact" else "json_texts.rounded", "{0}")
+    return (f"CASE WHEN NOT json_valid({{0}}) THEN {call.edge()} "
+            f"WHEN regexp_matches({{0}}, {values.UNUSUAL_JSON}) THEN coalesce({form}::JSON, {call.edge()}) ELSE json({{0}}) END")
+
+
+def to_json(proto, x: str, numbers: dict, depth: int = 0) -> str:
+    """SQL for the JSON text of a value, NULL as null. proto: its type; numbers: their texts, QUOTED or VALUES."""
     kind = types.kind_name(proto)
     if kind == "ARRAY":
-        inner = to_json(proto.array_type.element_type, f"j{depth}", wide, depth + 1)
+        inner = to_json(proto.array_type.element_type, f"j{depth}", numbers, depth + 1)
         text = f"'[' || array_to_string(list_transform({x}, lambda j{depth}: {inner}), ',') || ']'"
         return f"coalesce({text}, 'null')"
     if kind == "RECORD":
-        names = types.struct_names(proto)
+        parts = list(zip(types.struct_names(proto), proto.struct_type.field))
+        if numbers is VALUES:  # a JSON value has its members by name, and each once
+            parts = sorted({part.field_name: (name, part) for name, part in reversed(parts)}.values(), key=lambda pair: pair[1].field_name.encode())
         members = " || ',' || ".join(
             values.string(json.dumps(part.field_name, ensure_ascii=False) + ":") + " || "
-            + to_json(part.field_type, f"struct_extract({x}, {values.string(name)})", wide, depth) for name, part in zip(names, proto.struct_type.field))
+            + to_json(part.field_type, f"struct_extract({x}, {values.string(name)})", numbers, depth) for name, part in parts)
         return f"CASE WHEN {x} IS NULL THEN 'null' ELSE '{{' || {members or repr('')} || '}}' END".replace("{{", "{").replace("}}", "}")
-    text = (wide or JSON_TEXT).get(kind) or JSON_TEXT.get(kind)
+    text = numbers.get(kind) or JSON_TEXT.get(kind)
     if text is None:
         raise NoRule(f"TO_JSON of {kind}")
     return f"coalesce({text.replace('{0}', x)}, 'null')"
@@ -80,7 +122,7 @@ JSON_TEXT = {
     "STRING": "to_json({0})::VARCHAR", "BOOLEAN": "{0}::VARCHAR", "JSON": "{0}::VARCHAR",
     "INTEGER": "{0}::VARCHAR",
     "FLOAT": "CASE WHEN isnan({0}) THEN '\"NaN\"' WHEN isinf({0}) THEN CASE WHEN {0} > 0 THEN '\"Infinity\"' ELSE '\"-Infinity\"' END "
-             f"ELSE {FLOAT_DIGITS} END",
+             f"WHEN {{0}} = 0 THEN '0' ELSE {FLOAT_DIGITS} END",
     "NUMERIC": "(" + PLAIN_DECIMAL + ")", "BIGNUMERIC": CASTS["BIGNUMERIC", "STRING"],
     "BYTES": "'\"' || to_base64({0}) || '\"'", "DATE": "'\"' || {0}::VARCHAR || '\"'",
     "DATETIME": "'\"' || replace(" + DATETIME_TEXT + ", ' ', 'T') || '\"'",
@@ -97,6 +139,18 @@ QUOTED = {
 }
 
 
+# The numbers of a JSON value: integers of 64 bits, else doubles in their shortest form.
+WIDE = "CASE WHEN abs({0}) >= 1e15 AND abs({0}) < 1e16 THEN " + python_functions.call("VARCHAR", "json_texts.number", "{0}::VARCHAR") + " ELSE {0}::VARCHAR END"
+SMALLEST, LARGEST = -2**63, 2**64 - 1
+VALUES = {
+    "FLOAT": "CASE WHEN isnan({0}) THEN '\"NaN\"' WHEN isinf({0}) THEN CASE WHEN {0} > 0 THEN '\"Infinity\"' ELSE '\"-Infinity\"' END "
+             "WHEN {0} = 0 THEN '0.0' ELSE " + WIDE + " END",
+    "NUMERIC": f"CASE WHEN {{0}} = trunc({{0}}) AND {{0}} BETWEEN {SMALLEST} AND {LARGEST} THEN {PLAIN_DECIMAL} ELSE {WIDE.replace('{0}', '({0}::DOUBLE)')} END",
+    "BIGNUMERIC": "list_transform([%s], lambda t: CASE WHEN contains(t, '.') OR length(t) > 18 THEN %s ELSE t END)[1]" % (
+        CASTS["BIGNUMERIC", "STRING"], WIDE.replace("{0}", "(t::DOUBLE)")),
+}
+
+
 def to_json_string(call: Call) -> str:
     if len(call.args) > 1 and call.literal(1) not in (False, None):
         raise NoRule("TO_JSON_STRING with indents")
@@ -106,7 +160,7 @@ def to_json_string(call: Call) -> str:
 def to_json_value(call: Call) -> str:
     if len(call.args) > 1 and call.literal(1) not in (False, None):
         raise NoRule("TO_JSON with strings for numbers")
-    return f"({to_json(call.protos[0], '{0}', {})})::JSON"
+    return f"({to_json(call.protos[0], '{0}', VALUES)})::JSON"
 
 
 def json_scalar(kind: str, convert: str):

@@ -111,7 +111,7 @@ def strings_only(template: str):
 
 # BigQuery forgives spaces and a missing end.
 FROM_BASE64 = "from_base64(rpad(regexp_replace({0}, '[ =]', '', 'g'), ((length(regexp_replace({0}, '[ =]', '', 'g')) + 3) // 4 * 4)::INTEGER, '='))"
-INITCAP = ("array_to_string(list_transform(regexp_extract_all(lower({0}), '%s'), lambda w: upper(w[1]) || w[2:]), '')"
+INITCAP = ("(array_to_string(list_transform(regexp_extract_all(lower({0}), '%s'), lambda w: upper(w[1]) || w[2:]), '') || '')"
            % r"""[\s\[\](){}/|<>!?@"^#$&~_,.:;*%+-]+|[^\s\[\](){}/|<>!?@"^#$&~_,.:;*%+-]+""".replace("'", "''"))
 
 SPECIFIER = re.compile(r"%(?P<flags>[-+ #0']*)(?P<width>\d*)(?:\.(?P<precision>\d+))?(?P<letter>[diuoxXeEfFgGaAcspPtT%])")
