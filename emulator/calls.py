@@ -64,7 +64,7 @@ class Emulator:
 
     pool: worker threads for what must not block the event loop; insert_ids: (table, insertId) of rows
     streamed a moment ago, the oldest first; external: external table -> (state of its files, tables that hold
-    their rows, the newest last).
+    their rows, the newest last); results: of queries, by what decides them, the oldest first.
     """
 
     lake: Lake
@@ -79,6 +79,7 @@ class Emulator:
     pool: ThreadPoolExecutor = dataclasses.field(default_factory=lambda: ThreadPoolExecutor(32, "call"))
     insert_ids: dict[tuple, None] = dataclasses.field(default_factory=dict)
     external: dict[tuple, tuple[str, list[str]]] = dataclasses.field(default_factory=dict)
+    results: dict[str, dict] = dataclasses.field(default_factory=dict)
 
     @property
     def sql(self) -> "GoogleSQL":
