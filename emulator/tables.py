@@ -188,6 +188,25 @@ def check_field(field: dict, path: str, depth: int) -> dict:
     return stored
 
 
+def selected(fields: list[dict], names: str | None, path: str = "") -> list[dict]:
+    """The fields that selectedFields names, nested ones as a.b, in the table's order; ApiError invalid for an unknown one."""
+    if not names:
+        return fields
+    wanted: dict[str, list[str]] = {}
+    for name in names.split(","):
+        top, _, rest = name.strip().partition(".")
+        wanted.setdefault(top.lower(), []).append(rest)
+    if unknown := wanted.keys() - {field["name"].lower() for field in fields}:
+        raise ApiError("invalid", f"No such field: {path}{min(unknown)}.", "selectedFields")
+    found = []
+    for field in fields:
+        inner = wanted.get(field["name"].lower(), [])
+        if inner and all(inner):
+            field = {**field, "fields": selected(field.get("fields", []), ",".join(inner), f"{path}{field['name']}.")}
+        found += [field] if inner else []
+    return found
+
+
 def check_layout(body: dict) -> None:
     """Partitioning and clustering against the schema; ApiError invalid."""
     top = {field["name"].lower(): field for field in body.get("schema", {}).get("fields", ())}
@@ -228,11 +247,10 @@ def tag(body: dict) -> str:
 @method("GET", PATH, "bigquery.tables.get", query=("selectedFields", "view"), response="Table")
 def get(call: Call) -> dict:
     body = find(call.lake, call.table)
+    shown = render(call.lake, body, call.query.get("view", ""))
     if call.query.get("selectedFields"):
-        wanted = [name.strip().lower() for name in call.query["selectedFields"].split(",")]
-        fields = [field for field in body.get("schema", {}).get("fields", ()) if field["name"].lower() in wanted]
-        return public(render(call.lake, body) | {"schema": {"fields": fields}})
-    return render(call.lake, body, call.query.get("view", ""))
+        shown["schema"] = {**shown.get("schema", {}), "fields": selected(body.get("schema", {}).get("fields", []), call.query["selectedFields"])}
+    return shown
 
 
 @method("GET", DATASET, "bigquery.tables.list", query=PAGING, response="TableList")
