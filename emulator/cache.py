@@ -23,14 +23,15 @@ def key_of(job: "Job", statement: "Statement") -> str | None:
     config = job.config
     if not config.get("useQueryCache", True) or job.session.id or job.parent or statement.routines or config.get("tableDefinitions"):
         return None
+    from .query import default_dataset
     parts = list(parts_of(statement))
     if any(part.uses(*CHANGING) or "ResolvedSampleScanProto" in part.node_names for part in parts):
         return None
     tables = [table for part in parts for table in part.order]
     if any(not fixed(table) for table in tables):
         return None
-    return json.dumps([job.project, job.principal, job.text or config["query"], [config.get(name) for name in (
-        "defaultDataset", "queryParameters", "parameterMode")], [(table.key, table.body.get("_relation"), table.body.get("_data")) for table in tables]])
+    return json.dumps([job.project, job.principal, job.text or config["query"], default_dataset(job), config.get("queryParameters"),
+                       config.get("parameterMode"), [(table.key, table.body.get("_relation"), table.body.get("_data")) for table in tables]])
 
 
 def parts_of(statement: "Statement") -> "Iterator[Statement]":

@@ -33,7 +33,8 @@ LEAST_BILLED = 10 * 1024 * 1024  # for each table a statement references
 MEGABYTE = 1024 * 1024
 DATASET = re.compile(r"[\w-]{1,1024}")
 MAX_LENGTH = 1024 * 1024  # characters of an unresolved GoogleSQL query
-IN_SCRIPTS = ("CALL", "CREATE_PROCEDURE", "EXECUTE_IMMEDIATE", "BEGIN_TRANSACTION", "COMMIT_TRANSACTION", "ROLLBACK_TRANSACTION")  # one alone is a script
+IN_SCRIPTS = ("CALL", "CREATE_PROCEDURE", "EXECUTE_IMMEDIATE", "ASSIGNMENT", "BEGIN_TRANSACTION", "COMMIT_TRANSACTION",
+              "ROLLBACK_TRANSACTION")  # one alone is a script
 PRICED = ("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "CREATE_TABLE_AS_SELECT", "EXPORT_DATA", "ASSERT")  # other statements process no bytes
 ANONYMOUS_DATASET = "_bqresults"
 
@@ -182,8 +183,15 @@ def prepare_for(job: "Job", text: str, variables: dict | None = None) -> "Statem
     if variables is None:
         variables = job.variables if job.parent else job.session.variables | (system.variables(job) if "@@" in text else {})
     return prepare(job.emulator, job.principal, text, variables=variables, default_project=job.project,
-                   default_dataset=config.get("defaultDataset"), parameters=config.get("queryParameters") or [],
+                   default_dataset=default_dataset(job), parameters=config.get("queryParameters") or [],
                    parameter_mode=config.get("parameterMode"), session=job.session)
+
+
+def default_dataset(job: "Job") -> dict:
+    """What a table's name without a dataset is in: as the job's script or session has set it, else as its configuration says."""
+    settings = job.session.settings
+    set_to = {"datasetId": settings.get("dataset_id"), "projectId": settings.get("dataset_project_id")}
+    return {**(job.config.get("defaultDataset") or {}), **{key: value for key, value in set_to.items() if value}}
 
 
 def price(job: "Job", statement: "Statement", cached: bool = False) -> None:
@@ -215,7 +223,7 @@ def read_partitions(job: "Job", statement: "Statement") -> "dict[Table, str | No
     for part in (statement, *statement.views.values()):
         for place, scans in conditions(part, job.lake.cursor()).items():
             table = part.order[place]
-            if None in scans and table.body.get("requirePartitionFilter"):
+            if None in scans and table.body.get("requirePartitionFilter") and not statement.undeclared:
                 raise ApiError("invalidQuery", f"Cannot query over table '{'.'.join(table.ref)}' without a filter over column(s) "
                                                f"{partitions.filter_columns(table.body)} that can be used for partition elimination", "query")
             known = next(each for each in found if each.key == table.key)
@@ -247,7 +255,7 @@ def foresee_run(job: "Job") -> None:
         job.statistics |= {"query": statistics(), "endTime": str(now_ms())}
         job.status = {"state": "DONE"}
         return
-    if statement.type == "SELECT":
+    if statement.type == "SELECT" and not statement.undeclared:
         with job.cursor() as cursor:
             statement.compile(cursor)  # finds what is not supported, and the moments of time travel
     price(job, statement)

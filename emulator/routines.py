@@ -189,12 +189,12 @@ def checked(call: Call, ref: Ref) -> dict:
     check_name(ref[2])
     datasets.find(call.lake, ref[:2])
     given = without_nulls({"language": "SQL"} | call.body)
-    for name in ("routineType", "definitionBody"):
-        if not given.get(name):
-            raise ApiError("required", "Required parameter is missing", name)
     for name in UNSUPPORTED:
         if name in given:
             raise unsupported(f"{name} of a routine")
+    for name in ("routineType", "definitionBody"):
+        if not given.get(name):
+            raise ApiError("required", "Required parameter is missing", name)
     if given["routineType"] not in KINDS:
         raise ApiError("invalid", f"Invalid value for routineType: {given['routineType']} is not a valid value", "routineType")
     check_language(given)

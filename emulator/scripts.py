@@ -171,18 +171,15 @@ class Runner:
 
     def new_child(self, placed: str, text: str, scope: Scope, evaluation: str, parameters: list[dict] = ()) -> "Job":
         from .jobs import Job
-        job, settings = self.job, self.state.settings
+        job = self.job
         config = {"query": text, "useLegacySql": False} | ({"queryParameters": list(parameters)} if parameters else {})
         for name in ("defaultDataset", "maximumBytesBilled", *(() if parameters else ("queryParameters", "parameterMode"))):
             if name in job.config:
                 config[name] = job.config[name]
-        if settings.get("dataset_id") or settings.get("dataset_project_id"):
-            config["defaultDataset"] = {**config.get("defaultDataset", {}), **{key: settings[name] for name, key in (
-                ("dataset_id", "datasetId"), ("dataset_project_id", "projectId")) if settings.get(name)}}
         if budget := self.options.get("statementByteBudget"):
             config["maximumBytesBilled"] = str(min(int(budget), int(config.get("maximumBytesBilled", budget))))
         limit = {"jobTimeoutMs": self.options["statementTimeoutMs"]} if "statementTimeoutMs" in self.options else {}
-        label = settings.get("query_label")
+        label = self.state.settings.get("query_label")
         labels = {"labels": dict(part.split(":", 1) for part in label.split(","))} if label else {}
         reference = {**job.reference, "jobId": f"script_job_{uuid.uuid4().hex}"}
         child = Job(job.emulator, job.principal, reference, {"query": config} | labels | limit, parent=job)

@@ -22,6 +22,7 @@ MAX_COLUMNS, MAX_NESTING = 10_000, 15
 # The property that makes a table one of another kind, and the kinds that have rows of their own.
 KINDS = {"view": "VIEW", "materializedView": "MATERIALIZED_VIEW", "externalDataConfiguration": "EXTERNAL", "snapshotDefinition": "SNAPSHOT"}
 ROWS = ("TABLE", "SNAPSHOT")
+VIEWS = ("VIEW", "MATERIALIZED_VIEW")
 INHERITED = ("defaultCollation", "defaultRoundingMode")  # that new columns take from their table, and new tables from their dataset
 # Constructs of the resolved tree that a materialized view may not have, and the words for them.
 NOT_INCREMENTAL = {"ResolvedAnalyticScanProto": "analytic function", "ResolvedOrderByScanProto": "ORDER BY", "ResolvedLimitOffsetScanProto": "LIMIT",
@@ -315,6 +316,14 @@ def described(fields: list[dict], given: dict) -> list[dict]:
     return [field | {key: other[key] for key in ("name", "description") if key in other} for field, other in zip(fields, told)]
 
 
+def redescribed(body: dict, changed: dict) -> list[dict]:
+    """A view's columns as an update describes them; ApiError invalid where it names others, which only its query can."""
+    fields, told = (of.get("schema", {}).get("fields", []) for of in (body, changed))
+    if "schema" in changed and [field["name"] for field in told] != [field["name"] for field in fields]:
+        raise mismatch(body["id"], "The columns of a view are those of its query.")
+    return described(fields, changed)
+
+
 def materialized(statement, given: dict) -> dict:
     """A materialized view's definition as it is stored; ApiError invalidQuery for what BigQuery does not keep as one.
 
@@ -383,7 +392,10 @@ def create(tx: Transaction, ref: Ref, given: dict) -> dict:
         body = {name: dataset[name] for name in INHERITED if name in dataset} | body
         if body.get("schema", {}).get("fields"):
             body["schema"] = {**body["schema"], "fields": inheriting(body["schema"]["fields"], body)}
-    if "defaultTableExpirationMs" in dataset and "expirationTime" not in body:
+    if "defaultPartitionExpirationMs" in dataset and "timePartitioning" in body:
+        # It stands in place of the table's own.
+        body["timePartitioning"] = {"expirationMs": dataset["defaultPartitionExpirationMs"]} | body["timePartitioning"]
+    elif "defaultTableExpirationMs" in dataset and "expirationTime" not in body:
         body["expirationTime"] = str(now_ms() + int(dataset["defaultTableExpirationMs"]))
     if body["type"] in ROWS:
         body |= {"_relation": tx.create_relation(partitions.stored(body)), "_data": tx.stamp}
@@ -456,7 +468,11 @@ def change(call: Call, how) -> dict:
         call.check_etag(tag(body))
         changed = how(body) | {key: body[key] for key in KEPT[:7]} | {"lastModifiedTime": str(now_ms())}
         if any(changed.get(name) != body.get(name) for name in ("view", "materializedView", "externalDataConfiguration")):
+            if body["type"] in VIEWS and changed.get("schema") == body.get("schema"):
+                del changed["schema"]  # it is that of the query before
             changed = prepare(call.emulator, call.principal, changed, call.table)
+        elif body["type"] in VIEWS:
+            changed["schema"] = {"fields": redescribed(body, changed)}
         elif "schema" in changed and changed["schema"] != body.get("schema"):
             fields = check_schema(changed["schema"].get("fields") or [])
             changed["schema"] = {**changed["schema"], "fields": fields}
