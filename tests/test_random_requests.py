@@ -154,7 +154,7 @@ class Maker:
         pairs = [(name, self.token() if name == "pageToken" else self.scalar(name)) for name in chosen]
         if self.chance.random() < 0.02:
             pairs.append((self.chance.choice(["nope", "fields", "é", "maxResults"]), "1"))
-        return "?" + urlencode(pairs) if pairs else ""
+        return "?" + urlencode(pairs, errors="surrogatepass") if pairs else ""
 
     def scalar(self, name: str) -> str:
         if self.chance.random() < 0.2:
@@ -240,7 +240,7 @@ class Storm:
         """The body without the parts that the fault does not need, as far as it comes again."""
         try:
             value = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return body
         for smaller in reductions(value):
             if self.fault(verb, target, headers, json.dumps(smaller).encode()):
@@ -296,20 +296,21 @@ def complaint(status: int, content: bytes, verb: str) -> str | None:
         error = body.get("error", {})
         if error.get("code") != status or not error.get("message") or not isinstance(error["message"], str) or error["errors"][0]["reason"] not in REASONS:
             return f"no error of BigQuery's form: {status} {content[:500]!r}"
-    found = {reason for reason in reasons(body) if reason in RETRIED}
-    return f"reason {found}: {content[:1500].decode()}" if found or b"fault of the embedded" in content else None
+    if found := [entry for entry in entries(body) if entry["reason"] in RETRIED or "fault of the embedded" in entry.get("message", "")]:
+        return f"{status} {found[0]}"
+    return None
 
 
-def reasons(value):
-    """Every `reason` in a reply."""
+def entries(value):
+    """Every error entry in a reply."""
     if isinstance(value, dict):
         if isinstance(value.get("reason"), str):
-            yield value["reason"]
+            yield value
         for item in value.values():
-            yield from reasons(item)
+            yield from entries(item)
     elif isinstance(value, list):
         for item in value:
-            yield from reasons(item)
+            yield from entries(item)
 
 
 def reductions(value):
