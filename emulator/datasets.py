@@ -23,12 +23,12 @@ def find(lake: Lake | Transaction, ref: tuple[str, str], location: str | None = 
     return body
 
 
-@method("GET", PATH, "bigquery.datasets.get", query=("accessPolicyVersion", "datasetView"))
+@method("GET", PATH, "bigquery.datasets.get", query=("accessPolicyVersion", "datasetView"), response="Dataset")
 def get(call: Call) -> dict:
     return public(find(call.lake, call.dataset, None))
 
 
-@method("GET", "projects/{projectId}/datasets", "bigquery.datasets.get", query=(*PAGING, "all", "filter"))
+@method("GET", "projects/{projectId}/datasets", "bigquery.datasets.get", query=(*PAGING, "all", "filter"), response="DatasetList")
 def list_(call: Call) -> dict:
     """The project's datasets, without the hidden ones unless `all`; `filter` is labels.KEY[:VALUE] ..."""
     wanted = parse_filter(call.query.get("filter", ""))
@@ -53,7 +53,7 @@ def parse_filter(text: str) -> list[tuple[str, str | None]]:
     return conditions
 
 
-@method("POST", "projects/{projectId}/datasets", "bigquery.datasets.create", request="Dataset", query=("accessPolicyVersion",))
+@method("POST", "projects/{projectId}/datasets", "bigquery.datasets.create", request="Dataset", query=("accessPolicyVersion",), response="Dataset")
 def insert(call: Call) -> dict:
     reference = call.body.get("datasetReference") or {}
     agree(reference.get("projectId"), call.project)
@@ -109,12 +109,12 @@ def check(body: dict) -> None:
         raise unsupported("an external or linked dataset")
 
 
-@method("PATCH", PATH, "bigquery.datasets.update", request="Dataset", query=("accessPolicyVersion", "updateMode"))
+@method("PATCH", PATH, "bigquery.datasets.update", request="Dataset", query=("accessPolicyVersion", "updateMode"), response="Dataset")
 def patch(call: Call) -> dict:
     return change(call, lambda body: merge(body, call.body))
 
 
-@method("PUT", PATH, "bigquery.datasets.update", request="Dataset", query=("accessPolicyVersion", "updateMode"))
+@method("PUT", PATH, "bigquery.datasets.update", request="Dataset", query=("accessPolicyVersion", "updateMode"), response="Dataset")
 def update(call: Call) -> dict:
     keep = (*KEPT, "access", "maxTimeTravelHours")
     return change(call, lambda body: {key: body[key] for key in keep if key in body} | without_nulls(call.body))
@@ -164,7 +164,7 @@ def drop(tx: Transaction, ref: tuple[str, str], contents: bool) -> None:
     tx.delete("dataset", ref)
 
 
-@method("POST", PATH + ":undelete", "bigquery.datasets.create", request="UndeleteDatasetRequest")
+@method("POST", PATH + ":undelete", "bigquery.datasets.create", request="UndeleteDatasetRequest", response="Dataset")
 def undelete(call: Call) -> dict:
     """Bring back a deleted dataset with its tables, as it was; deletionTime names one of several deletions, else the last."""
     def work(tx: Transaction) -> dict:

@@ -360,7 +360,7 @@ async def wait(job: Job | None, seconds: float) -> None:
 
 # Methods ------------------------------------------------------------------------------------------
 
-@method("POST", "projects/{projectId}/jobs", "bigquery.jobs.create", request="Job")
+@method("POST", "projects/{projectId}/jobs", "bigquery.jobs.create", request="Job", response="Job", upload=True)
 async def insert(call: Call) -> dict:
     upload = call.body.pop("_upload", None)
     configuration = call.body.get("configuration") or {}
@@ -378,13 +378,13 @@ async def off_loop(call: Call, function: Callable[..., T], *args) -> T:
     return await asyncio.get_running_loop().run_in_executor(call.emulator.pool, function, *args)
 
 
-@method("GET", "projects/{projectId}/jobs/{jobId}", "bigquery.jobs.get", query=("location", "projection"))
+@method("GET", "projects/{projectId}/jobs/{jobId}", "bigquery.jobs.get", query=("location", "projection"), response="Job")
 def get(call: Call) -> dict:
     return public(call.emulator.jobs.find(call))
 
 
 @method("GET", "projects/{projectId}/jobs", "bigquery.jobs.list",
-        query=(*PAGING, "allUsers", "projection", "stateFilter", "minCreationTime", "maxCreationTime", "parentJobId"))
+        query=(*PAGING, "allUsers", "projection", "stateFilter", "minCreationTime", "maxCreationTime", "parentJobId"), response="JobList")
 def list_(call: Call) -> dict:
     """The caller's jobs (everybody's with allUsers), the newest first."""
     since = whole_number("minCreationTime", call.query.get("minCreationTime"), 0)
@@ -407,7 +407,7 @@ def list_(call: Call) -> dict:
     return {"kind": "bigquery#jobList", "etag": etag({"jobs": shown}), "jobs": shown} | ({"nextPageToken": token} if token else {})
 
 
-@method("POST", "projects/{projectId}/jobs/{jobId}/cancel", "bigquery.jobs.update", query=("location", "projection"))
+@method("POST", "projects/{projectId}/jobs/{jobId}/cancel", "bigquery.jobs.update", query=("location", "projection"), response="JobCancelResponse")
 def cancel(call: Call) -> dict:
     """Ask a job to stop; one that is done stays as it is."""
     body = call.emulator.jobs.find(call)
@@ -426,7 +426,7 @@ def delete(call: Call) -> None:
     call.lake.write(lambda tx: tx.delete("job", (call.project, call.params["jobId"])))
 
 
-@method("POST", "projects/{projectId}/queries", "bigquery.jobs.create", request="QueryRequest")
+@method("POST", "projects/{projectId}/queries", "bigquery.jobs.create", request="QueryRequest", response="QueryResponse")
 async def query_(call: Call) -> dict:
     """Run a query and answer with its first page, or with jobComplete false after timeoutMs."""
     job = make(call, query.configuration(call.body), {"location": call.body.get("location")})
@@ -448,7 +448,7 @@ def dry_run_answer(job: Job) -> dict:
 
 
 @method("GET", "projects/{projectId}/queries/{jobId}", "bigquery.jobs.get",
-        query=("location", "maxResults", "pageToken", "startIndex", "timeoutMs", *tabledata.FORMATS))
+        query=("location", "maxResults", "pageToken", "startIndex", "timeoutMs", *tabledata.FORMATS), response="GetQueryResultsResponse")
 async def getQueryResults(call: Call) -> dict:
     """A page of a query's rows once it is done; jobComplete false if it isn't after timeoutMs."""
     call.emulator.jobs.find(call)

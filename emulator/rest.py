@@ -4,6 +4,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import gzip
 import inspect
 import json
 import logging
@@ -14,7 +15,7 @@ from urllib.parse import parse_qs, parse_qsl, unquote
 
 import tornado.web
 
-from . import datasets, iam, jobs, messages, projects, routines, row_access, tabledata, tables
+from . import datasets, discovery, iam, jobs, messages, models, projects, routines, row_access, tabledata, tables
 from .calls import Call, Emulator, Method
 from .errors import ApiError, unsupported
 
@@ -23,16 +24,12 @@ log = logging.getLogger(__name__)
 # Every REST method there is.
 METHODS: list[Method] = [
     function.method
-    for module in (projects, datasets, tables, tabledata, row_access, routines, jobs)
+    for module in (projects, datasets, tables, tabledata, row_access, routines, models, jobs)
     for function in vars(module).values()
     if isinstance(getattr(function, "method", None), Method)
 ]
-# Query parameters every method takes.
-COMMON = {"alt", "prettyPrint", "fields", "key", "access_token", "oauth_token", "quotaUser", "userIp", "callback",
-          "uploadType", "upload_protocol", "uploadProtocol", "upload_id", "$.xgafv", "requestId"}
-# Methods of the real service that are still to come.
-NOT_YET = re.compile(r"/models\b")
 UNZIPPED = 64 * 1024  # bytes of a zipped body that are unzipped at a time
+GZIP_LEVEL = 1
 MAX_DEPTH = 100  # of a JSON body, as Google's parsers have it
 MAX_BODY = 64 * 1024 * 1024  # a JSON body; files come by upload, which has no such limit
 LOCAL = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d+)?", re.IGNORECASE)
@@ -65,8 +62,6 @@ def find(verb: str, path: str) -> tuple[Method, dict[str, str]]:
     allowed = [other for other, routes in ROUTES.items() if any(route.pattern.fullmatch(path) for route in routes)]
     if allowed:
         raise ApiError("methodNotAllowed", f"{verb} is not possible here; {' and '.join(allowed)} is.")
-    if NOT_YET.search(path):
-        raise unsupported(f"{verb} {unquote(path)}")
     raise ApiError("notFound", f"Not found: {verb} {unquote(path)}. BigQuery has no such method.")
 
 
@@ -121,7 +116,7 @@ def select(value, wanted: dict):
     return {key: select(item, wanted[key]) for key, item in value.items() if key in wanted}
 
 
-def encode(body: dict, fields: str | None) -> bytes:
+def encode(body: dict, fields: str) -> bytes:
     """An answer as JSON; `rows` is a list of rows that DuckDB has printed already."""
     wanted = parse_fields(fields) if fields else {}
     rows = body.pop("rows", None)
@@ -220,15 +215,25 @@ class Base(tornado.web.RequestHandler):
             self.set_header("Connection", "close")
             self.render_error(ApiError("forbidden", refused))
 
+    def option(self, name: str) -> str:
+        """A parameter that every method takes; each may also be written with a dollar sign."""
+        return self.get_query_argument(name, "") or self.get_query_argument(f"${name}", "")
+
     def compute_etag(self) -> None:
         return None
 
-    def render(self, body: dict, code: int = 200, fields: str | None = None) -> None:
+    def render(self, body: dict, code: int = 200, fields: str = "") -> None:
         content = encode(dict(body), fields)
         self.set_status(code)
         self.set_header("Content-Type", "application/json; charset=UTF-8")
         if "etag" in body:
             self.set_header("ETag", body["etag"])
+        if self.option("prettyPrint").lower() == "true":
+            content = json.dumps(json.loads(content), ensure_ascii=False, indent=2).encode()
+        # Both headers, as Google's "Working with compressed data" has it; a client on the same machine is faster without.
+        if "gzip" in self.request.headers.get("Accept-Encoding", "") and "gzip" in self.request.headers.get("User-Agent", ""):
+            self.set_header("Content-Encoding", "gzip")
+            content = gzip.compress(content, GZIP_LEVEL)
         self.finish(content)
 
     def render_error(self, error: ApiError) -> None:
@@ -248,17 +253,17 @@ class Base(tornado.web.RequestHandler):
     async def answer(self, work: Callable[[], "asyncio.Future | dict"]) -> None:
         """Do the work and render what it gives, or the ApiError it raises."""
         try:
-            self.render(await work(), fields=self.get_query_argument("fields", None))
+            self.render(await work(), fields=self.option("fields"))
         except ApiError as error:
             self.render_error(error)
 
     async def call(self, body_text: bytes, verb: str, path: str, extra: dict | None = None) -> dict:
         """Find the method, check body, parameters and permission, and run it where it belongs."""
         method, params = find(verb, path)
-        query = dict(parse_qsl(self.request.query, keep_blank_values=True))
-        unknown = [name for name in query if name not in method.query and name not in COMMON]
-        if unknown:
-            raise ApiError("badRequest", f'Invalid JSON payload received. Unknown name "{unknown[0]}": Cannot bind query parameter.')
+        query = messages.check_parameters(method.query, parse_qsl(self.request.query, keep_blank_values=True))
+        for name in ("alt", "callback"):
+            if (text := self.option(name)) not in ("", "json"):
+                raise unsupported(f"answers with {name}={text}")
         call = Call(
             emulator=self.emulator,
             principal=principal_of(self.request.headers.get("Authorization"), self.emulator.principal),
@@ -317,12 +322,26 @@ class ApiHandler(Base):
 
     get = post = put = patch = delete = handle
 
-    def render(self, body: dict | None, code: int = 200, fields: str | None = None) -> None:
+    def render(self, body: dict | None, code: int = 200, fields: str = "") -> None:
         if body is None:
             self.set_status(204)
             self.finish()
+        elif code == 200 and self.request.method == "GET" and body.get("etag") in self.request.headers.get("If-None-Match", "").split(", "):
+            self.set_header("ETag", body["etag"])
+            self.set_status(304)
+            self.finish()
         else:
             super().render(body, code, fields)
+
+
+class DiscoveryHandler(Base):
+    """/discovery/v1/apis/bigquery/v2/rest and /$discovery/rest: what this API has, for clients that ask."""
+
+    def get(self) -> None:
+        if (version := self.get_query_argument("version", "v2")) != "v2":
+            self.render_error(ApiError("notFound", f"Not found: version {version} of the API; there is v2."))
+        else:
+            self.render(discovery.document(METHODS, f"{self.request.protocol}://{self.request.host}"))
 
 
 class TokenHandler(Base):

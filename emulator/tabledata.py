@@ -22,7 +22,7 @@ INSERTS_REMEMBERED = 100_000
 # Reading ------------------------------------------------------------------------------------------
 
 @method("GET", tables.PATH + "/data", "bigquery.tables.getData",
-        query=("maxResults", "pageToken", "startIndex", "selectedFields", *FORMATS))
+        query=("maxResults", "pageToken", "startIndex", "selectedFields", *FORMATS), response="TableDataList")
 def list_(call: Call) -> dict:
     """Rows of a table, now or as `t@...` was. A page token keeps to the snapshot of the first page."""
     source = tables.Source(call.lake, call.table)
@@ -109,7 +109,7 @@ def selected(fields: list[dict], names: str | None) -> list[dict]:
 
 # Streaming ----------------------------------------------------------------------------------------
 
-@method("POST", tables.PATH + "/insertAll", "bigquery.tables.updateData", request="TableDataInsertAllRequest")
+@method("POST", tables.PATH + "/insertAll", "bigquery.tables.updateData", request="TableDataInsertAllRequest", response="TableDataInsertAllResponse")
 def insertAll(call: Call) -> dict:
     """Append rows; those that do not fit the schema are named in insertErrors, and then none is written
     unless skipInvalidRows."""

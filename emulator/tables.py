@@ -225,7 +225,7 @@ def tag(body: dict) -> str:
 
 # Methods ------------------------------------------------------------------------------------------
 
-@method("GET", PATH, "bigquery.tables.get", query=("selectedFields", "view"))
+@method("GET", PATH, "bigquery.tables.get", query=("selectedFields", "view"), response="Table")
 def get(call: Call) -> dict:
     body = find(call.lake, call.table)
     if call.query.get("selectedFields"):
@@ -235,7 +235,7 @@ def get(call: Call) -> dict:
     return render(call.lake, body, call.query.get("view", ""))
 
 
-@method("GET", DATASET, "bigquery.tables.list", query=PAGING)
+@method("GET", DATASET, "bigquery.tables.list", query=PAGING, response="TableList")
 def list_(call: Call) -> dict:
     datasets.find(call.lake, call.dataset)
     found = [body for body in call.lake.children("table", call.dataset) if not expired(body)]
@@ -248,7 +248,7 @@ def list_(call: Call) -> dict:
     return answer | ({"tables": shown} if shown else {}) | ({"nextPageToken": token} if token else {})
 
 
-@method("POST", DATASET, "bigquery.tables.create", request="Table")
+@method("POST", DATASET, "bigquery.tables.create", request="Table", response="Table")
 def insert(call: Call) -> dict:
     reference = call.body.get("tableReference") or {}
     agree(reference.get("projectId"), call.project)
@@ -418,12 +418,12 @@ def drop_expired(lake: Lake) -> None:
         lake.write(work)
 
 
-@method("PATCH", PATH, "bigquery.tables.update", request="Table", query=("autodetect_schema",))
+@method("PATCH", PATH, "bigquery.tables.update", request="Table", query=("autodetect_schema",), response="Table")
 def patch(call: Call) -> dict:
     return change(call, lambda body: merge(body, call.body))
 
 
-@method("PUT", PATH, "bigquery.tables.update", request="Table", query=("autodetect_schema",))
+@method("PUT", PATH, "bigquery.tables.update", request="Table", query=("autodetect_schema",), response="Table")
 def update(call: Call) -> dict:
     return change(call, lambda body: {key: body[key] for key in KEPT if key in body} | without_nulls(call.body))
 
@@ -533,13 +533,13 @@ def delete_partition(tx: Transaction, ref: Ref, partition: str) -> None:
     tx.put("table", ref, {**body, "_data": tx.stamp, "lastModifiedTime": str(now_ms())})
 
 
-@method("POST", PATH + ":getIamPolicy", "bigquery.tables.getIamPolicy", request="GetIamPolicyRequest")
+@method("POST", PATH + ":getIamPolicy", "bigquery.tables.getIamPolicy", request="GetIamPolicyRequest", response="Policy")
 def getIamPolicy(call: Call) -> dict:
     find(call.lake, call.table)
     return iam.get_policy(call.lake, call.table)
 
 
-@method("POST", PATH + ":setIamPolicy", "bigquery.tables.setIamPolicy", request="SetIamPolicyRequest")
+@method("POST", PATH + ":setIamPolicy", "bigquery.tables.setIamPolicy", request="SetIamPolicyRequest", response="Policy")
 def setIamPolicy(call: Call) -> dict:
     def work(tx: Transaction) -> dict:
         find(tx, call.table)
@@ -547,7 +547,7 @@ def setIamPolicy(call: Call) -> dict:
     return call.lake.write(work)
 
 
-@method("POST", PATH + ":testIamPermissions", request="TestIamPermissionsRequest")
+@method("POST", PATH + ":testIamPermissions", request="TestIamPermissionsRequest", response="TestIamPermissionsResponse")
 def testIamPermissions(call: Call) -> dict:
     """Those of the permissions that the caller has; none, without an error, where there is no table."""
     there = (body := call.lake.get("table", call.table)) and not expired(body)

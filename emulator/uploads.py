@@ -98,7 +98,7 @@ class UploadHandler(Base):
             self.set_header("Range", f"bytes=0-{session.size - 1}")
         self.finish()
 
-    def render(self, body: dict | None, code: int = 200, fields: str | None = None) -> None:
+    def render(self, body: dict | None, code: int = 200, fields: str = "") -> None:
         if body is not None:
             super().render(body, code, fields)
 
