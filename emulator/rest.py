@@ -101,7 +101,7 @@ def parse_fields(text: str) -> dict:
         if position != len(tokens):
             raise IndexError
         return wanted
-    except IndexError:
+    except (IndexError, RecursionError):
         raise ApiError("invalidParameter", f"Invalid field selection {text}", "fields") from None
 
 
@@ -219,6 +219,9 @@ class Base(tornado.web.RequestHandler):
         """A parameter that every method takes; each may also be written with a dollar sign."""
         return self.get_query_argument(name, "") or self.get_query_argument(f"${name}", "")
 
+    def decode_argument(self, value: bytes, name: str | None = None) -> str:
+        return value.decode(errors="replace")
+
     def compute_etag(self) -> None:
         return None
 
@@ -249,6 +252,9 @@ class Base(tornado.web.RequestHandler):
         else:
             log.error("%s %s failed", self.request.method, self.request.path, exc_info=kwargs.get("exc_info"))
             self.render_error(ApiError("emulatorFault", f"A fault of the embedded BigQuery: {type(error).__name__}: {error}"))
+
+    def log_exception(self, kind, error, trace) -> None:
+        """Tornado's log of exceptions; write_error has said what there is to say."""
 
     async def answer(self, work: Callable[[], "asyncio.Future | dict"]) -> None:
         """Do the work and render what it gives, or the ApiError it raises."""

@@ -117,7 +117,7 @@ class Maker:
         if kind in ("int64", "integer", "number"):
             return chance.choice(NUMBERS)
         if kind == "boolean":
-            return chance.random() < 0.5
+            return chance.random() < (0.1 if name == "useLegacySql" else 0.5)
         return self.message(kind, depth) if kind in messages() else self.junk() if kind == "any" else chance.choice(TEXTS)
 
     def message(self, message: str, depth: int = 0) -> dict:
@@ -138,8 +138,8 @@ class Maker:
             return self.chance.choice([b"", b"{", b"\xff\xfe{}", b"[]", b"null", b"1e999", b'"x"', b'{"a":' * 5000, b"[" * 100_000, b"NaN", b'{"query": "\\ud800"}',
                                        self.chance.randbytes(100), b"-" * 10, b'{"timeoutMs": 1' + b"0" * 5000 + b"}"])
         body = self.message(message) if message else {}
-        if message in ("QueryRequest",):
-            body["timeoutMs"] = self.chance.choice([0, 500, 2000])
+        if message == "QueryRequest":
+            body |= {"timeoutMs": self.chance.choice([0, 500, 2000])} | ({"useLegacySql": False} if self.chance.random() < 0.9 else {})
         return json.dumps(body).encode()
 
     def path(self, template: str) -> str:
@@ -282,9 +282,9 @@ class Storm:
 
 def complaint(status: int, content: bytes, verb: str) -> str | None:
     """What is wrong with a reply of the REST API."""
-    if not (200 <= status < 300 or 400 <= status < 500 or status in (308, 501)):
+    if not (200 <= status < 300 or 400 <= status < 500 or status in (304, 308, 501)):
         return f"status {status}: {content[:500]!r}"
-    if status in (204, 308) or verb == "HEAD":
+    if status in (204, 304, 308) or verb == "HEAD":
         return f"{status} with content" if content else None
     try:
         body = json.loads(content)
