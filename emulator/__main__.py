@@ -101,7 +101,7 @@ def listen(emulator, options: argparse.Namespace):
         (r"/discovery/v1/apis/bigquery/v2/rest|/\$discovery/rest", DiscoveryHandler, parts),
     ], default_handler_class=NotFoundHandler, default_handler_args=parts, log_function=lambda handler: None)
     # Bodies are streamed and bounded by the handlers.
-    server = HTTPServer(application, decompress_request=True, max_body_size=1 << 40)
+    server = HTTPServer(application, max_body_size=1 << 40)
     server.add_sockets(sockets)
     storage_port = emulator.storage.start(options.host, options.storage_port)
     return server, f"http://{shown}:{storage_port}"

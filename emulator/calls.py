@@ -165,11 +165,15 @@ def read_token(token: str | None) -> list[int]:
         return [0]
     try:
         numbers = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-        if not all(isinstance(number, int) and number >= 0 for number in numbers):
+        if type(numbers) is not list or not numbers or not all(type(number) is int and 0 <= number < 1 << 62 for number in numbers):
             raise ValueError
         return numbers
     except (ValueError, TypeError):
-        raise ApiError("invalid", f"Invalid page token: {token}", "pageToken") from None
+        raise invalid_token(token) from None
+
+
+def invalid_token(token: str) -> ApiError:
+    return ApiError("invalid", f"Invalid page token: {token}", "pageToken")
 
 
 def etag(body: dict) -> str:

@@ -535,9 +535,7 @@ def results(call: Call, body: dict, kind: str) -> dict:
 def rows_of(call: Call, result: dict) -> dict:
     """Schema, count and the page of rows that the caller asks for."""
     fields = result["schema"]["fields"]
-    version = result.get("_version")
-    total = call.lake.rows(result, version)
     start = read_token(call.query["pageToken"])[0] if call.query.get("pageToken") else call.integer("startIndex", 0)
-    rows, token = tabledata.page(call.lake, result, fields, start, call, version or 0, total)
+    rows, token, total = tabledata.page(call, result, fields, start, result.get("_version"))
     return ({"schema": {"fields": fields}, "totalRows": str(total)} | ({"rows": rows} if rows else {})
             | ({"pageToken": token} if token else {}))

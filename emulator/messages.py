@@ -62,6 +62,7 @@ def convert(kind: str, value, path: str):
         return value
     if kind[0] == "[":
         expect(isinstance(value, list), path, "a list", value)
+        expect(None not in value or kind == "[any]", path, "a list without null", value)
         return [convert(kind[1:-1], item, f"{path}[{i}]") for i, item in enumerate(value)]
     if kind[0] == "{":
         expect(isinstance(value, dict), path, "an object", value)
@@ -107,7 +108,7 @@ def int64(value, path: str) -> str:
         number = int(value)
         expect(number == float(value) and -(2**63) <= number < 2**63, path, "TYPE_INT64", value)
         return str(number)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise invalid(path, "TYPE_INT64", value) from None
 
 
@@ -125,7 +126,7 @@ def boolean(value, path: str) -> bool:
 def number(value, path: str) -> float:
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise invalid(path, "TYPE_DOUBLE", value) from None
 
 

@@ -9,6 +9,7 @@ import inspect
 import json
 import logging
 import re
+import zlib
 from typing import Callable, NamedTuple
 from urllib.parse import parse_qs, parse_qsl, unquote
 
@@ -27,9 +28,14 @@ METHODS: list[Method] = [
     for function in vars(module).values()
     if isinstance(getattr(function, "method", None), Method)
 ]
+UNZIPPED = 64 * 1024  # bytes of a zipped body that are unzipped at a time
 GZIP_LEVEL = 1
+MAX_DEPTH = 100  # of a JSON body, as Google's parsers have it
 MAX_BODY = 64 * 1024 * 1024  # a JSON body; files come by upload, which has no such limit
 LOCAL = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d+)?", re.IGNORECASE)
+
+
+TOO_DEEP = ApiError("parseError", "Invalid JSON payload received. Message too deep. Max recursion depth reached.")
 
 
 class Route(NamedTuple):
@@ -95,7 +101,7 @@ def parse_fields(text: str) -> dict:
         if position != len(tokens):
             raise IndexError
         return wanted
-    except IndexError:
+    except (IndexError, RecursionError):
         raise ApiError("invalidParameter", f"Invalid field selection {text}", "fields") from None
 
 
@@ -161,19 +167,39 @@ class Base(tornado.web.RequestHandler):
         self.emulator = emulator
         self.chunks: list[bytes] = []
         self.size = 0
+        zipped = self.request.headers.get("Content-Encoding", "").lower() == "gzip"
+        self.unzip = zlib.decompressobj(zlib.MAX_WBITS | 16) if zipped else None
+        self.broken = False  # zipped, and not as gzip has it
 
     def data_received(self, chunk: bytes) -> None:
-        # What is too much is read and dropped: a client that is still sending can't read an answer.
+        """Take a piece of the body. What is too much or broken is dropped: a client that is still sending can't read an answer."""
+        if self.unzip is None:
+            self.keep(chunk)
+        while self.unzip and chunk and not self.broken:
+            try:
+                self.keep(self.unzip.decompress(chunk, UNZIPPED))
+                chunk = self.unzip.unconsumed_tail
+            except zlib.error:
+                self.broken = True
+
+    def keep(self, chunk: bytes) -> None:
+        """A piece of the body, unzipped."""
         self.size += len(chunk)
         if self.size <= MAX_BODY:
             self.chunks.append(chunk)
         else:
             self.chunks.clear()
 
+    def check_received(self) -> None:
+        """ApiError badRequest for a body that says that it is zipped and isn't, or not all of it."""
+        if self.unzip and (self.broken or not self.unzip.eof):
+            raise ApiError("badRequest", "Invalid gzip content in the request's body.")
+
     def content(self) -> bytes:
-        """The request's body; ApiError uploadTooLarge past MAX_BODY."""
+        """The request's body; ApiError uploadTooLarge past MAX_BODY, badRequest where it can't be unzipped."""
         if self.size > MAX_BODY:
             raise ApiError("uploadTooLarge", f"Request payload size exceeds the limit: {MAX_BODY} bytes.")
+        self.check_received()
         return b"".join(self.chunks)
 
     def prepare(self) -> None:
@@ -192,6 +218,9 @@ class Base(tornado.web.RequestHandler):
     def option(self, name: str) -> str:
         """A parameter that every method takes; each may also be written with a dollar sign."""
         return self.get_query_argument(name, "") or self.get_query_argument(f"${name}", "")
+
+    def decode_argument(self, value: bytes, name: str | None = None) -> str:
+        return value.decode(errors="replace")
 
     def compute_etag(self) -> None:
         return None
@@ -215,13 +244,17 @@ class Base(tornado.web.RequestHandler):
 
     def write_error(self, status_code: int, **kwargs) -> None:
         error = kwargs.get("exc_info", (None, None))[1]
+        self.set_header("Connection", "close")  # the body may not have been read
         if isinstance(error, tornado.web.HTTPError):
             self.render({"error": {"code": status_code, "message": error.log_message or self._reason, "errors": [
-                {"message": error.log_message or self._reason, "domain": "global", "reason": "badRequest"}],
+                {"message": error.log_message or self._reason, "domain": "global", "reason": "methodNotAllowed" if status_code == 405 else "badRequest"}],
                 "status": "INVALID_ARGUMENT"}}, status_code)
         else:
             log.error("%s %s failed", self.request.method, self.request.path, exc_info=kwargs.get("exc_info"))
             self.render_error(ApiError("emulatorFault", f"A fault of the embedded BigQuery: {type(error).__name__}: {error}"))
+
+    def log_exception(self, kind, error, trace) -> None:
+        """Tornado's log of exceptions; write_error has said what there is to say."""
 
     async def answer(self, work: Callable[[], "asyncio.Future | dict"]) -> None:
         """Do the work and render what it gives, or the ApiError it raises."""
@@ -252,11 +285,29 @@ class Base(tornado.web.RequestHandler):
 def read_body(method: Method, text: bytes) -> dict:
     if not method.request:
         return {}
+    return messages.check(method.request, parse_json(text or b"{}"))
+
+
+def parse_json(text: bytes):
+    """A body as JSON has it, and no more: ApiError parseError for NaN, half of a surrogate pair, more than MAX_DEPTH levels."""
     try:
-        body = json.loads(text or b"{}")
+        body = json.loads(text, parse_constant=no_constant)
+        if b"\\u" in text:
+            json.dumps(body, ensure_ascii=False).encode()
     except ValueError as error:
         raise ApiError("parseError", f"Invalid JSON payload received. {error}") from None
-    return messages.check(method.request, body)
+    except RecursionError:
+        raise TOO_DEEP from None
+    level = [body] if isinstance(body, (dict, list)) else []
+    for _ in range(MAX_DEPTH):
+        level = [part for whole in level for part in (whole.values() if type(whole) is dict else whole) if type(part) is dict or type(part) is list]
+    if level:
+        raise TOO_DEEP
+    return body
+
+
+def no_constant(name: str):
+    raise ValueError(f"Unexpected token: {name}")
 
 
 def authorize(call: Call, method: Method) -> None:
@@ -315,7 +366,7 @@ class TokenHandler(Base):
 
 
 class NotFoundHandler(Base):
-    def prepare(self) -> None:
-        super().prepare()
-        if not self._finished:
-            self.render_error(ApiError("notFound", f"Not found: {self.request.path}. BigQuery's REST API is under /bigquery/v2/."))
+    def handle(self) -> None:
+        self.render_error(ApiError("notFound", f"Not found: {self.request.path}. BigQuery's REST API is under /bigquery/v2/."))
+
+    get = post = put = patch = delete = handle

@@ -6,9 +6,9 @@ import re
 
 import duckdb
 
-from . import partitions, row_access, tables, values
-from .calls import Call, etag, make_token, method, read_token
-from .errors import ApiError, unsupported
+from . import iam, partitions, row_access, tables, values
+from .calls import Call, etag, invalid_token, make_token, method, read_token
+from .errors import ApiError, not_found, unsupported
 from .lake import Lake, Transaction, now_ms
 from .query import defaults
 
@@ -32,8 +32,7 @@ def list_(call: Call) -> dict:
         raise ApiError("invalid", f"Cannot list a table of type {source.body['type']}.")
     fields = tables.selected(source.fields, call.query.get("selectedFields"))
     start, version = where(call, source.version)
-    total = call.lake.rows(source.body, version)
-    rows, token = page(call.lake, source.body, fields, start, call, version, total)
+    rows, token, total = page(call, source.body, fields, start, version)
     answer = {"kind": "bigquery#tableDataList", "etag": etag([source.body["id"], version, start]), "totalRows": str(total)}
     return answer | ({"rows": rows} if rows else {}) | ({"pageToken": token} if token else {})
 
@@ -46,25 +45,37 @@ def where(call: Call, version: int) -> tuple[int, int]:
     return call.integer("startIndex", 0), version
 
 
-def page(lake: Lake, body: dict, fields: list[dict], start: int, call: Call, version: int, total: int) -> tuple[list[str], str | None]:
-    """Rows as JSON texts from row `start`, and the token of the next page.
+def page(call: Call, body: dict, fields: list[dict], start: int, version: int | None) -> tuple[list[str], str | None, int]:
+    """Rows as JSON texts from row `start`, the token of the next page, and how many rows there are in all.
 
-    As many as the caller's maxResults, at most PAGE_ROWS or about PAGE_BYTES.
+    As many as the caller's maxResults, at most PAGE_ROWS or about PAGE_BYTES. Raises ApiError notFound for rows that are
+    gone by now, invalid for a page token that names a snapshot without them.
     """
     wanted = call.integer("maxResults")
     limit = PAGE_ROWS if wanted is None else min(wanted, PAGE_ROWS)
-    if not fields or not limit or start >= total:
-        return [], make_token(start, version) if not limit and start < total else None
-    cursor = lake.cursor()
-    cursor.execute(f"SELECT {values.row_json(fields, int64_timestamps(call))} FROM {lake.relation(body, version)} "
+    try:
+        total = call.lake.rows(body, version)
+        if not fields or not limit or start >= total:
+            return [], make_token(start, version or 0) if not limit and start < total else None, total
+        rows = read(call, body, fields, start, limit, version)
+    except (duckdb.CatalogException, duckdb.InvalidInputException):
+        if token := call.query.get("pageToken"):
+            raise invalid_token(token) from None
+        raise not_found("Table", iam.name_of(tuple(body["tableReference"].values()))) from None
+    end = start + len(rows)
+    return rows, make_token(end, version or 0) if end < total else None, total
+
+
+def read(call: Call, body: dict, fields: list[dict], start: int, limit: int, version: int | None) -> list[str]:
+    cursor = call.lake.cursor()
+    cursor.execute(f"SELECT {values.row_json(fields, int64_timestamps(call))} FROM {call.lake.relation(body, version)} "
                    f"LIMIT {limit} OFFSET {start}")
     rows: list[str] = []
     size = 0
     while size < PAGE_BYTES and (chunk := cursor.fetchmany(2048)):
         rows += [row for row, in chunk]
         size += sum(len(row) for row, in chunk)
-    end = start + len(rows)
-    return rows, make_token(end, version) if end < total else None
+    return rows
 
 
 def int64_timestamps(call: Call) -> bool:

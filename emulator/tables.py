@@ -220,9 +220,23 @@ def check_layout(body: dict) -> None:
             raise ApiError("invalid", f"The field specified for partitioning must be of type {' or '.join(kinds)}: {name}.")
     if time_partitioning is not None and time_partitioning.get("type") not in ("DAY", "HOUR", "MONTH", "YEAR"):
         raise ApiError("invalid", "Time partitioning needs a type: DAY, HOUR, MONTH or YEAR.")
+    if range_partitioning is not None:
+        check_range(range_partitioning)
     for name in (body.get("clustering") or {}).get("fields") or ():
         if name.lower() not in top:
             raise ApiError("invalid", f"The field specified for clustering cannot be found in the schema: {name}.")
+
+
+def check_range(partitioning: dict) -> None:
+    """A range partitioning by itself; ApiError invalid."""
+    span = partitioning.get("range") or {}
+    missing = [name for name, known in (("field", partitioning), ("range.start", span), ("range.end", span), ("range.interval", span))
+               if not known.get(name.removeprefix("range."))]
+    if missing:
+        raise ApiError("invalid", f"Range partitioning needs {' and '.join(missing)}.")
+    start, end, interval = (int(span[name]) for name in ("start", "end", "interval"))
+    if start >= end or interval <= 0:
+        raise ApiError("invalid", f"Invalid range partitioning: the start {start} must be less than the end {end}, and the interval {interval} greater than 0.")
 
 
 # Rendering ----------------------------------------------------------------------------------------
@@ -490,8 +504,12 @@ def change(call: Call, how) -> dict:
 def alter(tx: Transaction, body: dict, fields: list[dict]) -> None:
     """Bring a table's rows to a new schema that adds columns or relaxes modes; ApiError invalid for all else."""
     old = body.get("schema", {}).get("fields", [])
-    name, relation = body["id"], body["_relation"]
+    name, relation = body["id"], body.get("_relation")
     check_widening(old, fields, name)
+    if relation is None:
+        if len(fields) > len(old):
+            raise mismatch(name, f"Cannot add fields to a table of type {body['type']}")
+        return
     known = {field["name"].lower(): field for field in old}
     for field in fields:
         column = f"{values.identifier(field['name'])}"
