@@ -194,10 +194,10 @@ def merge(body: dict, patch: dict) -> dict:
     for key, value in patch.items():
         if value is None:
             merged.pop(key, None)
-        elif isinstance(value, dict) and isinstance(merged.get(key), dict):
-            merged[key] = merge(merged[key], value)
+        elif isinstance(value, dict):
+            merged[key] = merge(merged[key] if isinstance(merged.get(key), dict) else {}, value)
         else:
-            merged[key] = value
+            merged[key] = without_nulls(value)
     return merged
 
 

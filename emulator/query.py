@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from . import cache, iam, information_schema, partitions, values
+from . import cache, iam, information_schema, partitions, rules, values
 from .calls import Emulator
 from .errors import ApiError, unsupported
 from .lake import now_ms
@@ -377,6 +377,7 @@ def keep(job: "Job", ref: tuple[str, str, str], fields: list[dict], relation: st
                                   "disposition on a table partition.")
 
     def work(tx: "Transaction") -> None:
+        rules.check_destination(tx, ref, properties)
         if updates:
             widen(tx, ref, fields, updates)
         elif write == "WRITE_APPEND":
