@@ -87,7 +87,7 @@ def listen(emulator, options: argparse.Namespace):
     from tornado.netutil import bind_sockets
     from tornado.web import Application
 
-    from .rest import ApiHandler, NotFoundHandler, TokenHandler
+    from .rest import ApiHandler, DiscoveryHandler, NotFoundHandler, TokenHandler
     from .uploads import UploadHandler
     sockets = bind_sockets(options.port, options.host)
     shown = f"[{options.host}]" if ":" in options.host else options.host
@@ -98,9 +98,10 @@ def listen(emulator, options: argparse.Namespace):
         # Node's client leaves out the prefix when it talks to an emulator.
         (r"/(?:bigquery/v2/)?(projects.*)", ApiHandler, parts),
         (r"/token", TokenHandler, parts),
+        (r"/discovery/v1/apis/bigquery/v2/rest|/\$discovery/rest", DiscoveryHandler, parts),
     ], default_handler_class=NotFoundHandler, default_handler_args=parts, log_function=lambda handler: None)
     # Bodies are streamed and bounded by the handlers.
-    server = HTTPServer(application, decompress_request=True, max_body_size=1 << 40)
+    server = HTTPServer(application, max_body_size=1 << 40)
     server.add_sockets(sockets)
     storage_port = emulator.storage.start(options.host, options.storage_port)
     return server, f"http://{shown}:{storage_port}"

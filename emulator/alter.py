@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import datasets, iam, options, partitions, query, row_access, tables, values
+from . import datasets, iam, options, partitions, query, row_access, rules, tables, values
 from .calls import merge
 from .errors import ApiError, not_found, unsupported
 from .googlesql import types
@@ -90,7 +90,7 @@ class Alteration:
                 if rule is None:
                     raise unsupported(f"ALTER {self.what} {words(name)}")
                 rule(action)
-        tables.check_layout(self.body)
+        rules.check_layout(self.body)
         self.tx.put("table", self.ref, {**self.body, "lastModifiedTime": str(now_ms())})
 
     @property
@@ -244,7 +244,7 @@ class Alteration:
         if "timePartitioning" in changed and "type" not in changed["timePartitioning"]:
             raise ApiError("invalidQuery", "partition_expiration_days can only be set for tables that are partitioned by time.", "query")
         if changed.get("expirationTime") != self.body.get("expirationTime"):
-            tables.check_expiration(changed)
+            rules.check_expiration(changed)
         self.body = changed
 
     def set_collate(self, action) -> None:

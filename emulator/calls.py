@@ -25,7 +25,10 @@ RESOURCES = {"row_access": "rowAccessPolicies"}  # of modules that are not named
 
 @dataclasses.dataclass(frozen=True)
 class Method:
-    """A REST method: verb and path; the permission it takes; its request message and query parameters."""
+    """A REST method: verb and path; the permission it takes; its request and response messages, and query parameters.
+
+    upload: whether a file may come with it.
+    """
 
     verb: str
     path: str
@@ -33,6 +36,8 @@ class Method:
     request: str | None
     query: tuple[str, ...]
     function: Callable[["Call"], dict]
+    response: str | None = None
+    upload: bool = False
 
     @property
     def id(self) -> str:
@@ -41,13 +46,14 @@ class Method:
         return f"bigquery.{RESOURCES.get(module, module)}.{self.function.__name__.rstrip('_')}"
 
 
-def method(verb: str, path: str, permission: str | None = None, request: str | None = None, query: tuple[str, ...] = ()):
+def method(verb: str, path: str, permission: str | None = None, request: str | None = None, query: tuple[str, ...] = (),
+           response: str | None = None, upload: bool = False):
     """Make a function of a Call a REST method at `path` below /bigquery/v2/.
 
     A plain function runs on a worker thread; an `async def` one on the event loop, where it must not block.
     """
     def mark(function: Callable) -> Callable:
-        function.method = Method(verb, path, permission, request, query, function)
+        function.method = Method(verb, path, permission, request, query, function, response, upload)
         return function
     return mark
 
@@ -58,7 +64,7 @@ class Emulator:
 
     pool: worker threads for what must not block the event loop; insert_ids: (table, insertId) of rows
     streamed a moment ago, the oldest first; external: external table -> (state of its files, tables that hold
-    their rows, the newest last).
+    their rows, the newest last); results: of queries, by what decides them, the oldest first.
     """
 
     lake: Lake
@@ -73,6 +79,7 @@ class Emulator:
     pool: ThreadPoolExecutor = dataclasses.field(default_factory=lambda: ThreadPoolExecutor(32, "call"))
     insert_ids: dict[tuple, None] = dataclasses.field(default_factory=dict)
     external: dict[tuple, tuple[str, list[str]]] = dataclasses.field(default_factory=dict)
+    results: dict[str, dict] = dataclasses.field(default_factory=dict)
 
     @property
     def sql(self) -> "GoogleSQL":
@@ -111,16 +118,16 @@ class Call:
         return *self.dataset, self.params["routineId"]
 
     def flag(self, name: str) -> bool:
-        return self.query.get(name, "").lower() == "true"
+        return self.query.get(name, "").lower() in ("true", "1")
 
     def integer(self, name: str, default: int | None = None) -> int | None:
         """A query parameter that counts something; ApiError invalidParameter unless it is a whole number from 0."""
         return whole_number(name, self.query.get(name), default)
 
-    def page(self, items: list, token: str | None = None) -> tuple[list, str | None]:
-        """The page of a list that the caller asks for, and the token of the next one."""
+    def page(self, items: list, size: str = "maxResults") -> tuple[list, str | None]:
+        """The page of a list that the caller asks for, and the token of the next one. size: the parameter that says how many."""
         start = read_token(self.query.get("pageToken"))[0]
-        end = start + min(self.integer("maxResults", PAGE) or PAGE, PAGE)
+        end = start + min(self.integer(size, PAGE) or PAGE, PAGE)
         return items[start:end], make_token(end) if end < len(items) else None
 
     def check_etag(self, current: str) -> None:
@@ -158,11 +165,15 @@ def read_token(token: str | None) -> list[int]:
         return [0]
     try:
         numbers = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-        if not all(isinstance(number, int) and number >= 0 for number in numbers):
+        if type(numbers) is not list or not numbers or not all(type(number) is int and 0 <= number < 1 << 62 for number in numbers):
             raise ValueError
         return numbers
     except (ValueError, TypeError):
-        raise ApiError("invalid", f"Invalid page token: {token}", "pageToken") from None
+        raise invalid_token(token) from None
+
+
+def invalid_token(token: str) -> ApiError:
+    return ApiError("invalid", f"Invalid page token: {token}", "pageToken")
 
 
 def etag(body: dict) -> str:
@@ -183,10 +194,10 @@ def merge(body: dict, patch: dict) -> dict:
     for key, value in patch.items():
         if value is None:
             merged.pop(key, None)
-        elif isinstance(value, dict) and isinstance(merged.get(key), dict):
-            merged[key] = merge(merged[key], value)
+        elif isinstance(value, dict):
+            merged[key] = merge(merged[key] if isinstance(merged.get(key), dict) else {}, value)
         else:
-            merged[key] = value
+            merged[key] = without_nulls(value)
     return merged
 
 

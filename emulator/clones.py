@@ -7,7 +7,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from . import iam, options, partitions, query, row_access, tables, values
+from . import iam, options, partitions, query, row_access, rules, tables, values
 from .calls import merge, milliseconds
 from .errors import ApiError
 from .googlesql.compiler import node_of
@@ -75,7 +75,7 @@ def make(tx: Transaction, source: tables.Source, ref: tables.Ref, kind: str, pat
     if kind in DEFINITIONS:
         given |= definition(source, kind, ref)
     given = options.made(merge(given, patch))
-    tables.check_expiration(given)
+    rules.check_expiration(given)
     relation = tx.lake.relation(source.body, source.version)
     body = tables.create(tx, ref, given)
     if source.fields:

@@ -3,13 +3,18 @@ from __future__ import annotations
 
 import re
 
-from . import iam, partitions
+from . import iam, partitions, rules
 from .calls import PAGING, Call, agree, etag, merge, method, milliseconds, public, timestamps, without_nulls
 from .errors import ApiError, not_found, unsupported
 from .lake import Lake, Transaction, now_ms
 
 DEFAULT_LOCATION = "US"
 DEFAULT_TIME_TRAVEL_HOURS = 168
+LOCATION = re.compile(r"US|EU|[a-z]+(-[a-z]+)+\d+")
+VIEWS = {"METADATA": ("access",), "ACL": ("description", "friendlyName", "labels", "defaultTableExpirationMs", "defaultPartitionExpirationMs",
+                                          "defaultCollation", "defaultRoundingMode", "resourceTags", "maxTimeTravelHours", "storageBillingModel")}
+WHO = ("userByEmail", "groupByEmail", "domain", "specialGroup", "iamMember")  # an access entry gives a role to one of these,
+RESOURCES = ("view", "routine", "dataset")  # or lets one of these read
 NAME = re.compile(r"[A-Za-z0-9_]{1,1024}")
 PATH = "projects/{projectId}/datasets/{datasetId}"
 KEPT = ("kind", "id", "selfLink", "datasetReference", "location", "creationTime", "type")  # no update changes these
@@ -23,12 +28,14 @@ def find(lake: Lake | Transaction, ref: tuple[str, str], location: str | None = 
     return body
 
 
-@method("GET", PATH, "bigquery.datasets.get", query=("accessPolicyVersion", "datasetView"))
+@method("GET", PATH, "bigquery.datasets.get", query=("accessPolicyVersion", "datasetView"), response="Dataset")
 def get(call: Call) -> dict:
-    return public(find(call.lake, call.dataset, None))
+    body = public(find(call.lake, call.dataset, None))
+    hidden = VIEWS.get(call.query.get("datasetView", "").upper(), ())
+    return {name: value for name, value in body.items() if name not in hidden}
 
 
-@method("GET", "projects/{projectId}/datasets", "bigquery.datasets.get", query=(*PAGING, "all", "filter"))
+@method("GET", "projects/{projectId}/datasets", "bigquery.datasets.get", query=(*PAGING, "all", "filter"), response="DatasetList")
 def list_(call: Call) -> dict:
     """The project's datasets, without the hidden ones unless `all`; `filter` is labels.KEY[:VALUE] ..."""
     wanted = parse_filter(call.query.get("filter", ""))
@@ -53,7 +60,7 @@ def parse_filter(text: str) -> list[tuple[str, str | None]]:
     return conditions
 
 
-@method("POST", "projects/{projectId}/datasets", "bigquery.datasets.create", request="Dataset", query=("accessPolicyVersion",))
+@method("POST", "projects/{projectId}/datasets", "bigquery.datasets.create", request="Dataset", query=("accessPolicyVersion",), response="Dataset")
 def insert(call: Call) -> dict:
     reference = call.body.get("datasetReference") or {}
     agree(reference.get("projectId"), call.project)
@@ -81,14 +88,17 @@ def new(principal: str, ref: tuple[str, str], given: dict) -> dict:
         "selfLink": f"https://bigquery.googleapis.com/bigquery/v2/projects/{project}/datasets/{name}",
         "datasetReference": {"projectId": project, "datasetId": name},
         "location": location_name(given.get("location")),
-        "type": "DEFAULT", "access": given.get("access") or default_access(principal),
+        "type": "DEFAULT", "access": [checked_access(entry) for entry in given.get("access") or default_access(principal)],
         "maxTimeTravelHours": given.get("maxTimeTravelHours", str(DEFAULT_TIME_TRAVEL_HOURS))})
 
 
 def location_name(given: str | None) -> str:
     """A location as the service writes it: multi-regions in capitals, regions in small letters."""
     name = given or DEFAULT_LOCATION
-    return name.upper() if name.upper() in ("US", "EU") else name.lower()
+    name = name.upper() if name.upper() in ("US", "EU") else name.lower()
+    if not LOCATION.fullmatch(name):
+        raise ApiError("invalid", f"Invalid value for location: {given} is not a valid value", "location")
+    return name
 
 
 def default_access(principal: str) -> list[dict]:
@@ -96,8 +106,27 @@ def default_access(principal: str) -> list[dict]:
             {"role": "OWNER", "userByEmail": principal}, {"role": "READER", "specialGroup": "projectReaders"}]
 
 
+def checked_access(entry: dict) -> dict:
+    """An access entry as it is stored: the roles that have a short name under that; ApiError invalid for one that gives nothing to anyone."""
+    who = [name for name in (*WHO, *RESOURCES) if entry.get(name)]
+    if len(who) != 1:
+        raise ApiError("invalid", f"An access entry names one of {', '.join((*WHO, *RESOURCES))}; this one names {' and '.join(who) or 'none'}.", "access")
+    if who[0] in RESOURCES:
+        return entry
+    short = next((name for name, role in iam.ACCESS_ROLES.items() if entry.get("role") == f"roles/{role}"), entry.get("role"))
+    if not short:
+        raise ApiError("required", "Required parameter is missing: role of an access entry", "access")
+    if short not in iam.ACCESS_ROLES and not iam.ROLE.fullmatch(short):
+        raise ApiError("invalid", f"Invalid value for role: {short} is not a valid value", "access")
+    return {**entry, "role": short}
+
+
 def check(body: dict) -> None:
     """ApiError invalid for values the service refuses."""
+    rules.check_described(body)
+    rules.check_choice("storageBillingModel", body.get("storageBillingModel"), ("STORAGE_BILLING_MODEL_UNSPECIFIED", "LOGICAL", "PHYSICAL"))
+    if "defaultPartitionExpirationMs" in body and int(body["defaultPartitionExpirationMs"] or 1) < 1:
+        raise ApiError("invalid", "Invalid value for defaultPartitionExpirationMs: it must be greater than 0.")
     hours = int(body.get("maxTimeTravelHours") or DEFAULT_TIME_TRAVEL_HOURS)
     if not 48 <= hours <= 168 or hours % 24:
         raise ApiError("invalid", f"Invalid value for maxTimeTravelHours: {hours}. It must be between 48 and 168 and a multiple of 24.")
@@ -109,12 +138,12 @@ def check(body: dict) -> None:
         raise unsupported("an external or linked dataset")
 
 
-@method("PATCH", PATH, "bigquery.datasets.update", request="Dataset", query=("accessPolicyVersion", "updateMode"))
+@method("PATCH", PATH, "bigquery.datasets.update", request="Dataset", query=("accessPolicyVersion", "updateMode"), response="Dataset")
 def patch(call: Call) -> dict:
     return change(call, lambda body: merge(body, call.body))
 
 
-@method("PUT", PATH, "bigquery.datasets.update", request="Dataset", query=("accessPolicyVersion", "updateMode"))
+@method("PUT", PATH, "bigquery.datasets.update", request="Dataset", query=("accessPolicyVersion", "updateMode"), response="Dataset")
 def update(call: Call) -> dict:
     keep = (*KEPT, "access", "maxTimeTravelHours")
     return change(call, lambda body: {key: body[key] for key in keep if key in body} | without_nulls(call.body))
@@ -134,6 +163,7 @@ def changed(body: dict, wanted: dict) -> dict:
     if wanted.get("location", body["location"]).upper() != body["location"].upper():
         raise ApiError("invalid", f"Dataset {body['id']} is in location {body['location']}; the location of a dataset can't be changed.")
     made = {**wanted, **{key: body[key] for key in KEPT}, "lastModifiedTime": str(now_ms())}
+    made |= {"access": [checked_access(entry) for entry in made.get("access") or []]}
     check(made)
     return made
 
@@ -164,7 +194,7 @@ def drop(tx: Transaction, ref: tuple[str, str], contents: bool) -> None:
     tx.delete("dataset", ref)
 
 
-@method("POST", PATH + ":undelete", "bigquery.datasets.create", request="UndeleteDatasetRequest")
+@method("POST", PATH + ":undelete", "bigquery.datasets.create", request="UndeleteDatasetRequest", response="Dataset")
 def undelete(call: Call) -> dict:
     """Bring back a deleted dataset with its tables, as it was; deletionTime names one of several deletions, else the last."""
     def work(tx: Transaction) -> dict:

@@ -3,7 +3,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Iterator
 
 from . import files, options, tables
 from .calls import Emulator
@@ -13,6 +14,7 @@ from .query import results_relation
 
 if TYPE_CHECKING:
     from .googlesql import Statement
+    from .jobs import Job
 
 # Parts of an ExternalDataConfiguration; what else it may have is refused, not ignored.
 TAKEN = {"autodetect", "csvOptions", "parquetOptions", "hivePartitioningOptions", "ignoreUnknownValues", "maxBadRecords", "schema", "sourceFormat",
@@ -117,3 +119,28 @@ def rows(emulator: Emulator, principal: str, ref: tables.Ref, body: dict) -> str
     for old in kept[:-1]:
         cursor.execute(f"DROP TABLE IF EXISTS {old}")
     return relation
+
+
+@contextmanager
+def defined(job: "Job") -> Iterator[None]:
+    """While a query runs: the external tables that its configuration defines, as temporary ones."""
+    definitions = job.config.get("tableDefinitions") or {}
+    if not definitions:
+        yield
+        return
+    if job.session.id:
+        raise unsupported("tableDefinitions in a session")
+    made = []
+    try:
+        for name, config in definitions.items():
+            tables.check_name(name)
+            ref = job.session.new_table(job, name)
+            body = prepared(job.emulator, job.principal, {"externalDataConfiguration": config, **tables.identity(ref)}, ref)
+            job.lake.put_later("table", ref, {**body, "type": "EXTERNAL", "location": location(job.emulator, ref)})
+            job.session.tables[name] = ref
+            made.append(ref)
+        yield
+    finally:
+        job.session.close(job.lake)
+        for relation in [relation for ref in made for relation in job.emulator.external.pop(ref, ("", []))[1]]:
+            job.lake.cursor().execute(f"DROP TABLE IF EXISTS {relation}")

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import re
 import threading
@@ -12,7 +13,7 @@ from typing import Callable, Iterator, TypeVar
 
 import duckdb
 
-from . import iam, query, tabledata, transfer
+from . import iam, query, rules, tabledata, transfer
 from .calls import PAGING, Call, Emulator, agree, etag, method, public, read_token, whole_number, without_nulls
 from .errors import ApiError, not_found, unsupported
 from .lake import Lake, RolledBack, Transaction, now_ms
@@ -34,7 +35,11 @@ MOST_RESULTS = 5_000  # results kept at a time; one takes about 30 kB at least
 CHOICES = {
     "createDisposition": {"CREATE_IF_NEEDED", "CREATE_NEVER"}, "writeDisposition": {"WRITE_TRUNCATE", "WRITE_APPEND", "WRITE_EMPTY"},
     "priority": {"INTERACTIVE", "BATCH"}, "parameterMode": {"NAMED", "POSITIONAL"}}
-STATES = {"PENDING", "RUNNING", "DONE"}
+CREATION_MODES = {"JOB_CREATION_MODE_UNSPECIFIED", "JOB_CREATION_REQUIRED", "JOB_CREATION_OPTIONAL"}
+REQUEST_ID = re.compile(r"[!-~]{1,36}")
+REQUESTS_REMEMBERED_MS = 15 * 60_000
+# What two requests with one requestId may differ in and still be the same.
+NO_PART_OF_A_REQUEST = ("timeoutMs", "maxResults", "formatOptions", "requestId", "kind", "jobCreationMode")
 JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,1024}")
 OPTIONS = {"query": query.OPTIONS, "load": transfer.LOAD_OPTIONS, "extract": transfer.EXTRACT_OPTIONS, "copy": transfer.COPY_OPTIONS}
 
@@ -226,7 +231,7 @@ class Job:
     def cancel(self, why: str = "User requested cancellation") -> None:
         if not self.done.done():
             self._stopped = why
-            for cursor in list(self._cursors):
+            for cursor in list((self.parent or self)._cursors):
                 cursor.interrupt()
 
 
@@ -236,6 +241,7 @@ class Jobs:
     def __init__(self, lake: Lake):
         self.lake = lake
         self._active: dict[tuple[str, str], Job] = {}
+        self._requests: dict[tuple, tuple[int, tuple[str, str]]] = {}
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(WORKERS, "job")
         self._recover()
@@ -256,18 +262,42 @@ class Jobs:
             with self._lock:
                 del self._active[job.ref]
 
+    def of_request(self, call: Call, job: Job) -> tuple[str, str]:
+        """The job that answers a jobs.query: one that the same request with the same requestId started a moment ago, else `job`, now started."""
+        request_id = call.body.get("requestId")
+        if not request_id:
+            return self.start(job).ref
+        if not REQUEST_ID.fullmatch(request_id):
+            raise ApiError("invalid", f"Invalid value for requestId: {request_id[:100]}. It has at most 36 characters of ASCII.", "requestId")
+        now = now_ms()
+        while self._requests and next(iter(self._requests.values()))[0] + REQUESTS_REMEMBERED_MS < now:
+            self._requests.pop(next(iter(self._requests)))
+        same = {name: value for name, value in call.body.items() if name not in NO_PART_OF_A_REQUEST}
+        key = call.project, call.principal, request_id, json.dumps(same, sort_keys=True)
+        known = self._requests.get(key)
+        if known is None or not (self.active(known[1]) or self.lake.get("job", known[1])):
+            known = self._requests[key] = now, self.start(job).ref
+        return known[1]
+
+    def forget(self, body: dict) -> None:
+        """As if there had been no such job."""
+        self.lake.put_later("job", (body["jobReference"]["projectId"], body["jobReference"]["jobId"]), None)
+
     def active(self, ref: tuple[str, str]) -> Job | None:
         return self._active.get(ref)
 
     def find(self, call: Call) -> dict:
         """The body of the job that a call names; ApiError notFound, also for another location than the job's."""
         ref = call.project, call.params["jobId"]
-        job = self._active.get(ref)
-        body = job.body if job else self.lake.get("job", ref)
+        body = self.body(ref)
         location = call.query.get("location")
         if body is None or (location and location.upper() != body["jobReference"]["location"].upper()):
             raise ApiError("notFound", f"Not found: Job {ref[0]}:{location + '.' if location else ''}{ref[1]}")
         return body
+
+    def body(self, ref: tuple[str, str]) -> dict | None:
+        job = self._active.get(ref)
+        return job.body if job else self.lake.get("job", ref)
 
     def bodies(self, project: str) -> list[dict]:
         """All jobs of a project, the newest first."""
@@ -296,10 +326,13 @@ class Jobs:
 
     def sweep(self) -> None:
         """Let go of results that are a day old, and of the oldest where there are very many."""
+        shared = set()  # by younger jobs: results of the cache
         for place, body in enumerate(self._with_results()):
-            if place >= MOST_RESULTS or int(body["statistics"]["creationTime"]) + RESULTS_KEPT_MS < now_ms():
-                result, reference = body["_result"], body["jobReference"]
-                if result["_relation"].startswith("results."):
+            result, reference = body["_result"], body["jobReference"]
+            if place < MOST_RESULTS and int(body["statistics"]["creationTime"]) + RESULTS_KEPT_MS >= now_ms():
+                shared.add(result["_relation"])
+            else:
+                if result["_relation"].startswith("results.") and result["_relation"] not in shared:
                     self.lake.cursor().execute(f"DROP TABLE IF EXISTS {result['_relation']}")
                     self.lake.add("table", table_ref(result), None)
                 self.lake.put_later("job", (reference["projectId"], reference["jobId"]), {key: value for key, value in body.items() if key != "_result"})
@@ -330,6 +363,7 @@ def make(call: Call, configuration: dict, reference: dict | None = None, upload=
     refuse_unsupported(kind, configuration)
     for option, choices in CHOICES.items():
         check_choice(option, configuration[kind].get(option), choices)
+    rules.check_labels(configuration.get("labels") or {})
     reference = reference or {}
     agree(reference.get("projectId"), call.project)
     job_id = reference.get("jobId") or f"job_{uuid.uuid4().hex}"
@@ -360,7 +394,7 @@ async def wait(job: Job | None, seconds: float) -> None:
 
 # Methods ------------------------------------------------------------------------------------------
 
-@method("POST", "projects/{projectId}/jobs", "bigquery.jobs.create", request="Job")
+@method("POST", "projects/{projectId}/jobs", "bigquery.jobs.create", request="Job", response="Job", upload=True)
 async def insert(call: Call) -> dict:
     upload = call.body.pop("_upload", None)
     configuration = call.body.get("configuration") or {}
@@ -378,20 +412,18 @@ async def off_loop(call: Call, function: Callable[..., T], *args) -> T:
     return await asyncio.get_running_loop().run_in_executor(call.emulator.pool, function, *args)
 
 
-@method("GET", "projects/{projectId}/jobs/{jobId}", "bigquery.jobs.get", query=("location", "projection"))
+@method("GET", "projects/{projectId}/jobs/{jobId}", "bigquery.jobs.get", query=("location", "projection"), response="Job")
 def get(call: Call) -> dict:
     return public(call.emulator.jobs.find(call))
 
 
 @method("GET", "projects/{projectId}/jobs", "bigquery.jobs.list",
-        query=(*PAGING, "allUsers", "projection", "stateFilter", "minCreationTime", "maxCreationTime", "parentJobId"))
+        query=(*PAGING, "allUsers", "projection", "stateFilter", "minCreationTime", "maxCreationTime", "parentJobId"), response="JobList")
 def list_(call: Call) -> dict:
     """The caller's jobs (everybody's with allUsers), the newest first."""
     since = whole_number("minCreationTime", call.query.get("minCreationTime"), 0)
     until = whole_number("maxCreationTime", call.query.get("maxCreationTime"), 1 << 62)
     states = {part.upper() for part in call.query.get("stateFilter", "").split(",") if part}
-    for state in states:
-        check_choice("stateFilter", state, STATES)
     parent = call.query.get("parentJobId")
     found = [body for body in call.emulator.jobs.bodies(call.project)
              if since <= int(body["statistics"]["creationTime"]) <= until
@@ -407,7 +439,7 @@ def list_(call: Call) -> dict:
     return {"kind": "bigquery#jobList", "etag": etag({"jobs": shown}), "jobs": shown} | ({"nextPageToken": token} if token else {})
 
 
-@method("POST", "projects/{projectId}/jobs/{jobId}/cancel", "bigquery.jobs.update", query=("location", "projection"))
+@method("POST", "projects/{projectId}/jobs/{jobId}/cancel", "bigquery.jobs.update", query=("location", "projection"), response="JobCancelResponse")
 def cancel(call: Call) -> dict:
     """Ask a job to stop; one that is done stays as it is."""
     body = call.emulator.jobs.find(call)
@@ -426,18 +458,25 @@ def delete(call: Call) -> None:
     call.lake.write(lambda tx: tx.delete("job", (call.project, call.params["jobId"])))
 
 
-@method("POST", "projects/{projectId}/queries", "bigquery.jobs.create", request="QueryRequest")
+@method("POST", "projects/{projectId}/queries", "bigquery.jobs.create", request="QueryRequest", response="QueryResponse")
 async def query_(call: Call) -> dict:
     """Run a query and answer with its first page, or with jobComplete false after timeoutMs."""
     job = make(call, query.configuration(call.body), {"location": call.body.get("location")})
     if call.body.get("dryRun"):
         await off_loop(call, query.dry_run, job)
         return dry_run_answer(job)
-    call.emulator.jobs.start(job)
-    await wait(job, wait_seconds(call.body.get("timeoutMs")))
+    check_choice("jobCreationMode", call.body.get("jobCreationMode"), CREATION_MODES)
+    jobs = call.emulator.jobs
+    ref = jobs.of_request(call, job)
+    await wait(jobs.active(ref), wait_seconds(call.body.get("timeoutMs")))
     limit = call.body.get("maxResults")
     call.query |= {"maxResults": str(limit)} if limit is not None else {}
-    return await off_loop(call, results, call, job.body, "bigquery#queryResponse")
+    answer = await off_loop(call, results, call, jobs.body(ref), "bigquery#queryResponse")
+    # The real service, too, makes no job where the answer is whole and the caller can do without.
+    if call.body.get("jobCreationMode") == "JOB_CREATION_OPTIONAL" and answer["jobComplete"] and "pageToken" not in answer and not job.session.id:
+        jobs.forget(jobs.body(ref))
+        del answer["jobReference"], answer["jobCreationReason"]
+    return answer
 
 
 def dry_run_answer(job: Job) -> dict:
@@ -448,7 +487,7 @@ def dry_run_answer(job: Job) -> dict:
 
 
 @method("GET", "projects/{projectId}/queries/{jobId}", "bigquery.jobs.get",
-        query=("location", "maxResults", "pageToken", "startIndex", "timeoutMs", *tabledata.FORMATS))
+        query=("location", "maxResults", "pageToken", "startIndex", "timeoutMs", *tabledata.FORMATS), response="GetQueryResultsResponse")
 async def getQueryResults(call: Call) -> dict:
     """A page of a query's rows once it is done; jobComplete false if it isn't after timeoutMs."""
     call.emulator.jobs.find(call)
@@ -475,7 +514,8 @@ def results(call: Call, body: dict, kind: str) -> dict:
     answer |= {"totalBytesProcessed": statistics["query"]["totalBytesProcessed"], "cacheHit": statistics["query"]["cacheHit"]}
     if kind == "bigquery#queryResponse":
         answer |= {"queryId": reference["jobId"], "jobCreationReason": body["jobCreationReason"], "location": reference["location"],
-                   "totalBytesBilled": statistics["query"]["totalBytesBilled"],
+                   "totalBytesBilled": statistics["query"]["totalBytesBilled"], "statementType": statistics["query"]["statementType"],
+                   "totalSlotMs": statistics["totalSlotMs"],
                    **{key: statistics[key] for key in ("creationTime", "startTime", "endTime")}}
     else:
         answer["etag"] = etag([body["id"], dict(call.query)])
@@ -495,9 +535,7 @@ def results(call: Call, body: dict, kind: str) -> dict:
 def rows_of(call: Call, result: dict) -> dict:
     """Schema, count and the page of rows that the caller asks for."""
     fields = result["schema"]["fields"]
-    version = result.get("_version")
-    total = call.lake.rows(result, version)
     start = read_token(call.query["pageToken"])[0] if call.query.get("pageToken") else call.integer("startIndex", 0)
-    rows, token = tabledata.page(call.lake, result, fields, start, call, version or 0, total)
+    rows, token, total = tabledata.page(call, result, fields, start, result.get("_version"))
     return ({"schema": {"fields": fields}, "totalRows": str(total)} | ({"rows": rows} if rows else {})
             | ({"pageToken": token} if token else {}))

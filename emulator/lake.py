@@ -67,7 +67,7 @@ class Lake:
         register(self._connection)
         self._resources: dict[str, dict[Ref, dict[str, dict]]] = {}
         self._lock = threading.Lock()  # around the dicts of resources
-        self._measures: dict[tuple, int] = {}
+        self._measures: dict[tuple, int | tuple[int, int]] = {}
         self._times: list[int] = []
         self._versions: list[int] = []
         self._load()
@@ -161,6 +161,21 @@ class Lake:
     def rows(self, table: dict, version: int | None = None) -> int:
         """The number of a table's rows."""
         return self._measured(table, version, None, {None: "count(*)"})[0]
+
+    def count(self, table: dict, expression: str) -> int:
+        """How many different values an SQL expression has over a table's rows."""
+        return self._measured(table, None, None, {expression: f"count(DISTINCT {expression})"})[0]
+
+    def physical(self, table: dict) -> tuple[int, int]:
+        """The bytes of a table's files: of those it has now, and of those that only time travel reads. Few rows are in no file."""
+        key = (table["_relation"], table.get("_data"), "files")
+        if key not in self._measures:
+            self._measures[key] = self.cursor().execute(
+                "SELECT coalesce(sum(file_size_bytes) FILTER (f.end_snapshot IS NULL), 0)::BIGINT, "
+                "coalesce(sum(file_size_bytes) FILTER (f.end_snapshot IS NOT NULL), 0)::BIGINT "
+                "FROM metadata.ducklake_data_file f JOIN metadata.ducklake_table t USING (table_id) WHERE t.table_name = ? AND t.end_snapshot IS NULL",
+                [table["_relation"].removeprefix("lake.")]).fetchone()
+        return self._measures[key]
 
     def _measured(self, table: dict, version: int | None, condition: str | None, wanted: dict[str | None, str]) -> list[int]:
         """Aggregates over a table's rows, by what they are of: what is not known of these rows yet is computed in one scan."""

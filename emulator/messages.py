@@ -1,8 +1,9 @@
-"""The messages a caller may send: every field of every request, checked against one table of facts.
+"""The messages of the API: every field of every request and answer, and the checks of what a caller sends.
 
 `messages.json` lists each message's fields and their types as BigQuery's discovery document names
 them: `string`, `int64` (a string of digits on the wire), `[X]` repeated, `{X}` a map, `X!` output
 only. An output-only field that a client echoes back is dropped, as the real service does.
+PARAMETERS does the same for what is named in a query, where `a|b` is one of these words.
 """
 from __future__ import annotations
 
@@ -11,6 +12,23 @@ from functools import cache
 from pathlib import Path
 
 from .errors import ApiError
+
+# Query parameter -> type. Those that every method takes come last.
+PARAMETERS = {
+    "accessPolicyVersion": "integer", "all": "boolean", "allUsers": "boolean", "autodetect_schema": "boolean",
+    "datasetView": "DATASET_VIEW_UNSPECIFIED|METADATA|ACL|FULL", "deleteContents": "boolean", "filter": "string", "force": "boolean",
+    "formatOptions.timestampOutputFormat": "TIMESTAMP_OUTPUT_FORMAT_UNSPECIFIED|FLOAT64|INT64|ISO8601_STRING",
+    "formatOptions.useInt64Timestamp": "boolean", "location": "string", "maxCreationTime": "int64", "maxResults": "integer",
+    "minCreationTime": "int64", "pageSize": "integer", "pageToken": "string", "parentJobId": "string", "projection": "full|minimal",
+    "readMask": "string", "selectedFields": "string", "startIndex": "int64", "stateFilter": "[done|pending|running]", "timeoutMs": "integer",
+    "updateMode": "UPDATE_MODE_UNSPECIFIED|UPDATE_METADATA|UPDATE_ACL|UPDATE_FULL",
+    "view": "TABLE_METADATA_VIEW_UNSPECIFIED|BASIC|STORAGE_STATS|FULL",
+}
+COMMON = {
+    "$.xgafv": "1|2", "access_token": "string", "alt": "json|media|proto", "callback": "string", "fields": "string", "key": "string",
+    "oauth_token": "string", "prettyPrint": "boolean", "quotaUser": "string", "uploadType": "string", "upload_protocol": "string",
+    "uploadProtocol": "string", "upload_id": "string", "userIp": "string", "requestId": "string",
+}
 
 
 @cache
@@ -44,12 +62,38 @@ def convert(kind: str, value, path: str):
         return value
     if kind[0] == "[":
         expect(isinstance(value, list), path, "a list", value)
+        expect(None not in value or kind == "[any]", path, "a list without null", value)
         return [convert(kind[1:-1], item, f"{path}[{i}]") for i, item in enumerate(value)]
     if kind[0] == "{":
         expect(isinstance(value, dict), path, "an object", value)
-        return {key: convert(kind[1:-1], item, f"{path}.{key}") for key, item in value.items()}
+        return value if kind == "{any}" else {key: convert(kind[1:-1], item, f"{path}.{key}") for key, item in value.items()}
     scalar = SCALARS.get(kind)
     return scalar(value, path) if scalar else check(kind, value, path)
+
+
+def check_parameters(names: tuple[str, ...], given: list[tuple[str, str]]) -> dict[str, str]:
+    """The query parameters of a method that takes `names`, as texts, those of a repeated one with commas between them.
+
+    Raises ApiError badRequest for an unknown one and for a value of the wrong type.
+    """
+    found: dict[str, str] = {}
+    for name, text in given:
+        if name not in names and name.removeprefix("$") not in COMMON and name not in COMMON:
+            raise ApiError("badRequest", f'Invalid JSON payload received. Unknown name "{name}": Cannot bind query parameter.')
+        kind = PARAMETERS.get(name) or COMMON.get(name.removeprefix("$")) or COMMON[name]
+        if text:
+            check_text(kind.strip("[]"), text, name)
+        found[name] = f"{found[name]},{text}" if kind[0] == "[" and name in found else text
+    return found
+
+
+def check_text(kind: str, text: str, name: str) -> None:
+    if "|" in kind:
+        expect({*text.lower().split(",")} <= {*kind.lower().split("|")}, name, f"one of {kind.replace('|', ', ')}", text)
+    elif kind == "boolean":
+        expect(text.lower() in ("true", "false", "1", "0"), name, "TYPE_BOOL", text)
+    elif kind in ("integer", "int64"):
+        SCALARS[kind](text, name)
 
 
 def string(value, path: str) -> str:
@@ -64,7 +108,7 @@ def int64(value, path: str) -> str:
         number = int(value)
         expect(number == float(value) and -(2**63) <= number < 2**63, path, "TYPE_INT64", value)
         return str(number)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise invalid(path, "TYPE_INT64", value) from None
 
 
@@ -82,7 +126,7 @@ def boolean(value, path: str) -> bool:
 def number(value, path: str) -> float:
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise invalid(path, "TYPE_DOUBLE", value) from None
 
 

@@ -14,6 +14,7 @@ from .errors import ApiError
 
 TIME, DATE, SUFFIX = "_PARTITIONTIME", "_PARTITIONDATE", "_TABLE_SUFFIX"
 FORMATS = {"HOUR": "%Y%m%d%H", "DAY": "%Y%m%d", "MONTH": "%Y%m", "YEAR": "%Y"}
+SUMMARY = "__PARTITIONS_SUMMARY__"  # a decorator that means the table of a table's partitions
 NULL, REST = "__NULL__", "__UNPARTITIONED__"
 
 
@@ -129,6 +130,27 @@ def is_moment(name: str, form: str) -> bool:
         return dt.datetime.strptime(name, form).strftime(form).zfill(len(name)) == name
     except ValueError:
         return False
+
+
+def start(body: dict) -> str:
+    """SQL for the time at which the partition of a row begins, of a table partitioned by time."""
+    column = TIME if ingested(body) else field_of(body, body["timePartitioning"]["field"])["name"]
+    return f"date_trunc('{body['timePartitioning']['type'].lower()}', {values.identifier(column)}::TIMESTAMP)::TIMESTAMPTZ"
+
+
+def summary(body: dict, relation: str) -> dict:
+    """The table of a table's partitions: a row each. Source: "Get partition metadata using meta-tables"."""
+    if not of(body):
+        raise ApiError("invalid", f"Cannot read the partitions of table {body['id']}: the table is not partitioned.")
+    reference = body["tableReference"]
+    texts = {"project_id": reference["projectId"], "dataset_id": reference["datasetId"], "table_id": reference["tableId"]}
+    columns = ", ".join([*(f"{values.string(text)} AS {name}" for name, text in texts.items()), "id AS partition_id",
+                         f"{body['creationTime']}::BIGINT AS creation_time", f"{body['lastModifiedTime']}::BIGINT AS last_modified_time"])
+    fields = [{"name": name, "type": "STRING"} for name in (*texts, "partition_id")] + [
+        {"name": name, "type": "INTEGER"} for name in ("creation_time", "last_modified_time")]
+    return {"kind": "bigquery#table", "id": body["id"], "type": "TABLE", "location": body["location"], "creationTime": body["creationTime"],
+            "lastModifiedTime": body["lastModifiedTime"], "tableReference": reference, "schema": {"fields": fields}, "_data": body["_data"],
+            "_relation": f"(SELECT {columns} FROM (SELECT DISTINCT {row_id(body)} AS id FROM {relation}) ORDER BY id)"}
 
 
 def moment_of(body: dict, name: str) -> str:

@@ -5,7 +5,7 @@ from .calls import PAGING, Call, etag, method
 from .iam import PUBLIC_PROJECT
 
 
-@method("GET", "projects", query=PAGING)
+@method("GET", "projects", query=PAGING, response="ProjectList")
 def list_(call: Call) -> dict:
     """The emulator's own project and every other that has datasets, the public one apart."""
     names = {parent[0] for parent in call.lake.parents("dataset")} | {call.emulator.project}
@@ -16,7 +16,7 @@ def list_(call: Call) -> dict:
     return body | ({"nextPageToken": token} if token else {})
 
 
-@method("GET", "projects/{projectId}/serviceAccount")
+@method("GET", "projects/{projectId}/serviceAccount", response="GetServiceAccountResponse")
 def getServiceAccount(call: Call) -> dict:
     """The account that the service itself would use; it holds no rights here."""
     return {"kind": "bigquery#getServiceAccountResponse", "email": f"bq-{number(call.project)}@bigquery-encryption.iam.gserviceaccount.com"}

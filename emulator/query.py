@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from . import iam, information_schema, partitions, values
+from . import cache, iam, information_schema, partitions, rules, values
 from .calls import Emulator
 from .errors import ApiError, unsupported
 from .lake import now_ms
@@ -24,22 +24,25 @@ if TYPE_CHECKING:
 # The options a query takes; others are refused, not ignored. Those of legacy SQL have no effect on GoogleSQL.
 OPTIONS = {"query", "destinationTable", "createDisposition", "writeDisposition", "defaultDataset", "priority", "useQueryCache", "useLegacySql",
            "maximumBytesBilled", "parameterMode", "queryParameters", "timePartitioning", "rangePartitioning", "clustering", "schemaUpdateOptions",
-           "createSession", "connectionProperties", "allowLargeResults", "flattenResults", "preserveNulls", "maximumBillingTier"}
+           "createSession", "connectionProperties", "tableDefinitions", "scriptOptions", "allowLargeResults", "flattenResults", "preserveNulls", "maximumBillingTier"}
 # What jobs.query's request has in common with a query's configuration.
 REQUEST_OPTIONS = ("query", "defaultDataset", "useQueryCache", "useLegacySql", "preserveNulls", "parameterMode", "queryParameters",
                    "maximumBytesBilled", "createSession", "connectionProperties", "continuous", "writeIncrementalResults",
-                   "destinationEncryptionConfiguration", "secureContext")
+                   "destinationEncryptionConfiguration", "secureContext", "arrowSerializationOptions")
 LEAST_BILLED = 10 * 1024 * 1024  # for each table a statement references
 MEGABYTE = 1024 * 1024
 DATASET = re.compile(r"[\w-]{1,1024}")
 MAX_LENGTH = 1024 * 1024  # characters of an unresolved GoogleSQL query
-IN_SCRIPTS = ("CALL", "CREATE_PROCEDURE", "EXECUTE_IMMEDIATE", "BEGIN_TRANSACTION", "COMMIT_TRANSACTION", "ROLLBACK_TRANSACTION")  # one alone is a script
+IN_SCRIPTS = ("CALL", "CREATE_PROCEDURE", "EXECUTE_IMMEDIATE", "ASSIGNMENT", "BEGIN_TRANSACTION", "COMMIT_TRANSACTION",
+              "ROLLBACK_TRANSACTION")  # one alone is a script
 PRICED = ("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "CREATE_TABLE_AS_SELECT", "EXPORT_DATA", "ASSERT")  # other statements process no bytes
 ANONYMOUS_DATASET = "_bqresults"
 
 
 def configuration(request: dict) -> dict:
     """A jobs.query request as a job's configuration."""
+    if request.get("queryResultsFormat") not in (None, "QUERY_RESULTS_FORMAT_UNSPECIFIED", "JSON"):
+        raise unsupported(f"queryResultsFormat {request['queryResultsFormat']}")
     whole = {"query": {name: request[name] for name in REQUEST_OPTIONS if request.get(name) is not None}}
     return whole | {name: request[name] for name in ("labels", "dryRun", "jobTimeoutMs", "maxSlots", "reservation") if request.get(name)}
 
@@ -180,14 +183,21 @@ def prepare_for(job: "Job", text: str, variables: dict | None = None) -> "Statem
     if variables is None:
         variables = job.variables if job.parent else job.session.variables | (system.variables(job) if "@@" in text else {})
     return prepare(job.emulator, job.principal, text, variables=variables, default_project=job.project,
-                   default_dataset=config.get("defaultDataset"), parameters=config.get("queryParameters") or [],
+                   default_dataset=default_dataset(job), parameters=config.get("queryParameters") or [],
                    parameter_mode=config.get("parameterMode"), session=job.session)
 
 
-def price(job: "Job", statement: "Statement") -> None:
-    """Bytes processed and billed, into the job's statistics; ApiError where maximumBytesBilled is less."""
+def default_dataset(job: "Job") -> dict:
+    """What a table's name without a dataset is in: as the job's script or session has set it, else as its configuration says."""
+    settings = job.session.settings
+    set_to = {"datasetId": settings.get("dataset_id"), "projectId": settings.get("dataset_project_id")}
+    return {**(job.config.get("defaultDataset") or {}), **{key: value for key, value in set_to.items() if value}}
+
+
+def price(job: "Job", statement: "Statement", cached: bool = False) -> None:
+    """Bytes processed and billed, into the job's statistics; ApiError where maximumBytesBilled is less. A cached result costs nothing."""
     hidden = any(table.filtered for table in statement.tables)  # their size would tell of rows that the caller may not see
-    processed = [] if hidden or statement.type not in PRICED else [
+    processed = [] if cached or hidden or statement.type not in PRICED else [
         table.bytes(statement.columns.get(table, set()), condition) for table, condition in read_partitions(job, statement).items()]
     billed = sum(max(LEAST_BILLED, count) for count in processed if count)
     billed = -(-billed // MEGABYTE) * MEGABYTE
@@ -196,7 +206,7 @@ def price(job: "Job", statement: "Statement") -> None:
         raise ApiError("bytesBilledLimitExceeded", f"Query exceeded limit for bytes billed: {limit}. {billed} or higher required.")
     job.statistics["totalBytesProcessed"] = str(sum(processed))
     job.statistics["query"] = {
-        "totalBytesProcessed": str(sum(processed)), "totalBytesBilled": str(billed), "billingTier": 1, "cacheHit": False,
+        "totalBytesProcessed": str(sum(processed)), "totalBytesBilled": str(billed), "billingTier": 1, "cacheHit": cached,
         "statementType": statement.type, "totalSlotMs": "0",
         "referencedTables": [reference(table.ref) for table in statement.tables]}
     if persistent := [routine.ref for routine in statement.routines if len(routine.ref) == 3]:
@@ -213,7 +223,7 @@ def read_partitions(job: "Job", statement: "Statement") -> "dict[Table, str | No
     for part in (statement, *statement.views.values()):
         for place, scans in conditions(part, job.lake.cursor()).items():
             table = part.order[place]
-            if None in scans and table.body.get("requirePartitionFilter"):
+            if None in scans and table.body.get("requirePartitionFilter") and not statement.undeclared:
                 raise ApiError("invalidQuery", f"Cannot query over table '{'.'.join(table.ref)}' without a filter over column(s) "
                                                f"{partitions.filter_columns(table.body)} that can be used for partition elimination", "query")
             known = next(each for each in found if each.key == table.key)
@@ -229,9 +239,15 @@ def dry_run(job: "Job") -> None:
     """Everything but the run: the job's statistics have bytes, schema and type of the statement."""
     if job.kind != "query":
         raise ApiError("invalid", f"A dry run is for queries; this is a {job.kind} job.")
-    from .googlesql import IsScript
+    from .external import defined
     if job.config.get("connectionProperties"):
         job.session = job.emulator.sessions.of(job)
+    with defined(job):
+        foresee_run(job)
+
+
+def foresee_run(job: "Job") -> None:
+    from .googlesql import IsScript
     try:
         statement = analyze(job)
     except IsScript:  # its statements are looked at when their turn comes
@@ -239,7 +255,7 @@ def dry_run(job: "Job") -> None:
         job.statistics |= {"query": statistics(), "endTime": str(now_ms())}
         job.status = {"state": "DONE"}
         return
-    if statement.type == "SELECT":
+    if statement.type == "SELECT" and not statement.undeclared:
         with job.cursor() as cursor:
             statement.compile(cursor)  # finds what is not supported, and the moments of time travel
     price(job, statement)
@@ -279,6 +295,12 @@ def results_relation(name: str) -> str:
 
 
 def run(job: "Job") -> None:
+    from .external import defined
+    with defined(job):
+        run_text(job)
+
+
+def run_text(job: "Job") -> None:
     """Run a query into a table of `results`, and from there into its destination if the caller named one."""
     from .googlesql import IsScript
     try:
@@ -295,7 +317,13 @@ def run(job: "Job") -> None:
         from .statements import run as run_statement
         return run_statement(job, statement)
     named = bool(job.config.get("destinationTable"))
+    key = None if named else cache.key_of(job, statement)
+    if known := cache.find(job.emulator, key):
+        job.result, job.config["destinationTable"] = known, known["tableReference"]
+        price(job, statement, cached=True)
     ref = destination(job)
+    if known:
+        return
     if named:
         iam.require(job.emulator, job.principal, "bigquery.tables.updateData", ref)
         if job.session.transaction:
@@ -315,6 +343,7 @@ def run(job: "Job") -> None:
             "kind": "bigquery#table", "id": iam.name_of(ref), "type": "TABLE", "tableReference": reference(ref), "location": job.reference["location"],
             "schema": {"fields": statement.fields}, "creationTime": str(now_ms()), "lastModifiedTime": str(now_ms()), "_relation": relation}
         job.lake.add("table", ref, job.result)
+        cache.keep(job.emulator, key, job.result)
 
 
 def materialize(job: "Job", relation: str, sql: str, fields: list[dict]) -> None:
@@ -348,6 +377,7 @@ def keep(job: "Job", ref: tuple[str, str, str], fields: list[dict], relation: st
                                   "disposition on a table partition.")
 
     def work(tx: "Transaction") -> None:
+        rules.check_destination(tx, ref, properties)
         if updates:
             widen(tx, ref, fields, updates)
         elif write == "WRITE_APPEND":

@@ -4,16 +4,18 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import gzip
 import inspect
 import json
 import logging
 import re
+import zlib
 from typing import Callable, NamedTuple
 from urllib.parse import parse_qs, parse_qsl, unquote
 
 import tornado.web
 
-from . import datasets, iam, jobs, messages, projects, routines, row_access, tabledata, tables
+from . import datasets, discovery, iam, jobs, messages, models, projects, routines, row_access, tabledata, tables
 from .calls import Call, Emulator, Method
 from .errors import ApiError, unsupported
 
@@ -22,17 +24,18 @@ log = logging.getLogger(__name__)
 # Every REST method there is.
 METHODS: list[Method] = [
     function.method
-    for module in (projects, datasets, tables, tabledata, row_access, routines, jobs)
+    for module in (projects, datasets, tables, tabledata, row_access, routines, models, jobs)
     for function in vars(module).values()
     if isinstance(getattr(function, "method", None), Method)
 ]
-# Query parameters every method takes.
-COMMON = {"alt", "prettyPrint", "fields", "key", "access_token", "oauth_token", "quotaUser", "userIp", "callback",
-          "uploadType", "upload_protocol", "uploadProtocol", "upload_id", "$.xgafv", "requestId"}
-# Methods of the real service that are still to come.
-NOT_YET = re.compile(r"/models\b")
+UNZIPPED = 64 * 1024  # bytes of a zipped body that are unzipped at a time
+GZIP_LEVEL = 1
+MAX_DEPTH = 100  # of a JSON body, as Google's parsers have it
 MAX_BODY = 64 * 1024 * 1024  # a JSON body; files come by upload, which has no such limit
 LOCAL = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d+)?", re.IGNORECASE)
+
+
+TOO_DEEP = ApiError("parseError", "Invalid JSON payload received. Message too deep. Max recursion depth reached.")
 
 
 class Route(NamedTuple):
@@ -59,8 +62,6 @@ def find(verb: str, path: str) -> tuple[Method, dict[str, str]]:
     allowed = [other for other, routes in ROUTES.items() if any(route.pattern.fullmatch(path) for route in routes)]
     if allowed:
         raise ApiError("methodNotAllowed", f"{verb} is not possible here; {' and '.join(allowed)} is.")
-    if NOT_YET.search(path):
-        raise unsupported(f"{verb} {unquote(path)}")
     raise ApiError("notFound", f"Not found: {verb} {unquote(path)}. BigQuery has no such method.")
 
 
@@ -100,7 +101,7 @@ def parse_fields(text: str) -> dict:
         if position != len(tokens):
             raise IndexError
         return wanted
-    except IndexError:
+    except (IndexError, RecursionError):
         raise ApiError("invalidParameter", f"Invalid field selection {text}", "fields") from None
 
 
@@ -115,7 +116,7 @@ def select(value, wanted: dict):
     return {key: select(item, wanted[key]) for key, item in value.items() if key in wanted}
 
 
-def encode(body: dict, fields: str | None) -> bytes:
+def encode(body: dict, fields: str) -> bytes:
     """An answer as JSON; `rows` is a list of rows that DuckDB has printed already."""
     wanted = parse_fields(fields) if fields else {}
     rows = body.pop("rows", None)
@@ -166,19 +167,39 @@ class Base(tornado.web.RequestHandler):
         self.emulator = emulator
         self.chunks: list[bytes] = []
         self.size = 0
+        zipped = self.request.headers.get("Content-Encoding", "").lower() == "gzip"
+        self.unzip = zlib.decompressobj(zlib.MAX_WBITS | 16) if zipped else None
+        self.broken = False  # zipped, and not as gzip has it
 
     def data_received(self, chunk: bytes) -> None:
-        # What is too much is read and dropped: a client that is still sending can't read an answer.
+        """Take a piece of the body. What is too much or broken is dropped: a client that is still sending can't read an answer."""
+        if self.unzip is None:
+            self.keep(chunk)
+        while self.unzip and chunk and not self.broken:
+            try:
+                self.keep(self.unzip.decompress(chunk, UNZIPPED))
+                chunk = self.unzip.unconsumed_tail
+            except zlib.error:
+                self.broken = True
+
+    def keep(self, chunk: bytes) -> None:
+        """A piece of the body, unzipped."""
         self.size += len(chunk)
         if self.size <= MAX_BODY:
             self.chunks.append(chunk)
         else:
             self.chunks.clear()
 
+    def check_received(self) -> None:
+        """ApiError badRequest for a body that says that it is zipped and isn't, or not all of it."""
+        if self.unzip and (self.broken or not self.unzip.eof):
+            raise ApiError("badRequest", "Invalid gzip content in the request's body.")
+
     def content(self) -> bytes:
-        """The request's body; ApiError uploadTooLarge past MAX_BODY."""
+        """The request's body; ApiError uploadTooLarge past MAX_BODY, badRequest where it can't be unzipped."""
         if self.size > MAX_BODY:
             raise ApiError("uploadTooLarge", f"Request payload size exceeds the limit: {MAX_BODY} bytes.")
+        self.check_received()
         return b"".join(self.chunks)
 
     def prepare(self) -> None:
@@ -194,15 +215,28 @@ class Base(tornado.web.RequestHandler):
             self.set_header("Connection", "close")
             self.render_error(ApiError("forbidden", refused))
 
+    def option(self, name: str) -> str:
+        """A parameter that every method takes; each may also be written with a dollar sign."""
+        return self.get_query_argument(name, "") or self.get_query_argument(f"${name}", "")
+
+    def decode_argument(self, value: bytes, name: str | None = None) -> str:
+        return value.decode(errors="replace")
+
     def compute_etag(self) -> None:
         return None
 
-    def render(self, body: dict, code: int = 200, fields: str | None = None) -> None:
+    def render(self, body: dict, code: int = 200, fields: str = "") -> None:
         content = encode(dict(body), fields)
         self.set_status(code)
         self.set_header("Content-Type", "application/json; charset=UTF-8")
         if "etag" in body:
             self.set_header("ETag", body["etag"])
+        if self.option("prettyPrint").lower() == "true":
+            content = json.dumps(json.loads(content), ensure_ascii=False, indent=2).encode()
+        # Both headers, as Google's "Working with compressed data" has it; a client on the same machine is faster without.
+        if "gzip" in self.request.headers.get("Accept-Encoding", "") and "gzip" in self.request.headers.get("User-Agent", ""):
+            self.set_header("Content-Encoding", "gzip")
+            content = gzip.compress(content, GZIP_LEVEL)
         self.finish(content)
 
     def render_error(self, error: ApiError) -> None:
@@ -210,28 +244,32 @@ class Base(tornado.web.RequestHandler):
 
     def write_error(self, status_code: int, **kwargs) -> None:
         error = kwargs.get("exc_info", (None, None))[1]
+        self.set_header("Connection", "close")  # the body may not have been read
         if isinstance(error, tornado.web.HTTPError):
             self.render({"error": {"code": status_code, "message": error.log_message or self._reason, "errors": [
-                {"message": error.log_message or self._reason, "domain": "global", "reason": "badRequest"}],
+                {"message": error.log_message or self._reason, "domain": "global", "reason": "methodNotAllowed" if status_code == 405 else "badRequest"}],
                 "status": "INVALID_ARGUMENT"}}, status_code)
         else:
             log.error("%s %s failed", self.request.method, self.request.path, exc_info=kwargs.get("exc_info"))
             self.render_error(ApiError("emulatorFault", f"A fault of the embedded BigQuery: {type(error).__name__}: {error}"))
 
+    def log_exception(self, kind, error, trace) -> None:
+        """Tornado's log of exceptions; write_error has said what there is to say."""
+
     async def answer(self, work: Callable[[], "asyncio.Future | dict"]) -> None:
         """Do the work and render what it gives, or the ApiError it raises."""
         try:
-            self.render(await work(), fields=self.get_query_argument("fields", None))
+            self.render(await work(), fields=self.option("fields"))
         except ApiError as error:
             self.render_error(error)
 
     async def call(self, body_text: bytes, verb: str, path: str, extra: dict | None = None) -> dict:
         """Find the method, check body, parameters and permission, and run it where it belongs."""
         method, params = find(verb, path)
-        query = dict(parse_qsl(self.request.query, keep_blank_values=True))
-        unknown = [name for name in query if name not in method.query and name not in COMMON]
-        if unknown:
-            raise ApiError("badRequest", f'Invalid JSON payload received. Unknown name "{unknown[0]}": Cannot bind query parameter.')
+        query = messages.check_parameters(method.query, parse_qsl(self.request.query, keep_blank_values=True))
+        for name in ("alt", "callback"):
+            if (text := self.option(name)) not in ("", "json"):
+                raise unsupported(f"answers with {name}={text}")
         call = Call(
             emulator=self.emulator,
             principal=principal_of(self.request.headers.get("Authorization"), self.emulator.principal),
@@ -247,11 +285,29 @@ class Base(tornado.web.RequestHandler):
 def read_body(method: Method, text: bytes) -> dict:
     if not method.request:
         return {}
+    return messages.check(method.request, parse_json(text or b"{}"))
+
+
+def parse_json(text: bytes):
+    """A body as JSON has it, and no more: ApiError parseError for NaN, half of a surrogate pair, more than MAX_DEPTH levels."""
     try:
-        body = json.loads(text or b"{}")
+        body = json.loads(text, parse_constant=no_constant)
+        if b"\\u" in text:
+            json.dumps(body, ensure_ascii=False).encode()
     except ValueError as error:
         raise ApiError("parseError", f"Invalid JSON payload received. {error}") from None
-    return messages.check(method.request, body)
+    except RecursionError:
+        raise TOO_DEEP from None
+    level = [body] if isinstance(body, (dict, list)) else []
+    for _ in range(MAX_DEPTH):
+        level = [part for whole in level for part in (whole.values() if type(whole) is dict else whole) if type(part) is dict or type(part) is list]
+    if level:
+        raise TOO_DEEP
+    return body
+
+
+def no_constant(name: str):
+    raise ValueError(f"Unexpected token: {name}")
 
 
 def authorize(call: Call, method: Method) -> None:
@@ -272,12 +328,26 @@ class ApiHandler(Base):
 
     get = post = put = patch = delete = handle
 
-    def render(self, body: dict | None, code: int = 200, fields: str | None = None) -> None:
+    def render(self, body: dict | None, code: int = 200, fields: str = "") -> None:
         if body is None:
             self.set_status(204)
             self.finish()
+        elif code == 200 and self.request.method == "GET" and body.get("etag") in self.request.headers.get("If-None-Match", "").split(", "):
+            self.set_header("ETag", body["etag"])
+            self.set_status(304)
+            self.finish()
         else:
             super().render(body, code, fields)
+
+
+class DiscoveryHandler(Base):
+    """/discovery/v1/apis/bigquery/v2/rest and /$discovery/rest: what this API has, for clients that ask."""
+
+    def get(self) -> None:
+        if (version := self.get_query_argument("version", "v2")) != "v2":
+            self.render_error(ApiError("notFound", f"Not found: version {version} of the API; there is v2."))
+        else:
+            self.render(discovery.document(METHODS, f"{self.request.protocol}://{self.request.host}"))
 
 
 class TokenHandler(Base):
@@ -296,7 +366,7 @@ class TokenHandler(Base):
 
 
 class NotFoundHandler(Base):
-    def prepare(self) -> None:
-        super().prepare()
-        if not self._finished:
-            self.render_error(ApiError("notFound", f"Not found: {self.request.path}. BigQuery's REST API is under /bigquery/v2/."))
+    def handle(self) -> None:
+        self.render_error(ApiError("notFound", f"Not found: {self.request.path}. BigQuery's REST API is under /bigquery/v2/."))
+
+    get = post = put = patch = delete = handle

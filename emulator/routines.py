@@ -84,12 +84,12 @@ def reference(ref: Ref) -> dict:
 
 # Methods ------------------------------------------------------------------------------------------
 
-@method("GET", PATH, "bigquery.routines.get", query=("readMask",))
+@method("GET", PATH, "bigquery.routines.get", query=("readMask",), response="Routine")
 def get(call: Call) -> dict:
     return masked(public(find(call.lake, call.routine)), call.query.get("readMask"), ())
 
 
-@method("GET", DATASET, "bigquery.routines.list", query=(*PAGING, "readMask", "filter"))
+@method("GET", DATASET, "bigquery.routines.list", query=(*PAGING, "readMask", "filter"), response="ListRoutinesResponse")
 def list_(call: Call) -> dict:
     """A dataset's routines; filter: `routineType:KIND`; readMask: what to tell beside what is always told."""
     datasets.find(call.lake, call.dataset)
@@ -111,7 +111,7 @@ def masked(body: dict, mask: str | None, always: tuple[str, ...]) -> dict:
     return select(body, dict.fromkeys(always or LISTED[:2], {}) | (parse_fields(mask.replace(".", "/")) if mask else {}))
 
 
-@method("POST", DATASET, "bigquery.routines.create", request="Routine")
+@method("POST", DATASET, "bigquery.routines.create", request="Routine", response="Routine")
 def insert(call: Call) -> dict:
     told = call.body.get("routineReference") or {}
     agree(told.get("projectId"), call.project)
@@ -126,7 +126,7 @@ def insert(call: Call) -> dict:
     return public(call.lake.write(work))
 
 
-@method("PUT", PATH, "bigquery.routines.update", request="Routine")
+@method("PUT", PATH, "bigquery.routines.update", request="Routine", response="Routine")
 def update(call: Call) -> dict:
     """Replace all that describes a routine; its kind stays."""
     given = checked(call, call.routine)
@@ -159,13 +159,13 @@ def policy_ref(ref: Ref) -> Ref:
     return *ref[:2], f"routines/{ref[2]}"
 
 
-@method("POST", PATH + ":getIamPolicy", "bigquery.routines.getIamPolicy", request="GetIamPolicyRequest")
+@method("POST", PATH + ":getIamPolicy", "bigquery.routines.getIamPolicy", request="GetIamPolicyRequest", response="Policy")
 def getIamPolicy(call: Call) -> dict:
     find(call.lake, call.routine)
     return iam.get_policy(call.lake, policy_ref(call.routine))
 
 
-@method("POST", PATH + ":setIamPolicy", "bigquery.routines.setIamPolicy", request="SetIamPolicyRequest")
+@method("POST", PATH + ":setIamPolicy", "bigquery.routines.setIamPolicy", request="SetIamPolicyRequest", response="Policy")
 def setIamPolicy(call: Call) -> dict:
     def work(tx: Transaction) -> dict:
         find(tx, call.routine)
@@ -174,7 +174,7 @@ def setIamPolicy(call: Call) -> dict:
     return call.lake.write(work)
 
 
-@method("POST", PATH + ":testIamPermissions", request="TestIamPermissionsRequest")
+@method("POST", PATH + ":testIamPermissions", request="TestIamPermissionsRequest", response="TestIamPermissionsResponse")
 def testIamPermissions(call: Call) -> dict:
     """Those of the permissions that the caller has; none, without an error, where there is no routine."""
     asked = [name for name in call.body.get("permissions") or [] if name.removeprefix("bigquery.routines.") in PERMISSIONS]
@@ -189,12 +189,12 @@ def checked(call: Call, ref: Ref) -> dict:
     check_name(ref[2])
     datasets.find(call.lake, ref[:2])
     given = without_nulls({"language": "SQL"} | call.body)
-    for name in ("routineType", "definitionBody"):
-        if not given.get(name):
-            raise ApiError("required", "Required parameter is missing", name)
     for name in UNSUPPORTED:
         if name in given:
             raise unsupported(f"{name} of a routine")
+    for name in ("routineType", "definitionBody"):
+        if not given.get(name):
+            raise ApiError("required", "Required parameter is missing", name)
     if given["routineType"] not in KINDS:
         raise ApiError("invalid", f"Invalid value for routineType: {given['routineType']} is not a valid value", "routineType")
     check_language(given)

@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from . import iam, query, tables
-from .calls import PAGING, Call, Emulator, agree, etag, method, timestamps
+from .calls import Call, Emulator, agree, etag, method, timestamps
 from .errors import ApiError, not_found
 from .lake import Transaction, now_ms
 
@@ -44,19 +44,19 @@ def require_all_rows(emulator: Emulator, principal: str, ref: tables.Ref) -> Non
 
 # Methods ------------------------------------------------------------------------------------------
 
-@method("GET", TABLE, "bigquery.rowAccessPolicies.list", query=PAGING)
+@method("GET", TABLE, "bigquery.rowAccessPolicies.list", query=("pageSize", "pageToken"), response="ListRowAccessPoliciesResponse")
 def list_(call: Call) -> dict:
     tables.find(call.lake, call.table)
-    page, token = call.page(call.lake.children(KIND, call.table))
+    page, token = call.page(call.lake.children(KIND, call.table), "pageSize")
     return ({"rowAccessPolicies": [shown(body) for body in page]} if page else {}) | ({"nextPageToken": token} if token else {})
 
 
-@method("GET", PATH, "bigquery.rowAccessPolicies.get")
+@method("GET", PATH, "bigquery.rowAccessPolicies.get", response="RowAccessPolicy")
 def get(call: Call) -> dict:
     return shown(find(call.lake, ref_of(call)))
 
 
-@method("POST", TABLE, "bigquery.rowAccessPolicies.create", request="RowAccessPolicy")
+@method("POST", TABLE, "bigquery.rowAccessPolicies.create", request="RowAccessPolicy", response="RowAccessPolicy")
 def insert(call: Call) -> dict:
     reference = call.body.get("rowAccessPolicyReference") or {}
     for name, value in zip(("projectId", "datasetId", "tableId"), call.table):
@@ -72,7 +72,7 @@ def insert(call: Call) -> dict:
     return shown(call.lake.write(work))
 
 
-@method("PUT", PATH, "bigquery.rowAccessPolicies.update", request="RowAccessPolicy")
+@method("PUT", PATH, "bigquery.rowAccessPolicies.update", request="RowAccessPolicy", response="RowAccessPolicy")
 def update(call: Call) -> dict:
     ref = ref_of(call)
 
@@ -94,7 +94,7 @@ def batchDelete(call: Call) -> None:
     call.lake.write(lambda tx: remove(tx, call.table, call.body.get("policyIds") or [], bool(call.body.get("force"))))
 
 
-@method("POST", PATH + ":getIamPolicy", "bigquery.rowAccessPolicies.getIamPolicy", request="GetIamPolicyRequest")
+@method("POST", PATH + ":getIamPolicy", "bigquery.rowAccessPolicies.getIamPolicy", request="GetIamPolicyRequest", response="Policy")
 def getIamPolicy(call: Call) -> dict:
     """The grantees, as holders of the role that a policy's grant gives."""
     body = find(call.lake, ref_of(call))
@@ -102,7 +102,7 @@ def getIamPolicy(call: Call) -> dict:
     return policy | {"etag": etag(policy)}
 
 
-@method("POST", PATH + ":testIamPermissions", request="TestIamPermissionsRequest")
+@method("POST", PATH + ":testIamPermissions", request="TestIamPermissionsRequest", response="TestIamPermissionsResponse")
 def testIamPermissions(call: Call) -> dict:
     body = find(call.lake, ref_of(call))
     held = {"bigquery.rowAccessPolicies.getFilteredData"} if iam.is_meant(call.principal, body.get("grantees", ())) else set()

@@ -122,6 +122,7 @@ class Runner:
 
     def __init__(self, job: "Job", text: str, state: State, name: str = ""):
         self.job, self.state, self.name = job, state, name
+        self.options: dict = job.config.get("scriptOptions") or {}
         self.script: Script = parse_script(job.emulator.sql, text)
         self.here = self.script.body  # the statement that runs
         state.runners.append(self)
@@ -164,24 +165,24 @@ class Runner:
         self.tally(record)
         if error := record["status"].get("errorResult"):
             raise ApiError(error["reason"], error["message"], error.get("location"))
-        if child.result:
+        if child.result and not (self.job.result and self.options.get("keyResultStatement") == "FIRST_SELECT"):
             self.job.result = child.result
         return child
 
     def new_child(self, placed: str, text: str, scope: Scope, evaluation: str, parameters: list[dict] = ()) -> "Job":
         from .jobs import Job
-        job, settings = self.job, self.state.settings
+        job = self.job
         config = {"query": text, "useLegacySql": False} | ({"queryParameters": list(parameters)} if parameters else {})
         for name in ("defaultDataset", "maximumBytesBilled", *(() if parameters else ("queryParameters", "parameterMode"))):
             if name in job.config:
                 config[name] = job.config[name]
-        if settings.get("dataset_id") or settings.get("dataset_project_id"):
-            config["defaultDataset"] = {**config.get("defaultDataset", {}), **{key: settings[name] for name, key in (
-                ("dataset_id", "datasetId"), ("dataset_project_id", "projectId")) if settings.get(name)}}
-        label = settings.get("query_label")
+        if budget := self.options.get("statementByteBudget"):
+            config["maximumBytesBilled"] = str(min(int(budget), int(config.get("maximumBytesBilled", budget))))
+        limit = {"jobTimeoutMs": self.options["statementTimeoutMs"]} if "statementTimeoutMs" in self.options else {}
+        label = self.state.settings.get("query_label")
         labels = {"labels": dict(part.split(":", 1) for part in label.split(","))} if label else {}
         reference = {**job.reference, "jobId": f"script_job_{uuid.uuid4().hex}"}
-        child = Job(job.emulator, job.principal, reference, {"query": config} | labels, parent=job)
+        child = Job(job.emulator, job.principal, reference, {"query": config} | labels | limit, parent=job)
         child.variables, child.text = scope.visible() | (system.variables(job, self.state, reference["jobId"]) if "@@" in text else {}), placed
         child.statistics |= {"parentJobId": job.ref[1], "scriptStatistics": {"evaluationKind": evaluation, "stackFrames": self.frames()}}
         if job.session.id:

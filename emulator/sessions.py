@@ -117,10 +117,10 @@ class Sessions:
         """The session that a query's configuration asks for: a new one, one that is open, or one of its own."""
         properties = {item.get("key"): item.get("value") for item in job.config.get("connectionProperties", ())} if job.kind == "query" else {}
         for name, value in properties.items():
-            if name not in (SESSION, "time_zone", "query_label", "dataset_project_id") or (name == "time_zone" and value.upper() != "UTC"):
+            if name not in (SESSION, "time_zone", "query_label", "dataset_project_id") or (name == "time_zone" and (value or "").upper() != "UTC"):
                 raise ApiError("notImplemented", f"The embedded BigQuery does not support the connection property {name}={value} yet.")
-        if name := properties.get(SESSION):
-            session = self.find(name)
+        if SESSION in properties:
+            session = self.find(properties[SESSION])
         elif job.kind == "query" and job.config.get("createSession"):
             session = self._open[made] = Session(made := base64.urlsafe_b64encode(uuid.uuid4().bytes + uuid.uuid4().bytes).decode().rstrip("="))
         else:

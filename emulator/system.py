@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Callable
 
-from . import values
+from . import query, values
 from .errors import ApiError, unsupported
 from .googlesql.scripts import Variable
 
@@ -29,18 +29,18 @@ def moment(milliseconds: str) -> Variable:
 
 def variables(job: "Job", state: "State | None" = None, current: str = "") -> dict[str, Variable]:
     """All system variables, by their names with @@ in small letters; state: of the script that the job is; current: its child's id."""
-    dataset = job.config.get("defaultDataset") or {}
+    dataset = query.default_dataset(job)
     settings = job.session.settings
     found = {
         "project_id": text(job.project), "location": text(job.reference["location"]), "session_id": text(job.session.id or None),
-        "dataset_id": text(settings.get("dataset_id") or dataset.get("datasetId")),
-        "dataset_project_id": text(settings.get("dataset_project_id") or dataset.get("projectId") or job.project),
+        "dataset_id": text(dataset.get("datasetId")),
+        "dataset_project_id": text(dataset.get("projectId") or job.project),
         "time_zone": text(settings.get("time_zone") or "UTC"), "query_label": text(settings.get("query_label")),
         "current_job_id": text(current or job.ref[1]), "row_count": number(state.row_count if state else None), "last_job_id": text(state.last_job or None if state else None)}
     if state:
-        query = job.statistics["query"]
+        counted = job.statistics["query"]
         found |= {"script.job_id": text(job.ref[1]), "script.num_child_jobs": number(job.statistics.get("numChildJobs", 0)), "script.slot_ms": number(0),
-                  "script.bytes_processed": number(query["totalBytesProcessed"]), "script.bytes_billed": number(query["totalBytesBilled"]),
+                  "script.bytes_processed": number(counted["totalBytesProcessed"]), "script.bytes_billed": number(counted["totalBytesBilled"]),
                   "script.creation_time": moment(job.statistics["creationTime"])}
         found |= error(state.handled[-1] if state.handled else None)
     return {"@@" + name: value for name, value in found.items()}

@@ -6,9 +6,9 @@ import re
 
 import duckdb
 
-from . import partitions, row_access, tables, values
-from .calls import Call, etag, make_token, method, read_token
-from .errors import ApiError, unsupported
+from . import iam, partitions, row_access, tables, values
+from .calls import Call, etag, invalid_token, make_token, method, read_token
+from .errors import ApiError, not_found, unsupported
 from .lake import Lake, Transaction, now_ms
 from .query import defaults
 
@@ -17,22 +17,22 @@ PAGE_BYTES = 20 * 1024 * 1024  # of JSON; a page has at least one row
 FORMATS = ("formatOptions.useInt64Timestamp", "formatOptions.timestampOutputFormat")
 INSERT_ROWS = 50_000
 INSERTS_REMEMBERED = 100_000
+TEMPLATE = ("schema", "timePartitioning", "rangePartitioning", "clustering", "requirePartitionFilter", "description", "labels")  # of a table, that tables made like it have
 
 
 # Reading ------------------------------------------------------------------------------------------
 
 @method("GET", tables.PATH + "/data", "bigquery.tables.getData",
-        query=("maxResults", "pageToken", "startIndex", "selectedFields", *FORMATS))
+        query=("maxResults", "pageToken", "startIndex", "selectedFields", *FORMATS), response="TableDataList")
 def list_(call: Call) -> dict:
     """Rows of a table, now or as `t@...` was. A page token keeps to the snapshot of the first page."""
     source = tables.Source(call.lake, call.table)
     row_access.require_all_rows(call.emulator, call.principal, source.ref)
     if source.body["type"] not in tables.ROWS:
         raise ApiError("invalid", f"Cannot list a table of type {source.body['type']}.")
-    fields = selected(source.fields, call.query.get("selectedFields"))
+    fields = tables.selected(source.fields, call.query.get("selectedFields"))
     start, version = where(call, source.version)
-    total = call.lake.rows(source.body, version)
-    rows, token = page(call.lake, source.body, fields, start, call, version, total)
+    rows, token, total = page(call, source.body, fields, start, version)
     answer = {"kind": "bigquery#tableDataList", "etag": etag([source.body["id"], version, start]), "totalRows": str(total)}
     return answer | ({"rows": rows} if rows else {}) | ({"pageToken": token} if token else {})
 
@@ -45,25 +45,37 @@ def where(call: Call, version: int) -> tuple[int, int]:
     return call.integer("startIndex", 0), version
 
 
-def page(lake: Lake, body: dict, fields: list[dict], start: int, call: Call, version: int, total: int) -> tuple[list[str], str | None]:
-    """Rows as JSON texts from row `start`, and the token of the next page.
+def page(call: Call, body: dict, fields: list[dict], start: int, version: int | None) -> tuple[list[str], str | None, int]:
+    """Rows as JSON texts from row `start`, the token of the next page, and how many rows there are in all.
 
-    As many as the caller's maxResults, at most PAGE_ROWS or about PAGE_BYTES.
+    As many as the caller's maxResults, at most PAGE_ROWS or about PAGE_BYTES. Raises ApiError notFound for rows that are
+    gone by now, invalid for a page token that names a snapshot without them.
     """
     wanted = call.integer("maxResults")
     limit = PAGE_ROWS if wanted is None else min(wanted, PAGE_ROWS)
-    if not fields or not limit or start >= total:
-        return [], make_token(start, version) if not limit and start < total else None
-    cursor = lake.cursor()
-    cursor.execute(f"SELECT {values.row_json(fields, int64_timestamps(call))} FROM {lake.relation(body, version)} "
+    try:
+        total = call.lake.rows(body, version)
+        if not fields or not limit or start >= total:
+            return [], make_token(start, version or 0) if not limit and start < total else None, total
+        rows = read(call, body, fields, start, limit, version)
+    except (duckdb.CatalogException, duckdb.InvalidInputException):
+        if token := call.query.get("pageToken"):
+            raise invalid_token(token) from None
+        raise not_found("Table", iam.name_of(tuple(body["tableReference"].values()))) from None
+    end = start + len(rows)
+    return rows, make_token(end, version or 0) if end < total else None, total
+
+
+def read(call: Call, body: dict, fields: list[dict], start: int, limit: int, version: int | None) -> list[str]:
+    cursor = call.lake.cursor()
+    cursor.execute(f"SELECT {values.row_json(fields, int64_timestamps(call))} FROM {call.lake.relation(body, version)} "
                    f"LIMIT {limit} OFFSET {start}")
     rows: list[str] = []
     size = 0
     while size < PAGE_BYTES and (chunk := cursor.fetchmany(2048)):
         rows += [row for row, in chunk]
         size += sum(len(row) for row, in chunk)
-    end = start + len(rows)
-    return rows, make_token(end, version) if end < total else None
+    return rows
 
 
 def int64_timestamps(call: Call) -> bool:
@@ -75,58 +87,37 @@ def int64_timestamps(call: Call) -> bool:
     return call.flag("formatOptions.useInt64Timestamp") or bool(options.get("useInt64Timestamp")) or output == "INT64"
 
 
-def selected(fields: list[dict], names: str | None) -> list[dict]:
-    """The fields that selectedFields names, nested ones as a.b, in the table's order; ApiError invalid for an unknown one."""
-    if not names:
-        return fields
-    wanted: dict[str, list[str]] = {}
-    for name in names.split(","):
-        top, _, rest = name.strip().partition(".")
-        wanted.setdefault(top.lower(), []).append(rest)
-    unknown = wanted.keys() - {field["name"].lower() for field in fields}
-    if unknown:
-        raise ApiError("invalid", f"No such field: {sorted(unknown)[0]}.", "selectedFields")
-    found = []
-    for field in fields:
-        inner = wanted.get(field["name"].lower())
-        if inner and all(inner):
-            raise unsupported("nested names in selectedFields")
-        if inner:
-            found.append(field)
-    return found
-
-
 # Streaming ----------------------------------------------------------------------------------------
 
-@method("POST", tables.PATH + "/insertAll", "bigquery.tables.updateData", request="TableDataInsertAllRequest")
+@method("POST", tables.PATH + "/insertAll", "bigquery.tables.updateData", request="TableDataInsertAllRequest", response="TableDataInsertAllResponse")
 def insertAll(call: Call) -> dict:
     """Append rows; those that do not fit the schema are named in insertErrors, and then none is written
     unless skipInvalidRows."""
     rows = check_rows(call)
     ref, partition = tables.target_of(tables.query.reference(call.table), call.project)
     body = tables.find(call.lake, ref)
-    if partition is not None:
-        partitions.check_id(body, partition)
     if body["type"] != "TABLE":
         raise ApiError("invalid", f"Cannot add rows to a table of type {body['type']}.")
+    if suffix := call.body.get("templateSuffix"):
+        body = instance(call, body, (*ref[:2], ref[2] + suffix))
+        ref = tables.ref_of(body["tableReference"], call.project)
+    if partition is not None:
+        partitions.check_id(body, partition)
     fields = body.get("schema", {}).get("fields", [])
-    errors = shape_errors(rows, fields, bool(call.body.get("ignoreUnknownValues")))
-    good = [row for index, row in enumerate(rows) if index not in errors]
+    fitting, errors = fitted(rows, fields, bool(call.body.get("ignoreUnknownValues")))
     if not errors or call.body.get("skipInvalidRows"):
         try:
-            write(call, ref, partition, good)
+            write(call, ref, partition, list(fitting.values()))
         except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.ConstraintException):
-            errors |= value_errors(call.lake, [(index, row) for index, row in enumerate(rows) if index not in errors], fields)
+            errors |= value_errors(call.lake, fitting, fields)
             if call.body.get("skipInvalidRows"):
-                write(call, ref, partition, [row for index, row in enumerate(rows) if index not in errors])
+                write(call, ref, partition, [row for index, row in fitting.items() if index not in errors])
     answer = {"kind": "bigquery#tableDataInsertAllResponse"}
     return answer | ({"insertErrors": report(errors, len(rows), call.body.get("skipInvalidRows"))} if errors else {})
 
 
 def check_rows(call: Call) -> list[dict]:
     rows = call.body.get("rows") or []
-    if call.body.get("templateSuffix"):
-        raise unsupported("templateSuffix")
     if not rows:
         raise ApiError("invalid", "No rows present in the request.")
     if len(rows) > INSERT_ROWS:
@@ -137,20 +128,81 @@ def check_rows(call: Call) -> list[dict]:
     return rows
 
 
-def shape_errors(rows: list[dict], fields: list[dict], ignore_unknown: bool) -> dict[int, dict]:
-    """Rows with unknown columns or without required ones: index -> error entry."""
-    known = {field["name"].lower() for field in fields}
-    required = [field["name"] for field in fields if field.get("mode") == "REQUIRED" and not field.get("defaultValueExpression")]
-    errors = {}
+def instance(call: Call, template: dict, ref: tables.Ref) -> dict:
+    """The table of a template and a suffix, made like the template where there is none yet."""
+    tables.check_name(ref[2])
+
+    def work(tx: Transaction) -> dict:
+        if (body := tx.get("table", ref)) and not tables.expired(body):
+            return body
+        return tables.create(tx, ref, {name: template[name] for name in TEMPLATE if name in template})
+    body = call.lake.get("table", ref)
+    return body if body and not tables.expired(body) else call.lake.write(work)
+
+
+class Unfit(Exception):
+    """A row that is not of the table's shape. location: the path of the value, as `tags[1].name`."""
+
+    def __init__(self, message: str, location: str):
+        super().__init__(message)
+        self.location = location
+
+
+def fitted(rows: list[dict], fields: list[dict], ignore_unknown: bool) -> tuple[dict[int, dict], dict[int, dict]]:
+    """The rows with names as the schema spells them (clients may use any case), and those that are not of its shape: index -> row, error entry."""
+    form, good, errors = Form(fields, ignore_unknown), {}, {}
     for index, row in enumerate(rows):
-        given = {name.lower(): value for name, value in row["json"].items()}
-        unknown = [name for name in row["json"] if name.lower() not in known]
-        missing = [name for name in required if given.get(name.lower()) is None]
-        if unknown and not ignore_unknown:
-            errors[index] = entry(f"no such field: {unknown[0]}.", unknown[0])
-        elif missing:
-            errors[index] = entry(f"Missing required field: {missing[0]}.", missing[0])
-    return errors
+        try:
+            good[index] = row | {"json": form.record(row["json"], "")}
+        except Unfit as error:
+            errors[index] = entry(str(error), error.location)
+    return good, errors
+
+
+class Form:
+    """What objects of some fields look like."""
+
+    def __init__(self, fields: list[dict], ignore_unknown: bool):
+        self.ignore_unknown = ignore_unknown
+        self.required = [field["name"] for field in fields if field.get("mode") == "REQUIRED" and not field.get("defaultValueExpression")]
+        # name in any case -> field, and the form of what is in it
+        self.known = {field["name"].lower(): (field, Form(field["fields"], ignore_unknown) if values.type_name(field) == "RECORD" else None)
+                      for field in fields}
+
+    def record(self, given: dict, path: str) -> dict:
+        """An object with its names as the schema has them; Unfit for unknown and missing ones, and lists and objects in the wrong place."""
+        found = {}
+        for name, value in given.items():
+            field, inner = self.known.get(name.lower(), (None, None))
+            if field is not None:
+                plain = inner is None and not isinstance(value, (list, dict))
+                found[field["name"]] = value if plain else self.value(field, inner, value, path + field["name"])
+            elif not self.ignore_unknown:
+                raise Unfit(f"no such field: {name}.", path + name)
+        for name in self.required:
+            if found.get(name) is None:
+                raise Unfit(f"Missing required field: {name}.", path + name)
+        return found
+
+    def value(self, field: dict, inner: "Form | None", value, path: str):
+        if values.repeated(field) and isinstance(value, list):
+            return [self.item(field, inner, item, f"{path}[{index}]") for index, item in enumerate(value)]
+        if values.repeated(field) and isinstance(value, dict) and inner:
+            raise Unfit("Repeated record added outside of an array.", path)
+        return value if value is None else self.item(field, inner, value, path)
+
+    def item(self, field: dict, inner: "Form | None", value, path: str):
+        if value is None:
+            raise Unfit(f"Only optional fields can be set to NULL. Field: {field['name']}; Value: NULL", path)
+        if values.type_name(field) == "JSON":
+            return value
+        if isinstance(value, list):
+            raise Unfit(f"Array specified for non-repeated field: {field['name']}.", path)
+        if inner and isinstance(value, dict):
+            return inner.record(value, path + ".")
+        if isinstance(value, dict) and values.type_name(field) != "RANGE":
+            raise Unfit(f"This field: {field['name']} is not a record.", path)
+        return value
 
 
 def entry(message: str, location: str = "", reason: str = "invalid") -> dict:
@@ -188,9 +240,9 @@ def append(tx: Transaction, body: dict, partition: str | None, rows: list[dict],
     fields = body["schema"]["fields"]
     names = ", ".join(values.identifier(field["name"]) for field in fields)
     if partition is None:
-        tx.execute(f"INSERT INTO {body['_relation']} ({names}) {typed(fields, instead)}", [payload(fields, rows)])
+        tx.execute(f"INSERT INTO {body['_relation']} ({names}) {typed(fields, instead)}", [json.dumps(rows)])
         return
-    tx.execute(f"CREATE OR REPLACE TEMP TABLE streamed AS {typed(fields, instead)}", [payload(fields, rows)])
+    tx.execute(f"CREATE OR REPLACE TEMP TABLE streamed AS {typed(fields, instead)}", [json.dumps(rows)])
     added = tables.into_partition(tx, body, partition, "streamed")
     tx.execute(f"INSERT INTO {body['_relation']} ({', '.join([names, *added])}) SELECT {', '.join([names, *added.values()])} FROM streamed")
     tx.execute("DROP TABLE temp.streamed")
@@ -207,29 +259,41 @@ def typed(fields: list[dict], instead: dict[str, str] = {}) -> str:
     return f"SELECT {columns} FROM (SELECT unnest(from_json(?, '[\"JSON\"]')) AS j)"
 
 
-def payload(fields: list[dict], rows: list[dict]) -> str:
-    """Rows as JSON, their columns named as the schema spells them: clients may use any case."""
-    spelled = {field["name"].lower(): field["name"] for field in fields}
-    return json.dumps([{spelled[name.lower()]: value for name, value in row.items() if name.lower() in spelled} for row in rows])
-
-
-def value_errors(lake: Lake, rows: list[tuple[int, dict]], fields: list[dict]) -> dict[int, dict]:
+def value_errors(lake: Lake, rows: dict[int, dict], fields: list[dict]) -> dict[int, dict]:
     """Which values are none of their column's type; only run once an insert has failed."""
     cursor = lake.cursor()
     errors = {}
-    for index, row in rows:
+    for index, row in rows.items():
         for field in fields:
-            try:
-                cursor.execute(typed([field]), [payload([field], [row["json"]])]).fetchall()
-            except duckdb.Error as error:
-                if said := re.search(r"'\x01(.*?)' to INT64", str(error)):
-                    errors[index] = entry(f"Field {field['name']}: {said[1]}", field["name"])
-                    break
-                kind = values.TYPES[values.type_name(field)].sql
-                given = next(value for name, value in row["json"].items() if name.lower() == field["name"].lower())
-                errors[index] = entry(f"Cannot convert value to {kind.lower()} (bad value): {shown(given)}", field["name"])
+            value = row["json"].get(field["name"])
+            if conversion_error(cursor, field, value):
+                errors[index] = misfit(cursor, field, value, field["name"])
                 break
     return errors
+
+
+def conversion_error(cursor, field: dict, value) -> str | None:
+    try:
+        cursor.execute(typed([field]), [json.dumps([{field["name"]: value}])]).fetchall()
+        return None
+    except duckdb.Error as error:
+        return str(error)
+
+
+def misfit(cursor, field: dict, value, path: str) -> dict:
+    """The error entry of a value that does not convert, or of the innermost part of it that does not."""
+    if values.repeated(field) and isinstance(value, list):
+        parts = [(values.element(field), item, f"{path}[{index}]") for index, item in enumerate(value)]
+    elif values.type_name(field) == "RECORD" and isinstance(value, dict):
+        parts = [(part, value.get(part["name"]), f"{path}.{part['name']}") for part in field["fields"]]
+    else:
+        parts = []
+    for part, inner, where in parts:
+        if conversion_error(cursor, part, inner):
+            return misfit(cursor, part, inner, where)
+    if said := re.search(r"'\x01(.*?)' to INT64", conversion_error(cursor, field, value) or ""):
+        return entry(f"Field {field['name']}: {said[1]}", path)
+    return entry(f"Cannot convert value to {values.TYPES[values.type_name(field)].sql.lower()} (bad value): {shown(value)}", path)
 
 
 def shown(value) -> str:

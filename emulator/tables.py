@@ -5,7 +5,7 @@ import datetime as dt
 import re
 import unicodedata
 
-from . import datasets, iam, partitions, query, values
+from . import datasets, iam, partitions, query, rules, values
 from .calls import PAGING, Call, Emulator, agree, etag, merge, method, public, timestamps, without_nulls
 from .errors import ApiError, not_found, unsupported
 from .lake import Lake, Transaction, now_ms
@@ -14,7 +14,8 @@ Ref = tuple[str, str, str]
 DATASET = "projects/{projectId}/datasets/{datasetId}/tables"
 PATH = DATASET + "/{tableId}"
 KEPT = ("kind", "id", "selfLink", "tableReference", "location", "creationTime", "type", "timePartitioning",
-        "rangePartitioning", "_relation", "_data")  # an update that does not name these leaves them
+        "rangePartitioning", "view", "materializedView", "externalDataConfiguration", "snapshotDefinition", "cloneDefinition")
+# An update that does not name these, or the emulator's own, leaves them.
 NAME_CATEGORIES = ("L", "M", "N", "Pc", "Pd", "Zs")
 COLUMN = re.compile(r"[^\W\d][\w\- &%=+:'<>#|]*")
 COLUMN_PREFIXES = ("_table_", "_file_", "_partition", "_row_timestamp", "__root__", "_colidentifier")
@@ -22,6 +23,7 @@ MAX_COLUMNS, MAX_NESTING = 10_000, 15
 # The property that makes a table one of another kind, and the kinds that have rows of their own.
 KINDS = {"view": "VIEW", "materializedView": "MATERIALIZED_VIEW", "externalDataConfiguration": "EXTERNAL", "snapshotDefinition": "SNAPSHOT"}
 ROWS = ("TABLE", "SNAPSHOT")
+VIEWS = ("VIEW", "MATERIALIZED_VIEW")
 INHERITED = ("defaultCollation", "defaultRoundingMode")  # that new columns take from their table, and new tables from their dataset
 # Constructs of the resolved tree that a materialized view may not have, and the words for them.
 NOT_INCREMENTAL = {"ResolvedAnalyticScanProto": "analytic function", "ResolvedOrderByScanProto": "ORDER BY", "ResolvedLimitOffsetScanProto": "LIMIT",
@@ -72,7 +74,9 @@ class Source:
         name, self.partition = partitions.split(name)
         self.ref: Ref = (*ref[:2], name)
         self._open(lake, moment, at, decorator)
-        if self.partition is not None:
+        if self.partition == partitions.SUMMARY:
+            self.body = partitions.summary(self.body, lake.relation(self.body, self.version))
+        elif self.partition is not None:
             partitions.check_id(self.body, self.partition)
             self.body = {**self.body, "_where": f"{partitions.row_id(self.body)} = {values.string(self.partition)}"}
 
@@ -100,6 +104,11 @@ class Source:
             current = lake.get("table", self.ref) or {}
             number = max(window_start(lake, self.ref), int(current.get("creationTime", 0)))
         return number * 1000 + 999
+
+    @property
+    def decorated(self) -> dict:
+        """The body under the name that has the decorator."""
+        return {**self.body, **identity((*self.ref[:2], f"{self.ref[2]}${self.partition}"))}
 
     @property
     def fields(self) -> list[dict]:
@@ -180,6 +189,7 @@ def check_field(field: dict, path: str, depth: int) -> dict:
     mode = (field.get("mode") or "").upper()
     if mode not in ("", "NULLABLE", "REQUIRED", "REPEATED"):
         raise ApiError("invalid", f"Invalid value for mode: {field['mode']} is not a valid value (field: {path}{field['name']})")
+    rules.check_parameters(field, kind, path + field["name"])
     stored = {**field, "type": kind} | ({"mode": mode} if mode else {})
     if kind == "RECORD":
         if not field.get("fields"):
@@ -188,21 +198,23 @@ def check_field(field: dict, path: str, depth: int) -> dict:
     return stored
 
 
-def check_layout(body: dict) -> None:
-    """Partitioning and clustering against the schema; ApiError invalid."""
-    top = {field["name"].lower(): field for field in body.get("schema", {}).get("fields", ())}
-    time_partitioning, range_partitioning = body.get("timePartitioning"), body.get("rangePartitioning")
-    for partitioning, kinds in ((time_partitioning, ("DATE", "TIMESTAMP", "DATETIME")), (range_partitioning, ("INTEGER",))):
-        name = (partitioning or {}).get("field")
-        if name and name.lower() not in top:
-            raise ApiError("invalid", "The field specified for partitioning cannot be found in the schema.")
-        if name and top[name.lower()]["type"] not in kinds:
-            raise ApiError("invalid", f"The field specified for partitioning must be of type {' or '.join(kinds)}: {name}.")
-    if time_partitioning is not None and time_partitioning.get("type") not in ("DAY", "HOUR", "MONTH", "YEAR"):
-        raise ApiError("invalid", "Time partitioning needs a type: DAY, HOUR, MONTH or YEAR.")
-    for name in (body.get("clustering") or {}).get("fields") or ():
-        if name.lower() not in top:
-            raise ApiError("invalid", f"The field specified for clustering cannot be found in the schema: {name}.")
+def selected(fields: list[dict], names: str | None, path: str = "") -> list[dict]:
+    """The fields that selectedFields names, nested ones as a.b, in the table's order; ApiError invalid for an unknown one."""
+    if not names:
+        return fields
+    wanted: dict[str, list[str]] = {}
+    for name in names.split(","):
+        top, _, rest = name.strip().partition(".")
+        wanted.setdefault(top.lower(), []).append(rest)
+    if unknown := wanted.keys() - {field["name"].lower() for field in fields}:
+        raise ApiError("invalid", f"No such field: {path}{min(unknown)}.", "selectedFields")
+    found = []
+    for field in fields:
+        inner = wanted.get(field["name"].lower(), [])
+        if inner and all(inner):
+            field = {**field, "fields": selected(field.get("fields", []), ",".join(inner), f"{path}{field['name']}.")}
+        found += [field] if inner else []
+    return found
 
 
 # Rendering ----------------------------------------------------------------------------------------
@@ -215,6 +227,12 @@ def render(lake: Lake, body: dict, view: str = "STORAGE_STATS") -> dict:
         size = str(lake.measure(body, names))
         shown |= {"numRows": str(lake.rows(body)), "numBytes": size, "numLongTermBytes": "0",
                   "numTotalLogicalBytes": size, "numActiveLogicalBytes": size, "numLongTermLogicalBytes": "0"}
+        if partitions.of(body):
+            shown["numPartitions"] = str(lake.count(body, partitions.row_id(body)))
+        if body["_relation"].startswith("lake.") and "_where" not in body:
+            now, past = map(str, lake.physical(body))
+            shown |= {"numPhysicalBytes": now, "numTotalPhysicalBytes": str(int(now) + int(past)), "numCurrentPhysicalBytes": now, "numActivePhysicalBytes": str(int(now) + int(past)),
+                      "numLongTermPhysicalBytes": "0", "numTimeTravelPhysicalBytes": past}
     return public(shown) | {"etag": tag(body)}
 
 
@@ -225,30 +243,29 @@ def tag(body: dict) -> str:
 
 # Methods ------------------------------------------------------------------------------------------
 
-@method("GET", PATH, "bigquery.tables.get", query=("selectedFields", "view"))
+@method("GET", PATH, "bigquery.tables.get", query=("selectedFields", "view"), response="Table")
 def get(call: Call) -> dict:
-    body = find(call.lake, call.table)
+    body = Source(call.lake, call.table).decorated if partitions.split(call.params["tableId"])[1] is not None else find(call.lake, call.table)
+    shown = render(call.lake, body, call.query.get("view", ""))
     if call.query.get("selectedFields"):
-        wanted = [name.strip().lower() for name in call.query["selectedFields"].split(",")]
-        fields = [field for field in body.get("schema", {}).get("fields", ()) if field["name"].lower() in wanted]
-        return public(render(call.lake, body) | {"schema": {"fields": fields}})
-    return render(call.lake, body, call.query.get("view", ""))
+        shown["schema"] = {**shown.get("schema", {}), "fields": selected(body.get("schema", {}).get("fields", []), call.query["selectedFields"])}
+    return shown
 
 
-@method("GET", DATASET, "bigquery.tables.list", query=PAGING)
+@method("GET", DATASET, "bigquery.tables.list", query=PAGING, response="TableList")
 def list_(call: Call) -> dict:
     datasets.find(call.lake, call.dataset)
     found = [body for body in call.lake.children("table", call.dataset) if not expired(body)]
     page, token = call.page(found)
     keys = ("kind", "id", "tableReference", "type", "creationTime", "expirationTime", "labels", "friendlyName",
-            "timePartitioning", "rangePartitioning", "clustering")
+            "timePartitioning", "rangePartitioning", "clustering", "requirePartitionFilter")
     shown = [{key: body[key] for key in keys if key in body}
              | ({"view": {"useLegacySql": False}} if "view" in body else {}) for body in page]
     answer = {"kind": "bigquery#tableList", "etag": etag({"tables": shown}), "totalItems": len(found)}
     return answer | ({"tables": shown} if shown else {}) | ({"nextPageToken": token} if token else {})
 
 
-@method("POST", DATASET, "bigquery.tables.create", request="Table")
+@method("POST", DATASET, "bigquery.tables.create", request="Table", response="Table")
 def insert(call: Call) -> dict:
     reference = call.body.get("tableReference") or {}
     agree(reference.get("projectId"), call.project)
@@ -267,9 +284,7 @@ def insert(call: Call) -> dict:
 def prepare(emulator: Emulator, principal: str, given: dict, ref: Ref) -> dict:
     """A new table's given properties, checked; a view's schema is found by analyzing its query."""
     check_name(ref[2])
-    for name in ("biglakeConfiguration", "tableReplicationInfo"):
-        if name in given:
-            raise unsupported(name)
+    rules.check_table(given)
     if "view" in given or "materializedView" in given:
         if "view" in given and given["view"].get("useLegacySql", True):
             raise unsupported("legacy SQL: set useLegacySql to false")
@@ -283,10 +298,22 @@ def prepare(emulator: Emulator, principal: str, given: dict, ref: Ref) -> dict:
         given = prepared(emulator, principal, given, ref)
     elif "schema" in given:
         given = {**given, "schema": {**given["schema"], "fields": check_schema(given["schema"].get("fields") or [])}}
-    check_layout(given)
-    check_constraints(given, ref)
-    check_expiration(given)
+        check_defaults(emulator, principal, given["schema"]["fields"], ref)
+    given = rules.laid_out(given)
+    rules.check_constraints(given, ref)
+    rules.check_expiration(given)
     return given
+
+
+def check_defaults(emulator: Emulator, principal: str, fields: list[dict], ref: Ref) -> None:
+    """ApiError invalidQuery for a default value that is no expression of its column's type."""
+    from .googlesql.types import sql_name, type_proto
+    for field in fields:
+        if text := field.get("defaultValueExpression"):
+            emulator.sql.expression(text, emulator.lake.cursor(), principal)
+            kind = sql_name(type_proto({key: value for key, value in field.items() if key in ("name", "type", "mode", "fields", "rangeElementType")}))
+            name = "`.`".join(ref)
+            query.prepare(emulator, principal, f"CREATE TABLE `{name}` (`{field['name']}` {kind} DEFAULT ({text}))", default_project=ref[0])
 
 
 def described(fields: list[dict], given: dict) -> list[dict]:
@@ -295,6 +322,14 @@ def described(fields: list[dict], given: dict) -> list[dict]:
     if len(told) != len(fields):
         return fields
     return [field | {key: other[key] for key in ("name", "description") if key in other} for field, other in zip(fields, told)]
+
+
+def redescribed(body: dict, changed: dict) -> list[dict]:
+    """A view's columns as an update describes them; ApiError invalid where it names others, which only its query can."""
+    fields, told = (of.get("schema", {}).get("fields", []) for of in (body, changed))
+    if "schema" in changed and [field["name"] for field in told] != [field["name"] for field in fields]:
+        raise mismatch(body["id"], "The columns of a view are those of its query.")
+    return described(fields, changed)
 
 
 def materialized(statement, given: dict) -> dict:
@@ -334,26 +369,6 @@ def foreign_key(statement, node, others) -> dict:
     return {"name": node.constraint_name or f"fk${len(others) + 1}", "referencedTable": query.reference(target.ref), "columnReferences": pairs}
 
 
-def check_constraints(body: dict, ref: Ref) -> None:
-    """ApiError invalid for keys of columns that are not there; foreign keys without a name get one."""
-    top = {field["name"].lower() for field in body.get("schema", {}).get("fields", ())}
-    known = body.get("tableConstraints") or {}
-    named = list((known.get("primaryKey") or {}).get("columns", ()))
-    for place, key in enumerate(known.get("foreignKeys") or ()):
-        key.setdefault("name", f"fk${place + 1}")
-        named += [pair["referencingColumn"] for pair in key.get("columnReferences") or ()]
-    for name in named:
-        if name.lower() not in top:
-            raise ApiError("invalid", f"Column {name} of a constraint was not found in table {iam.name_of(ref)}.")
-
-
-def check_expiration(body: dict) -> None:
-    if body.get("expirationTime") and int(body["expirationTime"]) <= now_ms():
-        raise ApiError("invalid", "Invalid value for expirationTime: the time is in the past.")
-    if len(body.get("description") or "") > 16_384:
-        raise ApiError("invalid", "The description of a table has at most 16384 characters.")
-
-
 def create(tx: Transaction, ref: Ref, given: dict) -> dict:
     """Make a table from checked properties; its dataset must be there. The body."""
     dataset = datasets.find(tx, ref[:2])
@@ -365,7 +380,10 @@ def create(tx: Transaction, ref: Ref, given: dict) -> dict:
         body = {name: dataset[name] for name in INHERITED if name in dataset} | body
         if body.get("schema", {}).get("fields"):
             body["schema"] = {**body["schema"], "fields": inheriting(body["schema"]["fields"], body)}
-    if "defaultTableExpirationMs" in dataset and "expirationTime" not in body:
+    if "defaultPartitionExpirationMs" in dataset and "timePartitioning" in body:
+        # It stands in place of the table's own.
+        body["timePartitioning"] = {"expirationMs": dataset["defaultPartitionExpirationMs"]} | body["timePartitioning"]
+    elif "defaultTableExpirationMs" in dataset and "expirationTime" not in body:
         body["expirationTime"] = str(now_ms() + int(dataset["defaultTableExpirationMs"]))
     if body["type"] in ROWS:
         body |= {"_relation": tx.create_relation(partitions.stored(body)), "_data": tx.stamp}
@@ -416,16 +434,31 @@ def drop_expired(lake: Lake) -> None:
             for body in lake.children("table", parent) if expired(body)]
     if refs:
         lake.write(work)
+    for body in (body for parent in lake.parents("table") for body in lake.children("table", parent) if body.get("timePartitioning", {}).get("expirationMs")):
+        drop_expired_partitions(lake, ref_of(body["tableReference"], ""))
 
 
-@method("PATCH", PATH, "bigquery.tables.update", request="Table", query=("autodetect_schema",))
+def drop_expired_partitions(lake: Lake, ref: Ref) -> None:
+    """Delete the rows of partitions whose time, and the expirationMs after it, is over."""
+    body = find(lake, ref)
+    over = f"{partitions.start(body)} + INTERVAL {int(body['timePartitioning']['expirationMs'])} MILLISECOND <= now()"
+
+    def work(tx: Transaction) -> None:
+        now = find(tx, ref)
+        tx.execute(f"DELETE FROM {now['_relation']} WHERE {over}")
+        tx.put("table", ref, {**now, "_data": tx.stamp, "lastModifiedTime": str(now_ms())})
+    if lake.cursor().execute(f"SELECT 1 FROM {lake.relation(body)} WHERE {over} LIMIT 1").fetchone():
+        lake.write(work)
+
+
+@method("PATCH", PATH, "bigquery.tables.update", request="Table", query=("autodetect_schema",), response="Table")
 def patch(call: Call) -> dict:
     return change(call, lambda body: merge(body, call.body))
 
 
-@method("PUT", PATH, "bigquery.tables.update", request="Table", query=("autodetect_schema",))
+@method("PUT", PATH, "bigquery.tables.update", request="Table", query=("autodetect_schema",), response="Table")
 def update(call: Call) -> dict:
-    return change(call, lambda body: {key: body[key] for key in KEPT if key in body} | without_nulls(call.body))
+    return change(call, lambda body: {key: value for key, value in body.items() if key in KEPT or key[0] == "_"} | without_nulls(call.body))
 
 
 def change(call: Call, how) -> dict:
@@ -433,31 +466,60 @@ def change(call: Call, how) -> dict:
     if call.flag("autodetect_schema"):
         raise unsupported("autodetect_schema")
 
+    reference = call.body.get("tableReference") or {}
+    for name, value in query.reference(call.table).items():
+        agree(reference.get(name), value)
+
     def work(tx: Transaction) -> dict:
         body = find(tx, call.table)
         call.check_etag(tag(body))
         changed = how(body) | {key: body[key] for key in KEPT[:7]} | {"lastModifiedTime": str(now_ms())}
+        rules.check_table(changed)
+        check_kind(body, changed)
         if any(changed.get(name) != body.get(name) for name in ("view", "materializedView", "externalDataConfiguration")):
+            if body["type"] in VIEWS and changed.get("schema") == body.get("schema"):
+                del changed["schema"]  # it is that of the query before
             changed = prepare(call.emulator, call.principal, changed, call.table)
+        elif body["type"] in VIEWS:
+            changed["schema"] = {"fields": redescribed(body, changed)}
         elif "schema" in changed and changed["schema"] != body.get("schema"):
             fields = check_schema(changed["schema"].get("fields") or [])
-            changed["schema"] = {**changed["schema"], "fields": fields}
+            check_defaults(call.emulator, call.principal, fields, call.table)
+            changed["schema"] = {**changed["schema"], "fields": inheriting_new(body, fields)}
             alter(tx, body, fields)
         elif "schema" in body and "schema" not in changed:
             changed["schema"] = body["schema"]
-        check_layout(changed)
-        check_constraints(changed, call.table)
+        changed = rules.laid_out(changed)
+        rules.check_same_partitioning(body, changed)
+        rules.check_constraints(changed, call.table)
         if changed.get("expirationTime") != body.get("expirationTime"):
-            check_expiration(changed)
+            rules.check_expiration(changed)
         return tx.put("table", call.table, changed)
     return render(call.lake, call.lake.write(work))
+
+
+def check_kind(body: dict, changed: dict) -> None:
+    """ApiError invalid for a table that is to become a view, and the like."""
+    kinds = [next((kind for name, kind in KINDS.items() if name in table), "TABLE") for table in (body, changed)]
+    if kinds[0] != kinds[1]:
+        raise ApiError("invalid", f"Cannot change the type of table {body['id']} from {kinds[0]} to {kinds[1]}.")
+
+
+def inheriting_new(body: dict, fields: list[dict]) -> list[dict]:
+    """A schema whose new columns take the collation and rounding mode of their table."""
+    known = {field["name"].lower() for field in body.get("schema", {}).get("fields", ())}
+    return [field if field["name"].lower() in known else inheriting([field], body)[0] for field in fields]
 
 
 def alter(tx: Transaction, body: dict, fields: list[dict]) -> None:
     """Bring a table's rows to a new schema that adds columns or relaxes modes; ApiError invalid for all else."""
     old = body.get("schema", {}).get("fields", [])
-    name, relation = body["id"], body["_relation"]
+    name, relation = body["id"], body.get("_relation")
     check_widening(old, fields, name)
+    if relation is None:
+        if len(fields) > len(old):
+            raise mismatch(name, f"Cannot add fields to a table of type {body['type']}")
+        return
     known = {field["name"].lower(): field for field in old}
     for field in fields:
         column = f"{values.identifier(field['name'])}"
@@ -502,6 +564,8 @@ def check_widening(old: list[dict], new: list[dict], table: str, path: str = "")
             raise mismatch(table, f"Field {where} has changed mode from {before_mode} to {after_mode}")
         if values.type_name(field) != values.type_name(after):
             raise mismatch(table, f"Field {where} has changed type from {field['type']} to {after['type']}")
+        for name in rules.shrunk(field, after):
+            raise mismatch(table, f"Field {where} has changed {name} from {field.get(name)} to {after.get(name)}")
         if field["type"] == "RECORD":
             check_widening(field["fields"], after["fields"], table, where + ".")
     for field in by_name.values():
@@ -533,13 +597,13 @@ def delete_partition(tx: Transaction, ref: Ref, partition: str) -> None:
     tx.put("table", ref, {**body, "_data": tx.stamp, "lastModifiedTime": str(now_ms())})
 
 
-@method("POST", PATH + ":getIamPolicy", "bigquery.tables.getIamPolicy", request="GetIamPolicyRequest")
+@method("POST", PATH + ":getIamPolicy", "bigquery.tables.getIamPolicy", request="GetIamPolicyRequest", response="Policy")
 def getIamPolicy(call: Call) -> dict:
     find(call.lake, call.table)
     return iam.get_policy(call.lake, call.table)
 
 
-@method("POST", PATH + ":setIamPolicy", "bigquery.tables.setIamPolicy", request="SetIamPolicyRequest")
+@method("POST", PATH + ":setIamPolicy", "bigquery.tables.setIamPolicy", request="SetIamPolicyRequest", response="Policy")
 def setIamPolicy(call: Call) -> dict:
     def work(tx: Transaction) -> dict:
         find(tx, call.table)
@@ -547,7 +611,7 @@ def setIamPolicy(call: Call) -> dict:
     return call.lake.write(work)
 
 
-@method("POST", PATH + ":testIamPermissions", request="TestIamPermissionsRequest")
+@method("POST", PATH + ":testIamPermissions", request="TestIamPermissionsRequest", response="TestIamPermissionsResponse")
 def testIamPermissions(call: Call) -> dict:
     """Those of the permissions that the caller has; none, without an error, where there is no table."""
     there = (body := call.lake.get("table", call.table)) and not expired(body)
@@ -573,9 +637,7 @@ def fill(tx: Transaction, ref: Ref, fields: list[dict], source: str, *, create_d
         if create_disposition == "CREATE_NEVER":
             raise not_found("Table", iam.name_of(ref))
         check_name(ref[2])
-        given = {**(properties or {}), "schema": {"fields": fields}}
-        check_layout(given)
-        body = create(tx, ref, given)
+        body = create(tx, ref, rules.laid_out({**(properties or {}), "schema": {"fields": fields}}))
     elif body["type"] != "TABLE":
         raise ApiError("invalid", f"{iam.name_of(ref)} is not allowed for this operation because it is currently a {body['type']}.")
     elif partition is not None:

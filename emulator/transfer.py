@@ -6,7 +6,7 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
-from . import clones, datasets, files, formats, iam, partitions, row_access, tables, values
+from . import clones, datasets, files, formats, iam, partitions, row_access, rules, tables, values
 from .errors import ApiError, not_found, unsupported
 from .formats import File
 from .lake import Transaction
@@ -232,6 +232,7 @@ def counted(reader: formats.Reader, cursor, sources: list[File], fields: list[di
 def store(tx: Transaction, job: "Job", config: dict, destination: tables.Ref, partition: str | None, fields: list[dict], relation: str) -> None:
     given = config.get("destinationTableProperties") or {}
     properties = {name: config[name] for name in ("timePartitioning", "rangePartitioning", "clustering") if name in config}
+    rules.check_destination(tx, destination, properties)
     own_rows(tx, destination)
     if config.get("schemaUpdateOptions") and config.get("writeDisposition") != "WRITE_TRUNCATE":
         widen(tx, destination, fields, config["schemaUpdateOptions"])

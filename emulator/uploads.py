@@ -25,7 +25,7 @@ class UploadHandler(Base):
         self.received = tempfile.NamedTemporaryFile(dir=self.emulator.lake.path, prefix="upload-", delete=False)
         super().prepare()
 
-    def data_received(self, chunk: bytes) -> None:
+    def keep(self, chunk: bytes) -> None:
         self.received.write(chunk)
 
     def on_finish(self) -> None:
@@ -43,6 +43,7 @@ class UploadHandler(Base):
             self.render_error(unsupported(f"uploadType={kind}"))
 
     async def multipart(self, path: str) -> dict:
+        self.check_received()
         boundary = re.search(r'boundary="?([^";]+)"?', self.request.headers.get("Content-Type", ""))
         if not boundary:
             raise ApiError("badRequest", "A multipart upload needs a Content-Type with its boundary.")
@@ -76,6 +77,7 @@ class UploadHandler(Base):
 
     async def proceed(self, session: "Session", path: str) -> dict | None:
         """Take a piece of the file; the job once it is whole, else 308 with what has arrived."""
+        self.check_received()
         content = re.fullmatch(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)", self.request.headers.get("Content-Range", "bytes */*"))
         if not content:
             raise ApiError("badRequest", f"Invalid Content-Range: {self.request.headers['Content-Range']}")
@@ -96,7 +98,7 @@ class UploadHandler(Base):
             self.set_header("Range", f"bytes=0-{session.size - 1}")
         self.finish()
 
-    def render(self, body: dict | None, code: int = 200, fields: str | None = None) -> None:
+    def render(self, body: dict | None, code: int = 200, fields: str = "") -> None:
         if body is not None:
             super().render(body, code, fields)
 

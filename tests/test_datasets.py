@@ -110,3 +110,15 @@ def test_list_pages_and_filters(client, name):
     finally:
         for each in names:
             client.delete_dataset(each)
+
+
+def test_a_default_partition_expiration_stands_in_place_of_the_tables(client, name):
+    made = bigquery.Dataset(f"{client.project}.{name}")
+    made.default_table_expiration_ms, made.default_partition_expiration_ms = 7_200_000, 86_400_000
+    client.create_dataset(made)
+    plain = client.create_table(bigquery.Table(f"{client.project}.{name}.plain", schema=[bigquery.SchemaField("day", "DATE")]))
+    assert plain.expires and plain.time_partitioning is None
+    parted = bigquery.Table(f"{client.project}.{name}.parted", schema=plain.schema)
+    parted.time_partitioning = bigquery.TimePartitioning(field="day")
+    parted = client.create_table(parted)
+    assert parted.expires is None and parted.time_partitioning.expiration_ms == 86_400_000

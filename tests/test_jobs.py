@@ -2,7 +2,7 @@
 import uuid
 
 import pytest
-from google.api_core.exceptions import BadRequest, Conflict, NotFound
+from google.api_core.exceptions import BadRequest, Conflict, GoogleAPICallError, NotFound
 from google.cloud import bigquery
 
 SLOW = "SELECT SUM(a * b) FROM UNNEST(GENERATE_ARRAY(1, 100000)) a, UNNEST(GENERATE_ARRAY(1, 1000000)) b"
@@ -49,7 +49,7 @@ def test_a_bad_job_id(api):
 def test_a_reference_to_another_project_and_an_unknown_state(api):
     body = {"jobReference": {"projectId": "other"}, "configuration": {"query": {"query": "SELECT 1", "useLegacySql": False}}}
     assert "Value 'other' in content does not agree with value" in api.error("POST", "jobs", body)[2]
-    assert "Invalid value for stateFilter: LOST" in api.error("GET", "jobs?stateFilter=lost")[2]
+    assert "Invalid value at 'stateFilter'" in api.error("GET", "jobs?stateFilter=lost")[2]
 
 
 def test_missing_jobs_and_wrong_locations(client):
@@ -91,6 +91,94 @@ def test_a_query_that_is_not_done_says_so(api):
     job_id = body["jobReference"]["jobId"]
     assert api("GET", f"queries/{job_id}?timeoutMs=10").json()["jobComplete"] is False
     assert api("POST", f"jobs/{job_id}/cancel").json()["kind"] == "bigquery#jobCancelResponse"
+
+
+def test_results_are_kept_for_the_same_query(client, people):
+    def run(text: str, **config):
+        job = client.query(text, job_config=bigquery.QueryJobConfig(**config))
+        return [tuple(row) for row in job.result()], job.cache_hit, job.total_bytes_processed, job.total_bytes_billed
+    name = f"`{people.full_table_id.replace(':', '.')}`"
+    text = f"SELECT name FROM {name} ORDER BY age"
+    first, hit, size, _ = run(text)
+    assert not hit and size > 0
+    assert run(text) == (first, True, 0, 0)
+    assert not run(text, use_query_cache=False)[1]
+    assert not run(text + " -- another text")[1]
+    client.query_and_wait(f"INSERT INTO {name} VALUES('Eve', 1)")
+    assert run(text)[:2] == ([("Eve",), *first], False)
+    for changing in (f"SELECT RAND() FROM {name}", f"SELECT CURRENT_DATE() FROM {name}", f"SELECT * FROM {name} TABLESAMPLE SYSTEM (50 PERCENT)"):
+        assert [run(changing)[1] for _ in range(2)] == [False, False]
+
+
+def test_a_cached_result_knows_the_views_that_it_read(client, people, dataset):
+    name, view = people.full_table_id.replace(":", "."), f"{dataset}.adults"
+    client.query_and_wait(f"CREATE VIEW {view} AS SELECT name FROM `{name}` WHERE age > 18")
+
+    def run():
+        job = client.query(f"SELECT COUNT(*) FROM {view}")
+        return next(iter(job.result()))[0], job.cache_hit
+    assert [run(), run()] == [(2, False), (2, True)]
+    client.query_and_wait(f"CREATE OR REPLACE VIEW {view} AS SELECT name FROM `{name}`")
+    assert run() == (3, False)
+
+
+def test_a_request_that_comes_twice_is_run_once(api, people):
+    request = {"query": f"INSERT INTO {people.dataset_id}.people VALUES('Twin', 2)", "useLegacySql": False, "requestId": "4711"}
+    first, again = (api("POST", "queries", request | {"timeoutMs": limit}).json() for limit in (10_000, 20_000))
+    assert first["jobReference"] == again["jobReference"] and again["numDmlAffectedRows"] == "1"
+    other = api("POST", "queries", request | {"query": request["query"].replace("Twin", "Other")}).json()
+    assert other["jobReference"] != first["jobReference"]
+    assert api.error("POST", "queries", request | {"requestId": "x" * 37})[:2] == (400, "invalid")
+
+
+def test_a_query_without_a_job(api):
+    request = {"query": "SELECT 1 AS x", "useLegacySql": False, "jobCreationMode": "JOB_CREATION_OPTIONAL"}
+    answer = api("POST", "queries", request).json()
+    assert "jobReference" not in answer and answer["queryId"] and answer["rows"] == [{"f": [{"v": "1"}]}]
+    assert api.error("GET", f"jobs/{answer['queryId']}")[:2] == (404, "notFound")
+    paged = api("POST", "queries", request | {"query": "SELECT 1 UNION ALL SELECT 2", "maxResults": 1}).json()
+    assert api("GET", f"queries/{paged['jobReference']['jobId']}?pageToken={paged['pageToken']}").json()["rows"]
+
+
+@pytest.mark.parametrize("labels", [{"Big": "x"}, {"1": "x"}, {"": "x"}, {"a": "X"}, {"a": "x" * 64}, {"a b": "x"}, {f"a{i}": "" for i in range(65)}])
+def test_labels_that_are_refused(api, labels):
+    assert api.error("POST", "queries", {"query": "SELECT 1", "useLegacySql": False, "labels": labels})[:2] == (400, "invalid")
+
+
+def test_labels_of_any_language(client):
+    labels = {"größe_1": "", "お客様": "東京-1"}
+    assert client.get_job(client.query("SELECT 1", job_config=bigquery.QueryJobConfig(labels=labels)).job_id).labels == labels
+
+
+def test_external_tables_of_one_query(client, storage_client, api):
+    bucket = storage_client.create_bucket("tables-of-one-query")
+    bucket.blob("a.csv").upload_from_string("n,s\n1,x\n2,y\n")
+    external = bigquery.ExternalConfig("CSV")
+    external.source_uris, external.autodetect = ["gs://tables-of-one-query/a.csv"], True
+    config = bigquery.QueryJobConfig(table_definitions={"people": external})
+    before = client.list_datasets(include_all=True, page_size=1000)
+    assert [tuple(row) for row in client.query("SELECT p.n, s FROM people p ORDER BY 1", job_config=config).result()] == [(1, "x"), (2, "y")]
+    bucket.blob("a.csv").upload_from_string("n,s\n3,z\n")
+    assert [row.n for row in client.query("SELECT n FROM people", job_config=config).result()] == [3]
+    config.dry_run = True
+    assert [field.name for field in client.query("SELECT * FROM people", job_config=config).schema] == ["n", "s"]
+    assert {each.dataset_id for each in client.list_datasets(include_all=True)} <= {each.dataset_id for each in before}
+    external.source_uris = ["gs://tables-of-one-query/nothing"]
+    with pytest.raises(NotFound):
+        client.query("SELECT 1 FROM people", job_config=bigquery.QueryJobConfig(table_definitions={"people": external})).result()
+
+
+def test_options_of_scripts(client):
+    def run(text: str, **options):
+        config = bigquery.QueryJobConfig()
+        config.script_options = bigquery.ScriptOptions(**options)
+        return client.query(text, job_config=config)
+    assert [row.x for row in run("SELECT 1 AS x; SELECT 2 AS x;", key_result_statement="FIRST_SELECT").result()] == [1]
+    with pytest.raises(GoogleAPICallError, match="Query exceeded limit for bytes billed"):
+        run("SELECT 1; SELECT COUNT(word) FROM `bigquery-public-data.samples.shakespeare`;", statement_byte_budget=1).result()
+    with pytest.raises(GoogleAPICallError, match="timed out after 1 seconds"):
+        run("SELECT 1; SELECT COUNT(*) FROM UNNEST(GENERATE_ARRAY(1, 1000000)) a, UNNEST(GENERATE_ARRAY(1, 1000000)) b WHERE a < b;",
+            statement_timeout_ms=1000).result(job_retry=None)
 
 
 def test_lists(api, client):

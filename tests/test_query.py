@@ -139,3 +139,14 @@ def test_sql_and_the_rest_api_see_the_same_names(client, dataset):
         table = client.create_table(bigquery.Table(f"{client.project}.{dataset}.{name}", schema=[bigquery.SchemaField("a", "STRING")]))
         client.insert_rows_json(table, [{"a": name}])
         assert values(client.query_and_wait(f"SELECT a FROM `{client.project}.{dataset}.{name}`")) == [(name,)]
+
+
+def test_a_dry_run_tells_the_parameters_that_are_still_to_be_given(client, sql):
+    job = sql("SELECT name FROM people WHERE age > @least AND name IN UNNEST(@names)", dry_run=True)
+    assert [(each.name, each.to_api_repr()["parameterType"]) for each in job.undeclared_query_parameters] == [
+        ("least", {"type": "INT64"}), ("names", {"type": "ARRAY", "arrayType": {"type": "STRING"}})]
+    assert job.total_bytes_processed == 34 and [field.name for field in job.schema] == ["name"]
+    sql("CREATE TABLE days (day DATE) PARTITION BY day OPTIONS (require_partition_filter = true)")
+    assert len(sql("SELECT * FROM days WHERE day = @day", dry_run=True).undeclared_query_parameters) == 1
+    with pytest.raises(BadRequest, match="Query parameter 'day' not found"):
+        sql("SELECT * FROM days WHERE day = @day")

@@ -47,6 +47,10 @@ CALLS = {
     "bigquery.rowAccessPolicies.testIamPermissions": ("POST datasets/{d}/tables/t/rowAccessPolicies/p:testIamPermissions", {"permissions": []}),
     "bigquery.rowAccessPolicies.delete": ("DELETE datasets/{d}/tables/t/rowAccessPolicies/p?force=true", None),
     "bigquery.rowAccessPolicies.batchDelete": ("POST datasets/{d}/tables/t/rowAccessPolicies:batchDelete", {"policyIds": []}),
+    "bigquery.models.list": ("GET datasets/{d}/models", None),
+    "bigquery.models.get": ("GET datasets/{d}/models/m", None),
+    "bigquery.models.patch": ("PATCH datasets/{d}/models/m", {"description": "x"}),
+    "bigquery.models.delete": ("DELETE datasets/{d}/models/m", None),
     "bigquery.jobs.insert": ("POST jobs", {"configuration": {"query": {"query": "SELECT 1", "useLegacySql": False}}}),
     "bigquery.jobs.get": ("GET jobs/{j}", None),
     "bigquery.jobs.list": ("GET jobs", None),
@@ -82,6 +86,9 @@ def test_every_method_answers(api, names, method):
     request, body = CALLS[method]
     verb, path = fill(request, names).split(" ")
     answer = api(verb, path, json.loads(fill(json.dumps(body), names)))
+    if "/models/" in path:  # none can be made
+        assert answer.json()["error"]["message"] == f"Not found: Model {api.project.partition('/')[2]}:rest_surface.m"
+        return
     assert answer.status_code in (200, 204), answer.text
     assert (answer.status_code == 204) == (verb == "DELETE" or method.endswith("batchDelete"))
 
@@ -104,6 +111,35 @@ def test_malformed_field_selections(text):
         rest.parse_fields(text)
 
 
+@pytest.mark.parametrize("path, code, reason", [
+    ("datasets?maxResults=x", 400, "badRequest"), ("datasets?all=maybe", 400, "badRequest"), ("datasets?nothing=1", 400, "badRequest"),
+    ("datasets?maxResults=-1", 400, "invalidParameter"), ("jobs?stateFilter=done&stateFilter=lost", 400, "badRequest"),
+    ("datasets?alt=media", 501, "notImplemented"), ("datasets?callback=f", 501, "notImplemented")])
+def test_parameters_that_are_refused(api, path, code, reason):
+    assert api.error("GET", path)[:2] == (code, reason)
+
+
+@pytest.mark.parametrize("path", ["/projects", "datasets", "datasets/{d}/tables", "datasets/{d}/tables/t/data", "datasets/{d}/routines", "datasets/{d}/models",
+                                  "datasets/{d}/tables/t/rowAccessPolicies", "jobs"])
+def test_bad_page_tokens(api, names, path):
+    assert api.error("GET", fill(path, names) + "?pageToken=nonsense")[:2] == (400, "invalid")
+
+
+def test_etags_spare_a_client_what_it_has(api, names):
+    etag = api("GET", "datasets/rest_surface").headers["ETag"]
+    answer = api("GET", "datasets/rest_surface", headers={"If-None-Match": etag})
+    assert (answer.status_code, answer.content, answer.headers["ETag"]) == (304, b"", etag)
+    assert api("GET", "datasets/rest_surface", headers={"If-None-Match": "other"}).status_code == 200
+
+
+def test_answers_as_the_client_wants_them(api, names):
+    plain = api("GET", "datasets/rest_surface")
+    zipped = api("GET", "datasets/rest_surface", headers={"Accept-Encoding": "gzip", "User-Agent": "my program (gzip)"})
+    assert zipped.headers["Content-Encoding"] == "gzip" and "Content-Encoding" not in plain.headers and zipped.json() == plain.json()
+    pretty = api("GET", "datasets/rest_surface?$prettyPrint=true&$fields=id")
+    assert pretty.text == json.dumps({"id": plain.json()["id"]}, indent=2)
+
+
 def test_fields_of_rows(api, names):
     api("POST", "datasets/rest_surface/tables/t/insertAll", {"rows": [{"json": {"n": 5}}]})
     path = "datasets/rest_surface/tables/t/data?maxResults=1&fields="
@@ -121,7 +157,7 @@ def test_errors_have_the_services_form(api):
 
 
 @pytest.mark.parametrize("verb, path, code, reason", [
-    ("GET", "datasets/d/models", 501, "notImplemented"), ("GET", "nothing", 404, "notFound"), ("GET", "datasets/d/tables/a/b", 404, "notFound"),
+    ("GET", "nothing", 404, "notFound"), ("GET", "datasets/d/tables/a/b", 404, "notFound"),
     ("DELETE", "datasets", 405, "methodNotAllowed"), ("PATCH", "jobs", 405, "methodNotAllowed")])
 def test_methods_there_are_not(api, verb, path, code, reason):
     assert api.error(verb, path)[:2] == (code, reason)

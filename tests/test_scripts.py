@@ -290,6 +290,14 @@ def test_a_session_keeps_what_its_queries_make(client, dataset):
     assert not [found.dataset_id for found in client.list_datasets(include_all=True) if found.dataset_id.startswith("_script")]
 
 
+def test_a_session_keeps_its_system_variables(client, dataset, script):
+    script("CREATE TABLE here AS SELECT 1 AS a")
+    session = Session(client, dataset)
+    session.dataset = None
+    session(f"SET @@dataset_id = '{dataset}'")
+    assert session("SELECT a, @@dataset_id FROM here") == [(1, dataset)]
+
+
 def test_the_query_method_tells_the_session(api):
     answer = api("POST", "queries", {"query": "SELECT 1", "useLegacySql": False, "createSession": True}).json()
     properties = [{"key": "session_id", "value": answer["sessionInfo"]["sessionId"]}]

@@ -46,8 +46,35 @@ def test_selected_fields(client, people):
     assert rows(client, people, selected_fields=[SchemaField("age", "INTEGER")]) == [(36,), (41,), (7,)]
 
 
-@pytest.mark.parametrize("query, words", [
-    ("maxResults=-1", "Invalid value '-1' for maxResults"), ("startIndex=x", "for startIndex"), ("pageToken=zzz", "Invalid page token"),
+@pytest.fixture
+def nested(client, dataset):
+    """A table of one row: id, address {city, zip REQUIRED, codes REPEATED}, tags REPEATED {name, n}."""
+    schema = [SchemaField("id", "INTEGER"), SchemaField("address", "RECORD", fields=[
+        SchemaField("city", "STRING"), SchemaField("zip", "INTEGER", "REQUIRED"), SchemaField("codes", "INTEGER", "REPEATED")]),
+        SchemaField("tags", "RECORD", "REPEATED", fields=[SchemaField("name", "STRING"), SchemaField("n", "INTEGER")])]
+    table = client.create_table(bigquery.Table(f"{client.project}.{dataset}.nested", schema=schema))
+    row = {"id": 1, "address": {"city": "Bern", "zip": 3000, "codes": [1, 2]}, "tags": [{"name": "a", "n": 1}, {"name": "b", "n": 2}]}
+    assert client.insert_rows_json(table, [row]) == []
+    return table
+
+
+@pytest.mark.parametrize("names, cells", [
+    ("address.city", [["Bern"]]), ("tags.n,id", ["1", [["1"], ["2"]]]), ("Address.zip,address.codes", [["3000", ["1", "2"]]]),
+    ("address,address.city", [["Bern", "3000", ["1", "2"]]])])
+def test_nested_selected_fields(api, nested, names, cells):
+    def plain(value):
+        """A value without the wrappings of cells."""
+        if isinstance(value, list):
+            return [plain(item) for item in value]
+        return plain(value.get("f", value.get("v"))) if isinstance(value, dict) else value
+    row = api("GET", f"datasets/{nested.dataset_id}/tables/nested/data?selectedFields={names}").json()["rows"][0]
+    assert plain(row) == cells
+    table = api("GET", f"datasets/{nested.dataset_id}/tables/nested?selectedFields={names}").json()
+    assert len(table["schema"]["fields"]) == len(cells)
+
+
+@pytest.mark.parametrize("query, words", [("selectedFields=n.no", "No such field: n.no."),
+    ("maxResults=-1", "Invalid value '-1' for maxResults"), ("startIndex=x", "'startIndex'"), ("pageToken=zzz", "Invalid page token"),
     ("selectedFields=no", "No such field: no"), ("fields=rows(f", "Invalid field selection"), ("wrong=1", 'Unknown name "wrong"')])
 def test_bad_parameters(api, numbers, query, words):
     code, _, message = api.error("GET", f"datasets/{numbers.dataset_id}/tables/numbers/data?{query}")
@@ -131,6 +158,38 @@ def test_insert_ids_keep_a_retry_from_writing_twice(client, people):
 def test_columns_in_any_case(client, people):
     assert client.insert_rows_json(people, [{"NAME": "loud", "Age": 1}]) == []
     assert rows(client, people)[3:] == [("loud", 1)]
+
+
+@pytest.mark.parametrize("row, location, words", [
+    ({"address": {"zip": 1, "town": "x"}}, "address.town", "no such field: town."),
+    ({"address": {"city": "x"}}, "address.zip", "Missing required field: zip."),
+    ({"address": {"zip": "x"}}, "address.zip", "Cannot convert value to int64 (bad value): x"),
+    ({"address": {"zip": 1, "codes": [1, "x"]}}, "address.codes[1]", "Cannot convert value to int64 (bad value): x"),
+    ({"address": {"zip": 1, "codes": [1, None]}}, "address.codes[1]", "Only optional fields can be set to NULL. Field: codes; Value: NULL"),
+    ({"tags": [{"n": 1}, {"n": []}]}, "tags[1].n", "Array specified for non-repeated field: n."),
+    ({"tags": [{"n": 1}, {"n": 1.5}]}, "tags[1].n", "Cannot convert value to int64 (bad value): 1.5"),
+    ({"tags": {"n": 1}}, "tags", "Repeated record added outside of an array."),
+    ({"id": {"a": 1}}, "id", "This field: id is not a record."),
+    ({"id": [1]}, "id", "Array specified for non-repeated field: id."),
+    ({"address": "Bern"}, "address", "Cannot convert value to struct (bad value): Bern")])
+def test_where_a_nested_value_is_wrong(client, nested, row, location, words):
+    (error,) = client.insert_rows_json(nested, [row])
+    assert error["errors"] == [{"reason": "invalid", "location": location, "debugInfo": "", "message": words}]
+
+
+def test_nested_names_in_any_case_and_unknown_ones_ignored(client, nested):
+    row = {"ID": 2, "ADDRESS": {"ZIP": 1, "no": 1}, "tags": [{"N": 7, "no": 1}], "nothing": 1}
+    assert client.insert_rows_json(nested, [row], ignore_unknown_values=True) == []
+    assert rows(client, nested)[1] == (2, {"city": None, "zip": 1, "codes": []}, [{"name": None, "n": 7}])
+
+
+def test_tables_like_a_template(client, people):
+    for _ in range(2):
+        assert client.insert_rows_json(people, [{"name": "x", "age": 1}], template_suffix="_2026") == []
+    made = client.get_table(f"{client.project}.{people.dataset_id}.people_2026")
+    assert made.num_rows == 2 and made.schema == people.schema and client.get_table(people).num_rows == 3
+    with pytest.raises(BadRequest, match="Invalid table ID"):
+        client.insert_rows_json(people, [{"name": "x", "age": 1}], template_suffix="/")
 
 
 def test_rows_that_are_none(api, client, people):

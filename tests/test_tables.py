@@ -220,6 +220,20 @@ def test_views_have_the_schema_of_their_query(client, people):
     assert [tuple(row) for row in rows] == [("Ada", 37), ("Bob", 42)]
 
 
+def test_a_view_takes_descriptions_and_another_query(client, people):
+    view = bigquery.Table(f"{client.project}.{people.dataset_id}.named")
+    view.view_query = f"SELECT name FROM `{people.dataset_id}.people`"
+    view = client.create_table(view)
+    view.schema = [bigquery.SchemaField("name", "STRING", description="First name")]
+    assert client.update_table(view, ["schema"]).schema[0].description == "First name"
+    view = client.get_table(view)
+    view.schema = [bigquery.SchemaField("other", "STRING")]
+    with pytest.raises(BadRequest, match="The columns of a view are those of its query"):
+        client.update_table(view, ["schema"])
+    view.view_query = f"SELECT age FROM `{people.dataset_id}.people`"
+    assert [field.name for field in client.update_table(view, ["view_query"]).schema] == ["age"]
+
+
 def test_what_is_not_supported_says_so(api, dataset):
     body = {"tableReference": {"tableId": "t"}, "biglakeConfiguration": {"fileFormat": "PARQUET"}}
     code, reason, message = api.error("POST", f"datasets/{dataset}/tables", body)

@@ -669,7 +669,7 @@ STATEMENT_TYPES = {
     "resolved_create_function_stmt_node": "CREATE_FUNCTION", "resolved_create_table_function_stmt_node": "CREATE_TABLE_FUNCTION",
     "resolved_create_procedure_stmt_node": "CREATE_PROCEDURE", "resolved_drop_function_stmt_node": "DROP_FUNCTION",
     "resolved_drop_table_function_stmt_node": "DROP_TABLE_FUNCTION", "resolved_call_stmt_node": "CALL", "resolved_assert_stmt_node": "ASSERT",
-    "resolved_execute_immediate_stmt_node": "EXECUTE_IMMEDIATE",
+    "resolved_execute_immediate_stmt_node": "EXECUTE_IMMEDIATE", "resolved_assignment_stmt_node": "ASSIGNMENT",
     "resolved_begin_stmt_node": "BEGIN_TRANSACTION", "resolved_commit_stmt_node": "COMMIT_TRANSACTION", "resolved_rollback_stmt_node": "ROLLBACK_TRANSACTION",
     "resolved_create_materialized_view_stmt_node": "CREATE_MATERIALIZED_VIEW", "resolved_create_external_table_stmt_node": "CREATE_EXTERNAL_TABLE",
     "resolved_create_snapshot_table_stmt_node": "CREATE_SNAPSHOT_TABLE", "resolved_drop_snapshot_table_stmt_node": "DROP_SNAPSHOT_TABLE",

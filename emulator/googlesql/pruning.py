@@ -69,7 +69,7 @@ class Pruner:
         """SQL over the partition of a row that is true where an expression may be; None where that can't be said."""
         try:
             used = set(self.used(expression))
-            if not used or not used <= set(self.columns):
+            if not used or not used <= set(self.columns) or self.compiler.plan.undeclared:  # whose values are not known
                 return None
             if self.partitioning.exact:
                 return f"({self.bound(expression, '{x}')})"
