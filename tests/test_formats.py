@@ -95,7 +95,7 @@ def test_bad_rows_that_are_allowed_are_told_and_not_loaded(api, load):
      "name STRING, n INTEGER, f FLOAT, d DATE, t TIME, ts TIMESTAMP, ok BOOLEAN"),
     ("1,2.5,x\n2,3,y\n", {}, "int64_field_0 INTEGER, double_field_1 FLOAT, string_field_2 STRING"),
     ("a,b\nc,d\n", {}, "string_field_0 STRING, string_field_1 STRING"),
-    ("a,b\nc,d\n", {"skip_leading_rows": 1}, "a STRING, b STRING"),
+    ("a,b\nc,d\n", {"skip_leading_rows": 1}, "string_field_0 STRING, string_field_1 STRING"),
     ("a,b\n1,2\n", {"skip_leading_rows": 0}, "string_field_0 STRING, string_field_1 STRING"),
     ("a|b\n1|2\n", {}, "a INTEGER, b INTEGER"),
     ("a b,2nd,A B\n1,2,3\n", {}, "a_b INTEGER, _2nd INTEGER, A_B_2 INTEGER"),
@@ -103,7 +103,7 @@ def test_bad_rows_that_are_allowed_are_told_and_not_loaded(api, load):
 def test_csv_schemas_are_detected(load, content, options, columns):
     load(content, autodetect=True, **options)
     assert columns_of(load.table) == columns
-    header = columns.startswith(("name", "a ", "a_"))
+    header = options.get("skip_leading_rows", columns.startswith(("name", "a ", "a_")))
     assert load.table.num_rows == content.count("\n") - header
 
 
@@ -237,7 +237,6 @@ def test_parquet_lists_and_maps_as_the_file_has_them(load, parquet):
 
 
 @pytest.mark.parametrize("options, words", [
-    ({"encoding": "UTF-16LE"}, "encoding UTF-16LE"),
     ({"source_format": "DATASTORE_BACKUP"}, "sourceFormat DATASTORE_BACKUP")])
 def test_what_is_not_supported_is_named(load, options, words):
     with pytest.raises(Exception, match=words):

@@ -346,7 +346,7 @@ def test_locations(client, storage_client, name):
 @pytest.mark.parametrize("uris, options, words", [
     (["x.csv"], {}, "Invalid extract destination URI 'x.csv'. Must be a valid Google Storage path."),
     (["gs://{b}/*/*.csv"], {}, "Invalid extract destination URI"), (["gs://{b}/x", "gs://{b}/y"], {}, r"include a \*"),
-    (["gs://{b}/x"], {"compression": "SNAPPY"}, "SNAPPY is not a valid value"), (["gs://{b}/x"], {"destination_format": "AVRO"}, "destinationFormat AVRO")])
+    (["gs://{b}/x"], {"compression": "SNAPPY"}, "SNAPPY is not a valid value"), (["gs://{b}/x"], {"destination_format": "ORC"}, "ORC is not a valid value")])
 def test_bad_extracts(client, bucket, uris, options, words):
     with pytest.raises(Exception, match=words):
         extract(client, SHAKESPEARE, *[uri.format(b=bucket.name) for uri in uris], **options)

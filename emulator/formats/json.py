@@ -6,33 +6,47 @@ import json
 from typing import Iterator
 
 from .. import values
-from .looks import SAMPLE, look, widest
-from .reader import RAW, SHOWN, Column, File, Reader, column_name, failed, shown
+from ..errors import ApiError
+from .looks import SAMPLE, widest
+from .reader import RAW, SHOWN, Column, File, Reader, failed, shown
 
 MOST_BYTES = 100 * 1024 * 1024  # of one record
+# A GeoJSON feature as a row: its properties, and its geometry as a text that GEOGRAPHY is read from; what is no feature stays what it is.
+FEATURE = """CASE json_extract_string(json, '$.type') WHEN 'Feature' THEN json_merge_patch(coalesce(nullif(json->'$.properties', 'null'::JSON), '{}'::JSON),
+    json_object('geometry', nullif(json->'$.geometry', 'null'::JSON)::VARCHAR)) END"""
 
 
 class Json(Reader):
-    """One object a line; ignoreUnknownValues."""
+    """One object a line; ignoreUnknownValues, encoding, jsonExtension, and the formats of dates and times."""
 
     what = "JSON"
+    is_text = True
+
+    def check_options(self) -> None:
+        super().check_options()
+        extension = self.config.get("jsonExtension") or "JSON_EXTENSION_UNSPECIFIED"
+        if extension not in ("JSON_EXTENSION_UNSPECIFIED", "GEOJSON"):
+            raise ApiError("invalid", f"Invalid value for jsonExtension: {extension} is not a valid value")
+        self.geojson = extension == "GEOJSON"
 
     def detect(self, cursor, files: list[File]) -> list[dict]:
-        with files[0].open() as stream:
+        with self.in_utf8(files[0]) as file, file.open() as stream:
             lines = itertools.islice((line for line in stream if line.strip()), SAMPLE)
             fields: dict = {}
             for line in lines:
                 try:
-                    merge_object(fields, json.loads(line))
-                except (ValueError, AttributeError):
+                    value = json.loads(line)
+                    self.merge_object(fields, value["properties"] or {} if self.geojson else value)
+                except (ValueError, AttributeError, KeyError, TypeError):
                     break  # reading will report it
-        if not fields:
+        if not fields and not self.geojson:
             raise failed("Schema has no fields.", files[0])
-        return detected(fields)
+        found = self.detected(fields)
+        return [*found, {"name": "geometry", "type": "GEOGRAPHY", "mode": "NULLABLE"}] if self.geojson else found
 
     def stage(self, cursor, file: File, fields: list[dict]) -> list[int]:
         most = min(MOST_BYTES, max(16 * 1024 * 1024, file.path.stat().st_size * (20 if file.zipped else 1)))
-        cursor.execute(f"CREATE TEMP TABLE load_raw AS SELECT json AS j FROM read_json_objects({file.sql}, format = 'newline_delimited', "
+        cursor.execute(f"CREATE TEMP TABLE load_raw AS SELECT {FEATURE if self.geojson else 'json'} AS j FROM read_json_objects({file.sql}, format = 'newline_delimited', "
                        f"ignore_errors = true, maximum_object_size = {most}, {file.compression})")
         self.found = None
         bad = "j IS NULL OR json_type(j) <> 'OBJECT'"
@@ -51,6 +65,33 @@ class Json(Reader):
         cursor.execute(f"DROP TABLE {RAW}")
         cursor.execute("ALTER TABLE temp.load_good RENAME TO load_raw")
         return starts
+
+    def merge_object(self, fields: dict, value: dict) -> None:
+        """Add an object's members to what is known of each: {name: {"kinds", "repeated", "fields"}}."""
+        for name, item in value.items():
+            about = fields.setdefault(name, {"kinds": set(), "repeated": False, "fields": {}})
+            for one in item if isinstance(item, list) else [item]:
+                if isinstance(one, dict):
+                    about["kinds"].add("RECORD")
+                    self.merge_object(about["fields"], one)
+                elif one is not None:
+                    about["kinds"].add(self.scalar_kind(one))
+            about["repeated"] |= isinstance(item, list)
+
+    def scalar_kind(self, value) -> str:
+        if isinstance(value, bool):
+            return "BOOLEAN"
+        if isinstance(value, (int, float)):
+            return "INTEGER" if isinstance(value, int) else "FLOAT"
+        kind = self.looks.kind([value]) if isinstance(value, str) else "STRING"
+        return "STRING" if kind == "BOOLEAN" and value.lower() not in ("true", "false") else kind
+
+    def detected(self, fields: dict) -> list[dict]:
+        found = []
+        for name, about in fields.items():
+            field = {"name": self.column_name(name), "type": widest(about["kinds"]) or "STRING", "mode": "REPEATED" if about["repeated"] else "NULLABLE"}
+            found.append(field | ({"fields": self.detected(about["fields"])} if field["type"] == "RECORD" else {}))
+        return found
 
     def columns(self, cursor, fields: list[dict]) -> list[Column]:
         keys = self.keys(cursor, f"SELECT j FROM {RAW}")
@@ -84,8 +125,8 @@ class Json(Reader):
         member = members[0] if len(members) == 1 else f"coalesce({', '.join(members)})"
         given = f"nullif({member}, 'null'::JSON)"
         if values.repeated(field):
-            return Column({**field, "mode": "NULLABLE"}, given, f"coalesce({values.from_json(field, given)}, [])")
-        return Column(field, given, values.from_json(field, given))
+            return Column({**field, "mode": "NULLABLE"}, given, f"coalesce({values.from_json(field, given, parsers=self.parsers)}, [])")
+        return Column(field, given, values.from_json(field, given, parsers=self.parsers))
 
     def unknown(self) -> list[tuple[str, str]]:
         return self.found or []
@@ -128,32 +169,3 @@ def bad_value(at: str, field: dict, value) -> str:
 def json_path(names: list[str]) -> str:
     """A JSON path as a SQL literal; `*` is any element of a list."""
     return values.string("$" + "".join("[*]" if name == "*" else "." + json.dumps(name, ensure_ascii=False) for name in names))
-
-
-def merge_object(fields: dict, value: dict) -> None:
-    """Add an object's members to what is known of each: {name: {"kinds", "repeated", "fields"}}."""
-    for name, item in value.items():
-        about = fields.setdefault(name, {"kinds": set(), "repeated": False, "fields": {}})
-        for one in item if isinstance(item, list) else [item]:
-            if isinstance(one, dict):
-                about["kinds"].add("RECORD")
-                merge_object(about["fields"], one)
-            elif one is not None:
-                about["kinds"].add(scalar_kind(one))
-        about["repeated"] |= isinstance(item, list)
-
-
-def scalar_kind(value) -> str:
-    if isinstance(value, bool):
-        return "BOOLEAN"
-    if isinstance(value, (int, float)):
-        return "INTEGER" if isinstance(value, int) else "FLOAT"
-    return look([value]) if isinstance(value, str) else "STRING"
-
-
-def detected(fields: dict) -> list[dict]:
-    found = []
-    for name, about in fields.items():
-        field = {"name": column_name(name), "type": widest(about["kinds"]) or "STRING", "mode": "REPEATED" if about["repeated"] else "NULLABLE"}
-        found.append(field | ({"fields": detected(about["fields"])} if field["type"] == "RECORD" else {}))
-    return found

@@ -5,11 +5,13 @@ where the conversion fails looks for the rows to blame.
 """
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
 import itertools
 import re
+import tempfile
 import zlib
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,11 +19,17 @@ from typing import Iterator, NamedTuple
 
 import duckdb
 
-from .. import values
+from .. import tables, values
 from ..errors import ApiError
+from . import texts
+from .looks import Looks
 
 SHOWN = 5  # bad records that a job reports one by one
 RAW = "temp.load_raw"  # a file as text
+ENCODINGS = {"UTF-8": "utf-8", "ISO-8859-1": "latin-1", **{f"UTF-{bits}{end}": f"utf-{bits}-{end.lower()}" for bits in (16, 32) for end in ("BE", "LE")}}
+# columnNameCharacterMap -> what is replaced in a detected name; None: such a name is refused
+NAMES: dict[str, re.Pattern | None] = {
+    "COLUMN_NAME_CHARACTER_MAP_UNSPECIFIED": re.compile(r"\W"), "V1": re.compile(r"[^A-Za-z0-9_]"), "V2": re.compile(r"[^\w\- &%=+:'<>#|]"), "STRICT": None}
 
 
 class File(NamedTuple):
@@ -119,17 +127,48 @@ class Reader:
 
     what = ""
     self_describing = False
+    is_text = False
 
     def __init__(self, config: dict):
         self.config = config
         self.problems = Problems(self.what, int(config.get("maxBadRecords") or 0))
+        self.parsers, self.looks = texts.parsers(config), Looks(texts.formats(config))
         self.check_options()
 
     def check_options(self) -> None:
-        """ApiError invalid for an option's value that the format has not."""
+        """ApiError invalid for an option's value that there is not, or not for the format."""
+        self.encoding = (self.config.get("encoding") or "UTF-8").upper()
+        if self.encoding not in ENCODINGS:
+            raise ApiError("invalid", f"Invalid value for encoding: {self.encoding} is not a valid value")
+        names = self.config.get("columnNameCharacterMap") or "COLUMN_NAME_CHARACTER_MAP_UNSPECIFIED"
+        if names not in NAMES:
+            raise ApiError("invalid", f"Invalid value for columnNameCharacterMap: {names} is not a valid value")
+        self.refused = NAMES[names]
 
     def column_name(self, name: str) -> str:
-        return column_name(name)
+        """A name that a column may have, by columnNameCharacterMap: what it may not have is replaced, or by STRICT refused."""
+        if self.refused is None:
+            tables.check_column(name, "")
+            return name
+        made = self.refused.sub("_", name.strip())
+        return ("_" + made if made[:1] and not re.match(r"[^\W\d]", made) else made)[:300]
+
+    @contextmanager
+    def in_utf8(self, file: File) -> Iterator[File]:
+        """A file of text as UTF-8, which is a copy where its encoding is another."""
+        if not self.is_text or self.encoding == "UTF-8":
+            yield file
+            return
+        with tempfile.NamedTemporaryFile() as copy, file.open() as source:
+            decoder = codecs.getincrementaldecoder(ENCODINGS[self.encoding])()
+            try:
+                while chunk := source.read(1 << 20):
+                    copy.write(decoder.decode(chunk).encode())
+                copy.write(decoder.decode(b"", final=True).encode())
+            except UnicodeError:
+                raise failed(f"Bad character encountered: the text is not valid {self.encoding}.", file) from None
+            copy.flush()
+            yield File(Path(copy.name), file.uri)
 
     def detect(self, cursor: duckdb.DuckDBPyConnection, files: list[File]) -> list[dict]:
         """The schema that a file shows."""
@@ -140,6 +179,10 @@ class Reader:
 
     def read(self, cursor: duckdb.DuckDBPyConnection, file: File, fields: list[dict], relation: str) -> None:
         """Append a file's rows; ApiError invalid for more bad ones than allowed."""
+        with self.in_utf8(file) as text:
+            self.read_text(cursor, text, fields, relation)
+
+    def read_text(self, cursor: duckdb.DuckDBPyConnection, file: File, fields: list[dict], relation: str) -> None:
         cursor.execute(f"DROP TABLE IF EXISTS {RAW}")
         with reading(file):
             skipped = self.stage(cursor, file, fields)
@@ -203,8 +246,3 @@ class Reader:
 
 def shown(text: str) -> str:
     return text if len(text) <= 100 else text[:100] + "..."
-
-
-def column_name(name: str) -> str:
-    name = re.sub(r"[^\w]", "_", name.strip())
-    return "_" + name if name[:1].isdigit() else name[:300]
