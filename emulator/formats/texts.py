@@ -1,4 +1,4 @@
-"""Dates and times as CSV and JSON files write them: in the forms that are documented, or in a format that the load names."""
+"""Values as CSV and JSON files write them: dates and times in the forms that are documented or in a format that the load names, geography."""
 from __future__ import annotations
 
 import re
@@ -21,6 +21,8 @@ LENIENT = (r"regexp_replace(regexp_replace(regexp_replace(regexp_replace({x}, '(
 MOMENT = values.TYPES["TIMESTAMP"].parse
 TIMESTAMP = f"coalesce(TRY({MOMENT}), {MOMENT.format(x=f'({LENIENT})')})"
 
+GEOGRAPHY = f"CASE WHEN starts_with(ltrim({{x}}), '{{{{') THEN py_varchar('geography_formats.st_geogfromgeojson', {{x}}) ELSE {values.TYPES['GEOGRAPHY'].parse} END"
+
 
 def formats(config: dict) -> dict[str, str]:
     """type -> strptime's format, for those that a load names one for."""
@@ -37,11 +39,11 @@ def strptime_format(text: str, option: str) -> str:
 
 
 def parsers(config: dict) -> dict[str, str]:
-    """type -> SQL for a value from its text {x}, for dates and times; an error where it is none."""
+    """type -> SQL for a value from its text {x}, which fails where it is none; only of types that files write in ways of their own."""
     zone = config.get("timeZone")
     if zone:
         check_zone(zone)
-    found = {"TIMESTAMP": TIMESTAMP if not zone else
+    found = {"GEOGRAPHY": GEOGRAPHY, "TIMESTAMP": TIMESTAMP if not zone else
              f"CASE WHEN regexp_matches({{x}}, '{ZONE}') THEN {TIMESTAMP} ELSE CAST({{x}} AS TIMESTAMP) AT TIME ZONE {values.string(zone)} END"}
     for kind, pattern in formats(config).items():
         read = f"strptime(trim({{x}}), {values.string(pattern)})"
