@@ -78,7 +78,7 @@ def test_wide_decimals(load, load_avro):
     assert "DECIMAL" in fails(load, avro_file(*file), table="u", source_format="AVRO", use_avro_logical_types=True)
 
 
-@pytest.mark.parametrize("codec", ["null", "deflate", "snappy"])
+@pytest.mark.parametrize("codec", ["null", "deflate", "snappy", "zstandard"])
 def test_codecs(load_avro, codec):
     rows = [{"i": i, "s": f"text {i % 7}"} for i in range(5000)]
     assert sorted(load_avro([("i", "long"), ("s", ["null", "string"])], rows, codec)) == [(row["i"], row["s"]) for row in rows]
