@@ -433,7 +433,7 @@ def connect(path: Path, in_memory: bool) -> duckdb.DuckDBPyConnection:
         for name in ("lake", "reads"):
             connection.execute(
                 f"ATTACH {values.string(f'ducklake:duckdb:{catalog}')} AS {name} (METADATA_CATALOG 'metadata', "
-                f"DATA_PATH {values.string(str(path / 'files'))}, DATA_INLINING_ROW_LIMIT {INLINE_ROWS})")
+                f"DATA_PATH {values.string(str(path / 'files'))}, OVERRIDE_DATA_PATH true, DATA_INLINING_ROW_LIMIT {INLINE_ROWS})")
         connection.execute(f"ATTACH {values.string(results)} AS results")
     except duckdb.IOException as error:
         if "lock" in str(error):

@@ -242,3 +242,18 @@ def test_who_waits_for_a_transaction_can_give_up(lake):
         lake.begin(stop)
     tx.commit()
     lake.write(make)
+
+
+def test_a_data_folder_that_was_moved(tmp_path):
+    """With rows in the catalog and in files: a project is renamed, and its data with it."""
+    lake = Lake(tmp_path / "before")
+    table = lake.write(make)
+    table = lake.write(add(table, 3))
+    table = lake.write(add(table, 5000))
+    lake.close()
+    (tmp_path / "before").rename(tmp_path / "after")
+    lake = Lake(tmp_path / "after")
+    assert lake.rows(lake.get("table", REF)) == 5003
+    lake.write(add(table, 2000))
+    assert lake.rows(lake.get("table", REF)) == 7003 and not (tmp_path / "before").exists()
+    lake.close()

@@ -15,6 +15,7 @@ import threading
 import time
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Callable
 
 import tzdata
@@ -29,6 +30,8 @@ if api_implementation.Type() == "upb":
 
 # Codes of absl::Status.
 OUT_OF_RANGE, UNIMPLEMENTED = 11, 12
+# A function of the published module, of which nothing is to be left: where its code stands in which file.
+ASSERTION = SimpleNamespace(module="00135b44fe391fa8d56f6804dca013bc681e45d607561a638b81c98a08744bcb", start=1082061, end=1082399)
 
 
 class ServiceError(Exception):
@@ -54,8 +57,18 @@ def default_cache_dir() -> Path:
 
 def cache_file(cache_dir: Path) -> Path:
     """The compiled module's file; its name changes with everything that the compiled form depends on."""
-    facts = (metadata.version("zetasql"), metadata.version("wasmtime"), sys.implementation.cache_tag, platform.platform(), platform.machine())
+    facts = (metadata.version("zetasql"), str(ASSERTION), metadata.version("wasmtime"), sys.implementation.cache_tag, platform.platform(), platform.machine())
     return Path(cache_dir) / f"googlesql-{hashlib.sha256(repr(facts).encode()).hexdigest()[:16]}.cwasm"
+
+
+def _module() -> bytes:
+    """The published module, less the assertion that half of the time went into: it is a debug build, and looks for the
+    pool of every identifier that it touches, under a lock."""
+    module = bytearray(Path(zetasql.wasi.get_wasm_path()).read_bytes())
+    if hashlib.sha256(module).hexdigest() == ASSERTION.module:
+        no_locals, nop, end = b"\x00", b"\x01", b"\x0b"
+        module[ASSERTION.start:ASSERTION.end] = no_locals + nop * (ASSERTION.end - ASSERTION.start - 2) + end
+    return bytes(module)
 
 
 def _engine() -> wasmtime.Engine:
@@ -74,7 +87,7 @@ def prepare_cache(cache_dir: Path, progress: Callable[[str], None] = lambda text
         return path
     progress("Compiling Google's SQL analyzer for this machine (once, under a minute)")
     start = time.monotonic()
-    compiled = wasmtime.Module.from_file(_engine(), str(zetasql.wasi.get_wasm_path())).serialize()
+    compiled = wasmtime.Module(_engine(), _module()).serialize()
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
         file.write(compiled)
