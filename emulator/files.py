@@ -40,8 +40,6 @@ def find(emulator: Emulator, project: str, principal: str, config: dict, locatio
 def reference(emulator: Emulator, project: str, principal: str, config: dict, location: str) -> list[File]:
     """The file that a configuration names for its schema; none where it names none."""
     uri = config.get("referenceFileSchemaUri")
-    if uri and config.get("sourceFormat") not in ("AVRO", "ORC", "PARQUET"):
-        raise ApiError("invalid", "referenceFileSchemaUri is for the formats AVRO, ORC and PARQUET.")
     return objects(emulator, project, principal, [uri], location) if uri else []
 
 
@@ -159,6 +157,8 @@ def make_reader(config: dict, what: str) -> formats.Reader:
     name = config.get("sourceFormat") or "CSV"
     if name not in formats.READERS:
         raise unsupported(f"sourceFormat {name} in {what}")
+    if config.get("referenceFileSchemaUri") and not formats.READERS[name].self_describing:
+        raise ApiError("invalid", "referenceFileSchemaUri is for the formats AVRO, ORC and PARQUET.")
     return formats.READERS[name](config)
 
 

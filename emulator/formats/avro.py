@@ -24,14 +24,13 @@ CODECS = ("null", "deflate", "snappy", "zstandard")
 
 
 class Avro(Described):
-    """useAvroLogicalTypes; a union with null is NULLABLE, what else is no union REQUIRED, a union of several types a RECORD."""
+    """useAvroLogicalTypes (of decimals, it does not matter); a union with null is NULLABLE, what else is no union REQUIRED, a union of several types a RECORD."""
 
     what = "Avro"
 
     def check_options(self) -> None:
         super().check_options()
         self.logical = bool(self.config.get("useAvroLogicalTypes"))
-        self.decimal_types = self.logical or bool(self.config.get("decimalTargetTypes"))
 
     @contextmanager
     def opened(self, cursor, file: File) -> Iterator[tuple[str, list[Own]]]:
@@ -108,13 +107,19 @@ class Avro(Described):
         if kind not in PRIMITIVES:
             raise Misfit(f"Unknown Avro type {kind}. Field: {name}")
         field = {"name": name, "type": PRIMITIVES[kind], "mode": "REQUIRED"}
-        if logical == "decimal" and self.decimal_types:
+        if logical == "decimal":
             precision, scale = schema["precision"], schema.get("scale", 0)
-            return self.decimal(field, decimal_text(x, scale) if precision <= DUCKDB_DIGITS else f"py_varchar('bignumeric.decimal_text', {x}, {scale})", precision, scale)
-        found = LOGICAL.get((kind, logical)) if self.logical else None
-        found = found or (SQL_TYPES.get(schema.get("sqlType")) if kind == "string" else None)
-        if found:
-            return Own({**field, "type": found[0]}, found[1].format(x=x))
+            text = decimal_text(x, scale) if precision <= DUCKDB_DIGITS else f"py_varchar('bignumeric.decimal_text', {x}, {scale})"
+            own = self.decimal(field, text, precision, scale)
+            # The bytes as they are, for a table that has such a column: deprecated, but documented.
+            return own if self.config.get("decimalTargetTypes") else Own({**own.field, "_also": ("BYTES", x)}, text)
+        if (kind, logical) in LOGICAL:
+            target, sql = LOGICAL[kind, logical]
+            made = sql.format(x=x)
+            return Own({**field, "type": target}, made) if self.logical else Own({**field, "_also": (target, made)}, x)
+        if kind == "string" and schema.get("sqlType") in SQL_TYPES:
+            target, sql = SQL_TYPES[schema["sqlType"]]
+            return Own({**field, "type": target}, sql.format(x=x))
         return Own(field, f"{x}::VARCHAR" if kind == "enum" else x)
 
 

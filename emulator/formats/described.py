@@ -24,7 +24,10 @@ DIGITS = {"NUMERIC": (29, 9), "BIGNUMERIC": (38, 38), "STRING": (10**9, 10**9)}
 
 
 class Own(NamedTuple):
-    """A column, or a part of one, in a file: its field, and SQL of its value in the type that the lake has for it."""
+    """A column, or a part of one, in a file: its field, and SQL of its value in the type that the lake has for it.
+
+    The field's `_decimal`: the value is one of the file's own precision; `_also`: another type that a table's column may have, and SQL for it.
+    """
 
     field: dict
     sql: str
@@ -91,6 +94,8 @@ class Described(Reader):
                 return own.sql
             parts = [Own(part, values.member(own.sql, part)) for part in own.field["fields"]]
             return record(own.sql, [part["name"] for part in field["fields"]], self.fill(parts, field["fields"], depth, f"{path}."))
+        if target == own.field.get("_also", ("",))[0]:
+            return own.field["_also"][1]
         known = DECIMAL if "_decimal" in own.field else {kind: None, **WIDER.get(kind, {})}
         if target not in known:
             raise Misfit(self.mismatch(own.field, field, path))
@@ -121,7 +126,7 @@ def described(field: dict) -> str:
 
 def same(own: dict, field: dict) -> bool:
     """Whether a RECORD of the file is what the table holds, so that it needs no unpacking."""
-    return "_decimal" not in own and own["name"] == field["name"] and values.repeated(own) == values.repeated(field) and \
+    return not {"_decimal", "_also"} & own.keys() and own["name"] == field["name"] and values.repeated(own) == values.repeated(field) and \
         own["type"] == values.type_name(field) and len(own.get("fields", ())) == len(field.get("fields", ())) and \
         all(map(same, own.get("fields", ()), field.get("fields", ())))
 
