@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from .jobs import Job
 
 # Parts of an ExternalDataConfiguration; what else it may have is refused, not ignored.
-TAKEN = {"autodetect", "csvOptions", "parquetOptions", "hivePartitioningOptions", "ignoreUnknownValues", "maxBadRecords", "schema", "sourceFormat",
-         "sourceUris", "compression"}
+TAKEN = {"autodetect", "csvOptions", "parquetOptions", "avroOptions", "jsonOptions", "hivePartitioningOptions", "ignoreUnknownValues", "maxBadRecords", "schema",
+         "sourceFormat", "sourceUris", "compression", "decimalTargetTypes", "fileSetSpecType", "referenceFileSchemaUri", "jsonExtension", "dateFormat",
+         "datetimeFormat", "timeFormat", "timestampFormat", "timeZone", "timestampTargetPrecision"}
 
 
 FORMAT_NAMES = {"JSON": "NEWLINE_DELIMITED_JSON", "CSV": "CSV", "PARQUET": "PARQUET", "NEWLINE_DELIMITED_JSON": "NEWLINE_DELIMITED_JSON",
@@ -35,6 +36,11 @@ FILES: options.Known = {
     "allow_jagged_rows": Option("csvOptions.allowJaggedRows", **_flag), "allow_quoted_newlines": Option("csvOptions.allowQuotedNewlines", **_flag),
     "enable_list_inference": Option("parquetOptions.enableListInference", **_flag),
     "enum_as_string": Option("parquetOptions.enumAsString", **_flag),
+    "preserve_ascii_control_characters": Option("csvOptions.preserveAsciiControlCharacters", **_flag),
+    "source_column_match": Option("csvOptions.sourceColumnMatch", choices=("POSITION", "NAME")), "decimal_target_types": Option("decimalTargetTypes", list),
+    "file_set_spec_type": Option("fileSetSpecType"), "reference_file_schema_uri": Option("referenceFileSchemaUri"), "json_extension": Option("jsonExtension"),
+    "date_format": Option("dateFormat"), "datetime_format": Option("datetimeFormat"), "time_format": Option("timeFormat"),
+    "timestamp_format": Option("timestampFormat"), "time_zone": Option("timeZone"), "enable_logical_types": Option("avroOptions.useAvroLogicalTypes", **_flag),
     "hive_partition_uri_prefix": Option("hivePartitioningOptions.sourceUriPrefix"),
     "require_hive_partition_filter": Option("hivePartitioningOptions.requirePartitionFilter", **_flag)}
 TABLE: options.Known = FILES | options.VIEW
@@ -81,9 +87,10 @@ def prepared(emulator: Emulator, principal: str, body: dict, ref: tables.Ref) ->
     fields = (body.get("schema") or config.get("schema") or {}).get("fields") or []
     if not fields and not (config.get("autodetect") or reader.self_describing):
         raise ApiError("invalid", "No schema specified for the external table: give one, or set autodetect.")
-    found = files.find(emulator, ref[0], principal, config.get("sourceUris") or [], location(emulator, ref))
+    found = files.find(emulator, ref[0], principal, config, location(emulator, ref))
     hive = files.Hive(config.get("hivePartitioningOptions"), found)
-    fields = hive.whole(fields) if fields else files.detect(reader, emulator.lake.cursor(), found, hive)
+    fields = hive.whole(fields) if fields else files.detect(
+        reader, emulator.lake.cursor(), files.reference(emulator, ref[0], principal, config, location(emulator, ref)) or found, hive)
     if hive.fields:
         config = {**config, "hivePartitioningOptions": {**hive.options, "fields": [field["name"] for field in hive.fields]}}
     config = {name: value for name, value in config.items() if name != "schema"}
@@ -97,13 +104,15 @@ def location(emulator: Emulator, ref: tables.Ref) -> str:
 
 def load_config(config: dict) -> dict:
     """An ExternalDataConfiguration as a load job's, which readers take."""
-    return {name: value for name, value in config.items() if name != "csvOptions"} | (config.get("csvOptions") or {})
+    nested = ("csvOptions", "avroOptions", "jsonOptions")
+    plain = {name: value for name, value in config.items() if name not in nested}
+    return plain | {option: value for name in nested for option, value in (config.get(name) or {}).items()}
 
 
 def rows(emulator: Emulator, principal: str, ref: tables.Ref, body: dict) -> str:
     """The table that holds the files' rows as they are now; kept until a file changes."""
     config = body["externalDataConfiguration"]
-    found = files.find(emulator, ref[0], principal, config["sourceUris"], body["location"])
+    found = files.find(emulator, ref[0], principal, config, body["location"])
     state = json.dumps([config, body["schema"], [(str(file.path), file.path.stat().st_mtime_ns, file.path.stat().st_size) for file in found]])
     known, kept = emulator.external.get(ref, ("", []))
     if known == state:

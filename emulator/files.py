@@ -15,14 +15,36 @@ from .errors import ApiError, not_found, unsupported
 from .formats import File
 
 URI = re.compile(r"gs://([^/*]+)/(.+)")
+FILE_SETS = ("FILE_SET_SPEC_TYPE_FILE_SYSTEM_MATCH", "FILE_SET_SPEC_TYPE_NEW_LINE_DELIMITED_MANIFEST")
 CUSTOM_KEY = re.compile(r"/\{(\w+):(\w+)\}")
 HIVE_TYPES = ("STRING", "INTEGER", "DATE", "TIMESTAMP", "FLOAT", "NUMERIC", "BIGNUMERIC", "DATETIME", "TIME", "BOOLEAN")
 
 
-def find(emulator: Emulator, project: str, principal: str, uris: list[str], location: str) -> list[File]:
-    """The objects that URIs name, those of a wildcard by name; ApiError for a missing one, or one that the principal may not read."""
-    if not uris:
+def find(emulator: Emulator, project: str, principal: str, config: dict, location: str) -> list[File]:
+    """The objects that a configuration's sourceUris name, by fileSetSpecType also through manifests of such URIs.
+
+    Raises ApiError for a missing object, or one that the principal may not read.
+    """
+    if not config.get("sourceUris"):
         raise ApiError("required", "Required parameter is missing: sourceUris", "sourceUris")
+    kind = config.get("fileSetSpecType") or FILE_SETS[0]
+    if kind not in FILE_SETS:
+        raise ApiError("invalid", f"Invalid value for fileSetSpecType: {kind} is not a valid value")
+    found = objects(emulator, project, principal, config["sourceUris"], location)
+    if kind == FILE_SETS[0]:
+        return found
+    lines = [line.strip() for manifest in found for line in manifest.path.read_text(errors="replace").splitlines()]
+    return objects(emulator, project, principal, [line for line in lines if line], location)
+
+
+def reference(emulator: Emulator, project: str, principal: str, config: dict, location: str) -> list[File]:
+    """The file that a configuration names for its schema; none where it names none."""
+    uri = config.get("referenceFileSchemaUri")
+    return objects(emulator, project, principal, [uri], location) if uri else []
+
+
+def objects(emulator: Emulator, project: str, principal: str, uris: list[str], location: str) -> list[File]:
+    """The objects that URIs name, those of a wildcard by name."""
     found = []
     for uri in uris:
         bucket, name = split_uri(uri, "source")
@@ -135,6 +157,8 @@ def make_reader(config: dict, what: str) -> formats.Reader:
     name = config.get("sourceFormat") or "CSV"
     if name not in formats.READERS:
         raise unsupported(f"sourceFormat {name} in {what}")
+    if config.get("referenceFileSchemaUri") and not formats.READERS[name].self_describing:
+        raise ApiError("invalid", "referenceFileSchemaUri is for the formats AVRO, ORC and PARQUET.")
     return formats.READERS[name](config)
 
 

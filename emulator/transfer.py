@@ -22,11 +22,10 @@ LOAD_OPTIONS = {
     "sourceUris", "destinationTable", "schema", "createDisposition", "writeDisposition", "sourceFormat", "autodetect", "skipLeadingRows", "fieldDelimiter",
     "quote", "allowQuotedNewlines", "allowJaggedRows", "nullMarker", "nullMarkers", "encoding", "maxBadRecords", "ignoreUnknownValues", "timePartitioning",
     "rangePartitioning", "clustering", "destinationTableProperties", "parquetOptions", "useAvroLogicalTypes", "fileSetSpecType", "sourceColumnMatch", "schemaUpdateOptions",
-    "hivePartitioningOptions"}
+    "hivePartitioningOptions", "decimalTargetTypes", "columnNameCharacterMap", "dateFormat", "datetimeFormat", "timeFormat", "timestampFormat", "timeZone",
+    "timestampTargetPrecision", "jsonExtension", "preserveAsciiControlCharacters", "referenceFileSchemaUri", "schemaInline", "schemaInlineFormat"}
 EXTRACT_OPTIONS = {"sourceTable", "destinationUri", "destinationUris", "destinationFormat", "compression", "fieldDelimiter", "printHeader",
                    "useAvroLogicalTypes"}
-# Options of which only these values, what happens anyway, are taken.
-PLAIN = {"fileSetSpecType": ("FILE_SET_SPEC_TYPE_FILE_SYSTEM_MATCH",), "sourceColumnMatch": ("POSITION", "SOURCE_COLUMN_MATCH_UNSPECIFIED")}
 SCHEMA_UPDATES = {"ALLOW_FIELD_ADDITION", "ALLOW_FIELD_RELAXATION"}
 MAX_SOURCES = 1200
 MAX_FILE_BYTES = 1 << 30  # that an extract writes into one file
@@ -154,9 +153,6 @@ def load_into(job: "Job", config: dict, target: tuple[tables.Ref, str | None], k
 
 
 def make_reader(config: dict) -> formats.Reader:
-    for option, plain in PLAIN.items():
-        if config.get(option) not in (None, *plain):
-            raise unsupported(f"{option} {config[option]} in a load job")
     if unknown := set(config.get("schemaUpdateOptions") or ()) - SCHEMA_UPDATES:
         raise ApiError("invalid", f"Invalid value for schemaUpdateOptions: {min(unknown)} is not a valid value")
     return files.make_reader(config, "a load job")
@@ -186,14 +182,14 @@ def source_files(job: "Job", config: dict, destination: tables.Ref) -> list[File
     if job.upload:
         return [File(job.upload, None)]
     location = datasets.find(job.lake, destination[:2])["location"]
-    return files.find(job.emulator, job.project, job.principal, config.get("sourceUris"), location)
+    return files.find(job.emulator, job.project, job.principal, config, location)
 
 
 def schema(job: "Job", config: dict, destination: tables.Ref, reader: formats.Reader, cursor, sources: list[File], hive: files.Hive) -> list[dict]:
     """The columns to load into: those given, else the table's, else those the files show."""
     body = current(job, destination)
     own = (body or {}).get("schema", {}).get("fields", [])
-    given = config.get("schema", {}).get("fields")
+    given = config.get("schema", {}).get("fields") or inline_schema(config)
     appends = config.get("writeDisposition") != "WRITE_TRUNCATE"
     detects = config.get("autodetect") or reader.self_describing
     updates = config.get("schemaUpdateOptions") or ()
@@ -202,13 +198,22 @@ def schema(job: "Job", config: dict, destination: tables.Ref, reader: formats.Re
     elif own and not (detects and (not appends or "ALLOW_FIELD_ADDITION" in updates)):
         fields = own
     elif detects:
-        fields = files.detect(reader, cursor, sources, hive)
+        location = datasets.find(job.lake, destination[:2])["location"]
+        fields = files.detect(reader, cursor, files.reference(job.emulator, job.project, job.principal, config, location) or sources, hive)
     else:
         raise ApiError("invalid", "No schema specified on job or table.")
     if own and appends and "ALLOW_FIELD_RELAXATION" not in updates:
         check_modes(destination, own, fields)
     reader.check(fields)
     return fields
+
+
+def inline_schema(config: dict) -> list[dict]:
+    """The deprecated schemaInline: "name:type, name:type"."""
+    columns = [column.partition(":") for column in (config.get("schemaInline") or "").split(",") if column.strip()]
+    if columns and (config.get("schemaInlineFormat") or "CSV").upper() != "CSV":
+        raise unsupported(f"schemaInlineFormat {config['schemaInlineFormat']}")
+    return [{"name": name.strip(), "type": kind.strip() or "STRING"} for name, _, kind in columns]
 
 
 def check_modes(destination: tables.Ref, own: list[dict], fields: list[dict]) -> None:
@@ -317,7 +322,7 @@ def destination_uris(config: dict) -> list[str]:
 
 def check_extract(source: tables.Source, name: str, compression: str) -> None:
     if name not in formats.WRITTEN:
-        raise unsupported(f"destinationFormat {name} in an extract job")
+        raise ApiError("invalid", f"Invalid value for destinationFormat: {name} is not a valid value")
     if source.body["type"] != "TABLE":
         raise ApiError("invalid", f"{iam.name_of(source.ref)} is not allowed for this operation because it is currently a {source.body['type']}.")
     if compression not in formats.WRITTEN[name].compressions:
@@ -353,6 +358,5 @@ def write_shard(cursor, fields: list[dict], relation: str, config: dict, file: P
     name = config.get("destinationFormat") or "CSV"
     start, end = rows * index // count, rows * (index + 1) // count
     part = f" LIMIT {end - start} OFFSET {start}" if count > 1 else ""
-    options = formats.copy_options(name, config.get("compression") or "NONE", config)
-    cursor.execute(f"COPY (SELECT {formats.rows(name, fields)} FROM {relation}{part}) TO {values.string(str(file))} ({options})")
+    formats.write(cursor, name, fields, f"(FROM {relation}{part})", config, file)
     return file

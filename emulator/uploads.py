@@ -78,15 +78,16 @@ class UploadHandler(Base):
     async def proceed(self, session: "Session", path: str) -> dict | None:
         """Take a piece of the file; the job once it is whole, else 308 with what has arrived."""
         self.check_received()
-        content = re.fullmatch(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)", self.request.headers.get("Content-Range", "bytes */*"))
+        content = re.fullmatch(r"bytes (?:(\d+)-(\d+|\*)|\*)/(\d+|\*)", self.request.headers.get("Content-Range", "bytes */*"))
         if not content:
             raise ApiError("badRequest", f"Invalid Content-Range: {self.request.headers['Content-Range']}")
         plain = "Content-Range" not in self.request.headers
+        to_the_end = plain or content[2] == "*"  # a stream of a length that was not known
         start = 0 if plain else int(content[1] or session.size)
         if start > session.size:
             raise ApiError("badRequest", f"The upload has {session.size} bytes; a piece that begins at byte {start} leaves a gap.")
         session.take(Path(self.received.name), start)
-        if not plain and (content[3] == "*" or session.size < int(content[3])):
+        if not to_the_end and (content[3] == "*" or session.size < int(content[3])):
             return self.incomplete(session)
         session.file.close()
         self.sessions.pop(self.get_query_argument("upload_id"))

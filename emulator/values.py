@@ -208,26 +208,26 @@ def _member(field: dict, x: str, depth: int) -> str:
 
 # JSON to rows -------------------------------------------------------------------------------------
 
-def from_json(field: dict, j: str, depth: int = 0) -> str:
+def from_json(field: dict, j: str, depth: int = 0, parsers: dict[str, str] = {}) -> str:
     """SQL for a column's value from the JSON value `j` (a DuckDB expression of type JSON), as insertAll sends it.
 
-    A value that is none of the type makes DuckDB raise its conversion error.
+    parsers: type -> SQL of its value from a text {x}, for types that are written in another way than usual. A value that is none of the type makes DuckDB raise its conversion error.
     """
     if repeated(field):
         e = _variable(depth)
-        inner = from_json(element(field), e, depth + 1)
+        inner = from_json(element(field), e, depth + 1, parsers)
         return f"list_transform(({j})::JSON[], lambda {e}: {inner})"
     kind = type_name(field)
     if kind in ("RECORD", "RANGE"):
         inner = ", ".join(
-            f"{identifier(part['name'])} := {from_json(part, json_member(j, part['name']), depth)}" for part in parts(field))
+            f"{identifier(part['name'])} := {from_json(part, json_member(j, part['name']), depth, parsers)}" for part in parts(field))
         no_object = f" WHEN json_type({j}) <> 'OBJECT' THEN {misfit(field, j)}" if kind == "RECORD" else ""
         return f"CASE WHEN json_type({j}) IS NULL OR json_type({j}) = 'NULL' THEN NULL{no_object} ELSE struct_pack({inner}) END"
     text = f"json_extract_string({j}, '$')"
     if kind == "JSON":
         # A client sends JSON as text; an object that isn't text is taken as it is.
         return f"CASE json_type({j}) WHEN 'NULL' THEN NULL ELSE {JSON.format(x=text)} END"
-    parse = TYPES[kind].parse
+    parse = parsers.get(kind, TYPES[kind].parse)
     value = parse.format(x=text) if parse else f"CAST({text} AS {TYPES[kind].duckdb})"
     # An object or a list is no scalar, though it has a text.
     return f"CASE WHEN json_type({j}) IN ('OBJECT', 'ARRAY') THEN {misfit(field, j)} ELSE {value} END"

@@ -2,46 +2,22 @@
 import datetime as dt
 import gzip
 import io
+import json
 from decimal import Decimal
 
 import duckdb
+import pyarrow
 import pytest
+import requests
 from google.api_core.exceptions import BadRequest
 from google.cloud import bigquery
+from pyarrow import orc
+
+from loading import columns_of, fails, schema
 
 UTC = dt.timezone.utc
 AB = "a INTEGER, b STRING"
 JSON = {"source_format": "NEWLINE_DELIMITED_JSON"}
-
-
-def schema(text: str) -> list[bigquery.SchemaField]:
-    return [bigquery.SchemaField(*column.split()) for column in text.split(",")]
-
-
-@pytest.fixture
-def load(client, dataset):
-    """load(content, columns, **options): the loaded rows; the job is load.job."""
-    def run(content, columns=None, table="t", **options):
-        config = bigquery.LoadJobConfig(**options)
-        if columns:
-            config.schema = schema(columns) if isinstance(columns, str) else columns
-        content = content.encode() if isinstance(content, str) else content
-        run.job = client.load_table_from_file(io.BytesIO(content), f"{client.project}.{dataset}.{table}", job_config=config)
-        run.job.result()
-        run.table = client.get_table(run.job.destination)
-        return [tuple(row) for row in client.list_rows(run.table)]
-    return run
-
-
-def columns_of(table: bigquery.Table) -> str:
-    return ", ".join(f"{field.name} {field.field_type}" + ("" if field.mode == "NULLABLE" else f" {field.mode}") for field in table.schema)
-
-
-def fails(load, *arguments, **options) -> str:
-    """The message of the first bad row of a load that fails."""
-    with pytest.raises(BadRequest):
-        load(*arguments, **options)
-    return load.job.errors[-1]["message"].removeprefix("Error while reading data, error message: ")
 
 
 # CSV ----------------------------------------------------------------------------------------------
@@ -123,7 +99,7 @@ def test_bad_rows_that_are_allowed_are_told_and_not_loaded(api, load):
      "name STRING, n INTEGER, f FLOAT, d DATE, t TIME, ts TIMESTAMP, ok BOOLEAN"),
     ("1,2.5,x\n2,3,y\n", {}, "int64_field_0 INTEGER, double_field_1 FLOAT, string_field_2 STRING"),
     ("a,b\nc,d\n", {}, "string_field_0 STRING, string_field_1 STRING"),
-    ("a,b\nc,d\n", {"skip_leading_rows": 1}, "a STRING, b STRING"),
+    ("a,b\nc,d\n", {"skip_leading_rows": 1}, "string_field_0 STRING, string_field_1 STRING"),
     ("a,b\n1,2\n", {"skip_leading_rows": 0}, "string_field_0 STRING, string_field_1 STRING"),
     ("a|b\n1|2\n", {}, "a INTEGER, b INTEGER"),
     ("a b,2nd,A B\n1,2,3\n", {}, "a_b INTEGER, _2nd INTEGER, A_B_2 INTEGER"),
@@ -131,7 +107,7 @@ def test_bad_rows_that_are_allowed_are_told_and_not_loaded(api, load):
 def test_csv_schemas_are_detected(load, content, options, columns):
     load(content, autodetect=True, **options)
     assert columns_of(load.table) == columns
-    header = columns.startswith(("name", "a ", "a_"))
+    header = options.get("skip_leading_rows", columns.startswith(("name", "a ", "a_")))
     assert load.table.num_rows == content.count("\n") - header
 
 
@@ -226,7 +202,7 @@ def test_parquet_types(load, parquet):
         [1, 2] AS l, {'p': 1, 'q': ['z']} AS r, [{'p': 1}] AS lr"""
     (row,) = load(parquet(select), **lists())
     assert columns_of(load.table) == ("i INTEGER, f FLOAT, s STRING, y BYTES, b BOOLEAN, d DATE, t TIME, dt DATETIME, ts TIMESTAMP, n NUMERIC, "
-                                      "bn BIGNUMERIC, l INTEGER REPEATED, r RECORD, lr RECORD REPEATED")
+                                      "bn NUMERIC, l INTEGER REPEATED, r RECORD, lr RECORD REPEATED")
     assert row[:2] == (1, 1.5) and row[9] == Decimal("1.25") and row[11:] == ([1, 2], {"p": 1, "q": ["z"]}, [{"p": 1}])
 
 
@@ -246,14 +222,159 @@ def test_files_that_are_no_parquet(load, parquet):
     assert "the file" in fails(load, parquet("SELECT 1 AS a")[:40], source_format="PARQUET")
 
 
-def test_lists_without_inference_are_refused(load, parquet):
-    with pytest.raises(Exception, match="enableListInference"):
-        load(parquet("SELECT [1] AS l"), source_format="PARQUET")
+@pytest.mark.parametrize("decimal, targets, kind", [
+    ("DECIMAL(38,9)", None, "NUMERIC"), ("DECIMAL(38,18)", None, "NUMERIC"), ("DECIMAL(38,18)", ["BIGNUMERIC", "NUMERIC"], "BIGNUMERIC"),
+    ("DECIMAL(10,2)", ["BIGNUMERIC", "NUMERIC"], "NUMERIC"), ("DECIMAL(10,2)", ["STRING"], "STRING"), ("DECIMAL(38,0)", ["NUMERIC"], "NUMERIC")])
+def test_decimals_become_the_first_target_type_that_holds_them(load, parquet, decimal, targets, kind):
+    options = {"decimal_target_types": targets} if targets else {}
+    assert load(parquet(f"SELECT 1.25::{decimal} AS n"), source_format="PARQUET", **options)[0][0] in (Decimal("1.25"), "1.25", Decimal(1))
+    assert load.table.schema[0].field_type == kind
+
+
+def test_parquet_lists_and_maps_as_the_file_has_them(load, parquet):
+    select = "SELECT [1, 2] AS l, MAP {'k': 1} AS m, 'f47ac10b-58cc-4372-a567-0e02b2c3d479'::UUID AS u"
+    (row,) = load(parquet(select), source_format="PARQUET")
+    assert row == ({"list": [{"element": 1}, {"element": 2}]}, {"key_value": [{"key": "k", "value": 1}]},
+                   bytes.fromhex("f47ac10b58cc4372a5670e02b2c3d479"))
+    options = bigquery.ParquetOptions.from_api_repr({"enableListInference": True, "mapTargetType": "ARRAY_OF_STRUCT"})
+    assert load(parquet(select), table="u", source_format="PARQUET", parquet_options=options)[0][:2] == ([1, 2], [{"key": "k", "value": 1}])
 
 
 @pytest.mark.parametrize("options, words", [
-    ({"source_format": "AVRO"}, "sourceFormat AVRO"), ({"source_format": "ORC"}, "sourceFormat ORC"), ({"encoding": "UTF-16LE"}, "encoding UTF-16LE"),
-    ({"decimal_target_types": ["STRING"]}, "decimalTargetTypes"), ({"source_format": "DATASTORE_BACKUP"}, "sourceFormat DATASTORE_BACKUP")])
+    ({"source_format": "DATASTORE_BACKUP"}, "sourceFormat DATASTORE_BACKUP")])
 def test_what_is_not_supported_is_named(load, options, words):
     with pytest.raises(Exception, match=words):
         load("1,x\n", AB, **options)
+
+
+# Options ------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("encoding", ["UTF-16LE", "UTF-16BE", "UTF-32LE", "UTF-32BE", "ISO-8859-1"])
+def test_encodings(load, encoding):
+    text = "1,é\n2,y\n" if encoding == "ISO-8859-1" else "\ufeff1,é\n2,ग्राहक\n"
+    assert load(text.encode(encoding), AB, encoding=encoding) == [(1, "é"), (2, text.split(",")[2].strip())]
+    assert load('{"a": 1, "b": "é"}\n'.encode(encoding), AB, table="j", encoding=encoding, **JSON) == [(1, "é")]
+
+
+def test_bytes_that_are_not_of_the_encoding(load):
+    assert fails(load, b"\x00\xd8x", AB, encoding="UTF-16LE") == "Bad character encountered: the text is not valid UTF-16LE."
+    with pytest.raises(BadRequest, match="UTF-7 is not a valid value"):
+        load("1,x\n", AB, encoding="UTF-7")
+
+
+def test_control_characters(load):
+    assert fails(load, "1,x\n2,y\0z\n", AB) == "Error detected while parsing row starting at position: 4. Error: Bad character (ASCII 0) encountered."
+    assert load("1,x\n2,y\0z\n", AB, preserve_ascii_control_characters=True) == [(1, "x"), (2, "y\0z")]
+
+
+@pytest.mark.parametrize("options, kind, text, value", [
+    ({"date_format": "MM/DD/YYYY"}, "DATE", "02/01/2020", dt.date(2020, 2, 1)), ({"date_format": "DD-MON-YY"}, "DATE", "01-Feb-20", dt.date(2020, 2, 1)),
+    ({"time_format": "HH12:MI AM"}, "TIME", "03:04 PM", dt.time(15, 4)),
+    ({"datetime_format": "YYYY.MM.DD HH24:MI:SS"}, "DATETIME", "2020.02.01 03:04:05", dt.datetime(2020, 2, 1, 3, 4, 5)),
+    ({"timestamp_format": "YYYY/MM/DD HH24:MI:SS.FF6 TZH:TZM"}, "TIMESTAMP", "2020/02/01 03:04:05.5 +01:00", dt.datetime(2020, 2, 1, 2, 4, 5, 500_000, tzinfo=UTC)),
+    ({"timestamp_format": "YYYYMMDD HH24MI", "time_zone": "Europe/Berlin"}, "TIMESTAMP", "20200201 0304", dt.datetime(2020, 2, 1, 2, 4, tzinfo=UTC)),
+    ({"time_zone": "Asia/Tokyo"}, "TIMESTAMP", "2020-02-01 03:04:05", dt.datetime(2020, 1, 31, 18, 4, 5, tzinfo=UTC)),
+    ({"time_zone": "Asia/Tokyo"}, "TIMESTAMP", "2020-02-01 03:04:05+00", dt.datetime(2020, 2, 1, 3, 4, 5, tzinfo=UTC)),
+    *(({}, "TIMESTAMP", text, dt.datetime(2020, 2, 1, 2, 4, 5, tzinfo=UTC)) for text in (
+        "2020/02/01 02:04:05", "2020-2-1T2:04:05Z", "2020-02-01 03:04:05 +0100", "2020-02-01 03:04:05 +1:00", "2020-02-01 03:04:05+1", "2020-02-01 02:04:05 UTC")),
+    ({}, "TIMESTAMP", "2020-02-01T02:04Z", dt.datetime(2020, 2, 1, 2, 4, tzinfo=UTC))])
+def test_dates_and_times_in_other_forms(load, options, kind, text, value):
+    assert load(f"{text}\n", f"x {kind}", **options) == [(value,)]
+    assert load(f'{{"x": "{text}"}}\n', f"x {kind}", table="j", **options, **JSON) == [(value,)]
+    assert "Unable to parse" in fails(load, "soon\n", f"x {kind}", table="k", **options)
+
+
+def test_formats_are_used_to_detect_types(load):
+    assert load("d,n\n02/01/2020,1\n", autodetect=True, date_format="MM/DD/YYYY") == [(dt.date(2020, 2, 1), 1)]
+
+
+@pytest.mark.parametrize("option, value, words", [
+    ("date_format", "QQ", "Invalid value for date_format|dateFormat"), ("time_zone", "Mars/Base", "Invalid time zone: Mars/Base"), ("field_delimiter", "ab", "fieldDelimiter")])
+def test_bad_values_of_options(load, option, value, words):
+    with pytest.raises(BadRequest, match=words):
+        load("1,x\n", AB, **{option: value})
+
+
+@pytest.mark.parametrize("text, kind", [
+    ("yes", "BOOLEAN"), ("F", "BOOLEAN"), ("1", "INTEGER"), ("2020-1-2", "DATE"), ("2020/01/02 03:04", "TIMESTAMP"), ("2020-01-02T03:04:05.123456Z", "TIMESTAMP"),
+    ("2020/01/02", "STRING"), ("0x1F", "STRING"), ("12:30:00", "TIME"), ("-.5e3", "FLOAT"), ("", "STRING")])
+def test_types_that_texts_look_like(load, text, kind):
+    load(f"7,{text}\n8,{text}\n", autodetect=True)
+    assert load.table.schema[1].field_type == kind
+
+
+def test_null_markers(load):
+    assert load("1,NA\n2,-\n3,\n", AB, null_markers=["NA", "-"]) == [(1, None), (2, None), (3, "")]
+    with pytest.raises(BadRequest, match="can't both be set"):
+        load("1,x\n", AB, null_markers=["NA"], null_marker="-")
+
+
+def test_columns_matched_by_name(load):
+    content = "b,a\nx,1\ny,2\n"
+    assert load(content, AB, skip_leading_rows=1, source_column_match="NAME") == [(1, "x"), (2, "y")]
+    assert load(content, "a INTEGER, c DATE, b STRING", table="u", skip_leading_rows=1, source_column_match="NAME") == [(1, None, "x"), (2, None, "y")]
+    assert fails(load, content, "a INTEGER", table="v", skip_leading_rows=1, source_column_match="NAME") == "No such field: b."
+    assert load(content, "a INTEGER", table="v", skip_leading_rows=1, source_column_match="NAME", ignore_unknown_values=True) == [(1,), (2,)]
+
+
+@pytest.mark.parametrize("names, columns", [(None, "a_b_c INTEGER, _2nd INTEGER"), ("V1", "a_b_c INTEGER, _2nd INTEGER"), ("V2", "a b_c INTEGER, _2nd INTEGER")])
+def test_names_of_detected_columns(load, names, columns):
+    load("a b$c,2nd\n1,2\n", autodetect=True, **({"column_name_character_map": names} if names else {}))
+    assert columns_of(load.table) == columns
+
+
+def test_strict_names(load):
+    with pytest.raises(BadRequest, match="Invalid field name"):
+        load("a$b,c\n1,2\n", autodetect=True, column_name_character_map="STRICT")
+
+
+def test_geojson(load):
+    content = ('{"type": "Feature", "properties": {"name": "x", "n": 1}, "geometry": {"type": "Point", "coordinates": [1, 2]}}\n'
+               '{"type": "Feature", "properties": {"name": "y"}, "geometry": null}\n')
+    assert load(content, autodetect=True, json_extension="GEOJSON", **JSON) == [("x", 1, "POINT(1 2)"), ("y", None, None)]
+    assert columns_of(load.table) == "name STRING, n INTEGER, geometry GEOGRAPHY"
+    assert "Parser terminated" in fails(load, '{"type": "Point"}\n', "geometry GEOGRAPHY", table="u", json_extension="GEOJSON", **JSON)
+
+
+def test_geography_in_json_is_text_of_either_kind(load):
+    content = '{"g": "POINT(1 2)"}\n{"g": "{\\"type\\": \\"Point\\", \\"coordinates\\": [1, 2]}"}\n'
+    assert load(content, "g GEOGRAPHY", **JSON) == [("POINT(1 2)",)] * 2
+
+
+def test_inline_schema(client, dataset, api):
+    config = {"load": {"destinationTable": {"projectId": client.project, "datasetId": dataset, "tableId": "t"}, "schemaInline": "a:INTEGER, b:STRING"}}
+    metadata = {"configuration": config}
+    parts = b"--x\r\n\r\n%b\r\n--x\r\n\r\n1,x\n\r\n--x--" % json.dumps(metadata).encode()
+    answer = requests.post(api.base.replace("/bigquery/v2/", "/upload/bigquery/v2/") + f"{api.project}/jobs?uploadType=multipart", data=parts,
+                           headers={"Content-Type": "multipart/related; boundary=x"})
+    client.get_job(answer.json()["jobReference"]["jobId"]).result()
+    assert [tuple(row) for row in client.list_rows(f"{client.project}.{dataset}.t")] == [(1, "x")]
+
+
+# ORC ----------------------------------------------------------------------------------------------
+
+def orc_file(**columns) -> bytes:
+    sink = pyarrow.BufferOutputStream()
+    orc.write_table(pyarrow.table(columns), sink)
+    return sink.getvalue().to_pybytes()
+
+
+def test_orc(load):
+    moment = dt.datetime(2020, 1, 2, 3, 4, 5, 6)
+    content = orc_file(
+        i=pyarrow.array([1, None], "int32"), f=[1.5, None], s=["ग्राहक", None], y=[b"\0x", None], b=[True, None], d=[dt.date(2020, 1, 2), None], ts=[moment, None],
+        n=[Decimal("1.25"), None], w=pyarrow.array([Decimal("1.25"), None], pyarrow.decimal128(38, 20)), l=[[1, 2], None], r=[{"x": 1, "y": ["z"]}, None],
+        m=pyarrow.array([[("k", 1)], None], pyarrow.map_("string", "int64")))
+    full, empty = load(content, source_format="ORC")
+    assert columns_of(load.table) == ("i INTEGER, f FLOAT, s STRING, y BYTES, b BOOLEAN, d DATE, ts TIMESTAMP, n NUMERIC, w STRING, l INTEGER REPEATED, "
+                                      "r RECORD, m RECORD REPEATED")
+    assert full == (1, 1.5, "ग्राहक", b"\0x", True, dt.date(2020, 1, 2), moment.replace(tzinfo=UTC), Decimal("1.25"), "1.25", [1, 2], {"x": 1, "y": ["z"]},
+                    [{"key": "k", "value": 1}])
+    assert empty == (None,) * 9 + ([], None, [])
+
+
+def test_orc_goes_by_name_and_tells_misfits(load):
+    content = orc_file(B=["x"], A=[1])
+    assert load(content, "a FLOAT, b STRING, c DATE", source_format="ORC") == [(1.0, "x", None)]
+    assert fails(load, content, "a DATE, b STRING", table="u", source_format="ORC").startswith("Field a has type INT64 in the file")
+    assert fails(load, b"no orc", source_format="ORC").startswith("The Apache ORC library failed to parse the file")

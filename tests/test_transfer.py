@@ -178,6 +178,56 @@ def test_objects_of_a_bucket(client, name, bucket):
     assert rows(client, name) == [(3, "out.csv"), (0, "in/x 1.csv")]
 
 
+def test_manifests(client, name, bucket):
+    for object_name, text in (("a.csv", "1,x\n"), ("b.csv", "2,y\n"), ("c.csv", "3,z\n")):
+        bucket.blob(object_name).upload_from_string(text)
+    bucket.blob("list").upload_from_string(f"gs://{bucket.name}/a.csv\n\ngs://{bucket.name}/c.csv\n")
+    kind = "FILE_SET_SPEC_TYPE_NEW_LINE_DELIMITED_MANIFEST"
+    load = bigquery.LoadJobConfig.from_api_repr({"load": {"fileSetSpecType": kind, "schema": {"fields": [field.to_api_repr() for field in SCHEMA]}}})
+    client.load_table_from_uri(f"gs://{bucket.name}/list", name, job_config=load).result()
+    assert rows(client, name) == [(1, "x"), (3, "z")]
+
+
+def test_the_schema_of_another_file(client, name, bucket, tmp_path):
+    for object_name, select in (("small", "SELECT 1 AS a"), ("wide", "SELECT 1 AS a, 'x' AS b")):
+        duckdb.execute(f"COPY ({select}) TO '{tmp_path / object_name}' (FORMAT parquet)")
+        bucket.blob(object_name).upload_from_filename(tmp_path / object_name)
+    uri = f"gs://{bucket.name}/wide"
+    from_uris(client, name, f"gs://{bucket.name}/small", schema=(), source_format="PARQUET", reference_file_schema_uri=uri)
+    assert rows(client, name) == [(1, None)]
+    with pytest.raises(BadRequest, match="referenceFileSchemaUri is for the formats"):
+        from_uris(client, name, uri, reference_file_schema_uri=uri)
+
+
+def test_external_tables_take_the_options_of_loads(client, name, bucket):
+    bucket.blob("x.csv").upload_from_string("b,a\n01/02/2020,1\n".encode("utf-16-le"))
+    config = bigquery.ExternalConfig.from_api_repr({
+        "sourceFormat": "CSV", "sourceUris": [f"gs://{bucket.name}/x.csv"], "dateFormat": "DD/MM/YYYY",
+        "csvOptions": {"encoding": "UTF-16LE", "skipLeadingRows": "1", "sourceColumnMatch": "NAME"},
+        "schema": {"fields": [{"name": "a", "type": "INTEGER"}, {"name": "b", "type": "DATE"}]}})
+    table = bigquery.Table(name)
+    table.external_data_configuration = config
+    client.create_table(table)
+    assert [tuple(row) for row in client.query_and_wait(f"SELECT * FROM `{name}`")] == [(1, dt.date(2020, 2, 1))]
+
+
+@pytest.mark.parametrize("option, value", [("copyFilesOnly", True), ("createSession", True), ("destinationEncryptionConfiguration", {"kmsKeyName": "k"}),
+                                           ("projectionFields", ["a"]), ("timestampTargetPrecision", [12])])
+def test_options_that_are_not_there_are_named(client, api, name, bucket, option, value):
+    project, dataset, table = name.split(".")
+    config = {"destinationTable": {"projectId": project, "datasetId": dataset, "tableId": table}, "sourceUris": [f"gs://{bucket.name}/x"], option: value}
+    answer = api("POST", "jobs", {"configuration": {"load": config}}).json()
+    error = answer.get("error") or failure(client, answer)
+    assert option in error["message"]
+
+
+def failure(client, body: dict) -> dict:
+    job = client.get_job(body["jobReference"]["jobId"])
+    with pytest.raises(Exception):
+        job.result()
+    return job.error_result
+
+
 def test_a_bad_object_is_named(client, name, bucket):
     bucket.blob("bad.csv").upload_from_string("1,x\nq,y\n")
     job = client.load_table_from_uri(f"gs://{bucket.name}/bad.csv", name, job_config=bigquery.LoadJobConfig(schema=SCHEMA))
@@ -267,7 +317,7 @@ def test_parquet(client, bucket, every, tmp_path, compression):
     assert (count, first) == (2, 'a,"b" <&>')
 
 
-@pytest.mark.parametrize("form", ["CSV", "NEWLINE_DELIMITED_JSON", "PARQUET"])
+@pytest.mark.parametrize("form", ["CSV", "NEWLINE_DELIMITED_JSON", "PARQUET", "AVRO"])
 def test_what_is_extracted_loads_again(client, bucket, every, name, form):
     extract(client, every, f"gs://{bucket.name}/x", destination_format=form)
     options = {"skip_leading_rows": 1} if form == "CSV" else {}
@@ -346,7 +396,7 @@ def test_locations(client, storage_client, name):
 @pytest.mark.parametrize("uris, options, words", [
     (["x.csv"], {}, "Invalid extract destination URI 'x.csv'. Must be a valid Google Storage path."),
     (["gs://{b}/*/*.csv"], {}, "Invalid extract destination URI"), (["gs://{b}/x", "gs://{b}/y"], {}, r"include a \*"),
-    (["gs://{b}/x"], {"compression": "SNAPPY"}, "SNAPPY is not a valid value"), (["gs://{b}/x"], {"destination_format": "AVRO"}, "destinationFormat AVRO")])
+    (["gs://{b}/x"], {"compression": "SNAPPY"}, "SNAPPY is not a valid value"), (["gs://{b}/x"], {"destination_format": "ORC"}, "ORC is not a valid value")])
 def test_bad_extracts(client, bucket, uris, options, words):
     with pytest.raises(Exception, match=words):
         extract(client, SHAKESPEARE, *[uri.format(b=bucket.name) for uri in uris], **options)
