@@ -109,7 +109,9 @@ def copy(job: "Job", kind: str) -> None:
     if config.get("writeDisposition", "WRITE_EMPTY") != "WRITE_EMPTY" and kind != "RESTORE":
         raise ApiError("invalid", f"writeDisposition {config['writeDisposition']} is not possible with operationType {kind}: the destination must not exist.")
     check_locations(job, [source], destination)
-    patch = {"expirationTime": milliseconds("destinationExpirationTime", config["destinationExpirationTime"])} if config.get("destinationExpirationTime") else {}
+    patch = tables.made_by(config)
+    if config.get("destinationExpirationTime"):
+        patch["expirationTime"] = milliseconds("destinationExpirationTime", config["destinationExpirationTime"])
 
     def work(tx: Transaction) -> None:
         there = (old := tx.get("table", destination)) and not tables.expired(old)

@@ -32,6 +32,10 @@ REASONS = {
     "uploadTooLarge": (413, "INVALID_ARGUMENT"),
     "notImplemented": (501, "UNIMPLEMENTED"),
     "stopped": (499, "CANCELLED"),
+    # Of Cloud Storage.
+    "notModified": (304, "OK"),
+    "conflict": (409, "ALREADY_EXISTS"),
+    "requestedRangeNotSatisfiable": (416, "OUT_OF_RANGE"),
     # A fault of the emulator itself. Not 500 or 503: the clients retry those for ten minutes.
     "emulatorFault": (501, "INTERNAL"),
 }

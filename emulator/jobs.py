@@ -123,6 +123,8 @@ class Job:
         now = max(now_ms(), int(self.statistics["creationTime"]))
         statistics = self.statistics | {"endTime": str(now)}
         statistics["totalSlotMs"] = str(now - int(statistics.get("startTime", now)))
+        if "query" in statistics:
+            statistics["query"] = query.ended(statistics, bool(error))
         return self._record(status, statistics)
 
     # What the work of a job calls -----------------------------------------------------------------
@@ -360,6 +362,8 @@ def make(call: Call, configuration: dict, reference: dict | None = None, upload=
     """A job from a request, ready to start; ApiError for a bad id or an option that is not supported."""
     configuration = without_nulls(configuration)
     kind = job_kind(configuration)
+    if kind == "query":
+        query.check(configuration[kind])
     refuse_unsupported(kind, configuration)
     for option, choices in CHOICES.items():
         check_choice(option, configuration[kind].get(option), choices)

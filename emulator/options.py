@@ -57,13 +57,15 @@ SNAPSHOT: Known = VIEW
 TABLE: Known = VIEW | {
     "require_partition_filter": Option("requirePartitionFilter", bool), "partition_expiration_days": Option("timePartitioning.expirationMs", _days),
     "default_rounding_mode": Option("defaultRoundingMode", choices=ROUNDING), "max_staleness": Option("maxStaleness", _interval),
+    "kms_key_name": Option("encryptionConfiguration.kmsKeyName"),
     "enable_change_history": Option("_changeHistory", bool), "enable_fine_grained_mutations": Option("_fineGrainedMutations", bool)}
 MATERIALIZED_VIEW: Known = VIEW | {
     "enable_refresh": Option("materializedView.enableRefresh", bool), "max_staleness": Option("maxStaleness", _interval),
     "refresh_interval_minutes": Option("materializedView.refreshIntervalMs", lambda minutes: str(int(float(minutes) * 60_000))),
     "allow_non_incremental_definition": Option("materializedView.allowNonIncrementalDefinition", bool)}
 SCHEMA: Known = DESCRIBING | {
-    "location": Option("location"), "default_table_expiration_days": Option("defaultTableExpirationMs", _days),
+    "location": Option("location"), "default_kms_key_name": Option("defaultEncryptionConfiguration.kmsKeyName"),
+    "default_table_expiration_days": Option("defaultTableExpirationMs", _days),
     "default_partition_expiration_days": Option("defaultPartitionExpirationMs", _days),
     "max_time_travel_hours": Option("maxTimeTravelHours", lambda hours: str(int(hours))),
     "default_rounding_mode": Option("defaultRoundingMode", choices=ROUNDING), "is_case_insensitive": Option("isCaseInsensitive", bool),
@@ -72,7 +74,7 @@ ROUTINE: Known = {
     "description": Option("description"), "library": Option("importedLibraries", names), "strict_mode": Option("strictMode", bool),
     "data_governance_type": Option("dataGovernanceType", choices=("DATA_MASKING",))}
 # What BigQuery has and the embedded one does not.
-REFUSED = {"kms_key_name", "default_kms_key_name", "data_policies", "privacy_policy", "failover_reservation", "is_primary", "primary_replica",
+REFUSED = {"data_policies", "privacy_policy", "failover_reservation", "is_primary", "primary_replica",
            "storage_uri", "file_format", "table_format", "metadata_cache_mode", "object_metadata"}
 
 

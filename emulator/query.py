@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 # The options a query takes; others are refused, not ignored. Those of legacy SQL have no effect on GoogleSQL.
 OPTIONS = {"query", "destinationTable", "createDisposition", "writeDisposition", "defaultDataset", "priority", "useQueryCache", "useLegacySql",
            "maximumBytesBilled", "parameterMode", "queryParameters", "timePartitioning", "rangePartitioning", "clustering", "schemaUpdateOptions",
-           "createSession", "connectionProperties", "tableDefinitions", "scriptOptions", "allowLargeResults", "flattenResults", "preserveNulls", "maximumBillingTier"}
+           "createSession", "connectionProperties", "tableDefinitions", "scriptOptions", "destinationEncryptionConfiguration",
+           "allowLargeResults", "flattenResults", "preserveNulls", "maximumBillingTier"}
 # What jobs.query's request has in common with a query's configuration.
 REQUEST_OPTIONS = ("query", "defaultDataset", "useQueryCache", "useLegacySql", "preserveNulls", "parameterMode", "queryParameters",
                    "maximumBytesBilled", "createSession", "connectionProperties", "continuous", "writeIncrementalResults",
@@ -159,15 +160,18 @@ def bodies_then(emulator: Emulator, text: str, context: dict) -> dict[tuple, dic
     return found
 
 
-def analyze(job: "Job") -> "Statement":
-    config = job.config
+def check(config: dict) -> None:
+    """ApiError for a query's configuration that no job is made of."""
     if config.get("useLegacySql", True):
         raise unsupported("legacy SQL: set useLegacySql to false")
     if not config.get("query", "").strip():
         raise ApiError("required", "Required parameter is missing: query", "query")
+
+
+def analyze(job: "Job") -> "Statement":
     from .googlesql import IsScript
     try:
-        return prepare_for(job, job.text or config["query"])
+        return prepare_for(job, job.text or job.config["query"])
     except IsScript:
         from .scripts import without_functions
         job.text = without_functions(job)
@@ -209,6 +213,8 @@ def price(job: "Job", statement: "Statement", cached: bool = False) -> None:
         "totalBytesProcessed": str(sum(processed)), "totalBytesBilled": str(billed), "billingTier": 1, "cacheHit": cached,
         "statementType": statement.type, "totalSlotMs": "0",
         "referencedTables": [reference(table.ref) for table in statement.tables]}
+    if statement.type in PRICED and not job.configuration.get("dryRun"):
+        job.statistics["query"]["queryPlan"] = plan(job, statement)
     if persistent := [routine.ref for routine in statement.routines if len(routine.ref) == 3]:
         job.statistics["query"]["referencedRoutines"] = [dict(zip(("projectId", "datasetId", "routineId"), ref)) for ref in persistent]
 
@@ -229,6 +235,27 @@ def read_partitions(job: "Job", statement: "Statement") -> "dict[Table, str | No
             known = next(each for each in found if each.key == table.key)
             found[known] = None if None in scans else " OR ".join(f"({scan})" for scan in scans)
     return found
+
+
+def plan(job: "Job", statement: "Statement") -> list[dict]:
+    """The stages of a query, without its times: the only one, since DuckDB runs a query as a whole."""
+    reads = [{"kind": "READ", "substeps": [*sorted(columns), f"FROM {iam.name_of(table.ref)}"]} for table, columns in statement.columns.items()]
+    stage = {"name": "S00: Output", "id": "0", "parallelInputs": "1", "steps": [
+        *reads, {"kind": "WRITE", "substeps": [*(field["name"] for field in statement.fields), "TO __stage00_output"]}]}
+    if all("_relation" in table.body and not table.filtered for table in statement.tables):
+        stage["recordsRead"] = str(sum(job.lake.rows(table.body, table.version) for table in statement.tables))
+    return [stage]
+
+
+def ended(statistics: dict, failed: bool) -> dict:
+    """A query's statistics, with its times in its plan and its timeline."""
+    found, spent = statistics["query"], statistics["totalSlotMs"]
+    if failed or "queryPlan" not in found:
+        return {name: value for name, value in found.items() if name != "queryPlan"}
+    times = {"status": "COMPLETE", "startMs": statistics["startTime"], "endMs": statistics["endTime"], "slotMs": spent, "completedParallelInputs": "1",
+             "recordsWritten": found.get("numDmlAffectedRows", "0")}
+    return found | {"totalSlotMs": spent, "queryPlan": [times | stage for stage in found["queryPlan"]], "timeline": [
+        {"elapsedMs": spent, "totalSlotMs": spent, "pendingUnits": "0", "completedUnits": "1", "activeUnits": "0"}]}
 
 
 def reference(ref: tuple[str, str, str]) -> dict:
@@ -333,6 +360,7 @@ def run_text(job: "Job") -> None:
         sql = statement.compile(cursor)
     price(job, statement)
     materialize(job, relation, sql, statement.fields)
+    job.statistics["query"]["queryPlan"][0]["recordsWritten"] = str(job.lake.rows({"_relation": relation}))
     if named:
         try:
             keep(job, ref, statement.fields, relation)
@@ -366,10 +394,9 @@ def materialize(job: "Job", relation: str, sql: str, fields: list[dict]) -> None
 
 def keep(job: "Job", ref: tuple[str, str, str], fields: list[dict], relation: str) -> None:
     """Write a result into the table the caller named, whose rows as they are then are the job's result."""
-    from .tables import fill, target_of
+    from .tables import fill, made_by, target_of
     from .transfer import widen
     config = job.config
-    properties = {name: config[name] for name in ("timePartitioning", "rangePartitioning", "clustering") if name in config}
     write, updates = config.get("writeDisposition", "WRITE_EMPTY"), config.get("schemaUpdateOptions")
     ref, partition = target_of(reference(ref), job.project)
     if updates and write != "WRITE_APPEND" and (write != "WRITE_TRUNCATE" or partition is None):
@@ -383,7 +410,7 @@ def keep(job: "Job", ref: tuple[str, str, str], fields: list[dict], relation: st
         elif write == "WRITE_APPEND":
             refuse_new_fields(tx, ref, fields)
         body = fill(tx, ref, fields, relation, create_disposition=config.get("createDisposition", "CREATE_IF_NEEDED"),
-                    write_disposition=write, properties=properties, partition=partition)
+                    write_disposition=write, properties=made_by(config), partition=partition)
         job.result = body | {"_version": tx.version}
     job.write(work)
 

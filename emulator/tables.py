@@ -24,6 +24,7 @@ MAX_COLUMNS, MAX_NESTING = 10_000, 15
 KINDS = {"view": "VIEW", "materializedView": "MATERIALIZED_VIEW", "externalDataConfiguration": "EXTERNAL", "snapshotDefinition": "SNAPSHOT"}
 ROWS = ("TABLE", "SNAPSHOT")
 VIEWS = ("VIEW", "MATERIALIZED_VIEW")
+LAYOUT = ("timePartitioning", "rangePartitioning", "clustering")
 INHERITED = ("defaultCollation", "defaultRoundingMode")  # that new columns take from their table, and new tables from their dataset
 # Constructs of the resolved tree that a materialized view may not have, and the words for them.
 NOT_INCREMENTAL = {"ResolvedAnalyticScanProto": "analytic function", "ResolvedOrderByScanProto": "ORDER BY", "ResolvedLimitOffsetScanProto": "LIMIT",
@@ -375,6 +376,8 @@ def create(tx: Transaction, ref: Ref, given: dict) -> dict:
     if old := tx.get("table", ref):
         drop(tx, ref, old)
     kind = next((kind for name, kind in KINDS.items() if name in given), "TABLE")
+    if kind in ROWS and "defaultEncryptionConfiguration" in dataset:
+        given = {"encryptionConfiguration": dataset["defaultEncryptionConfiguration"]} | given
     body = {**given, "kind": "bigquery#table", **identity(ref), "type": kind, "location": dataset["location"]}
     if kind == "TABLE" and "cloneDefinition" not in given:
         body = {name: dataset[name] for name in INHERITED if name in dataset} | body
@@ -620,6 +623,12 @@ def testIamPermissions(call: Call) -> dict:
 
 
 # Writing rows -------------------------------------------------------------------------------------
+
+def made_by(config: dict) -> dict:
+    """The properties that a job's configuration gives to a table that it makes."""
+    key = config.get("destinationEncryptionConfiguration")
+    return {name: config[name] for name in LAYOUT if name in config} | ({"encryptionConfiguration": key} if key else {})
+
 
 def fill(tx: Transaction, ref: Ref, fields: list[dict], source: str, *, create_disposition: str = "CREATE_IF_NEEDED",
          write_disposition: str = "WRITE_EMPTY", properties: dict | None = None, defaults: dict[str, str] | None = None,

@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 
 # The options that each kind of job takes; others are refused, not ignored.
 COPY_OPTIONS = {"sourceTable", "sourceTables", "destinationTable", "createDisposition", "writeDisposition", "operationType",
-                "destinationExpirationTime"}
+                "destinationExpirationTime", "destinationEncryptionConfiguration"}
 LOAD_OPTIONS = {
     "sourceUris", "destinationTable", "schema", "createDisposition", "writeDisposition", "sourceFormat", "autodetect", "skipLeadingRows", "fieldDelimiter",
     "quote", "allowQuotedNewlines", "allowJaggedRows", "nullMarker", "nullMarkers", "encoding", "maxBadRecords", "ignoreUnknownValues", "timePartitioning",
     "rangePartitioning", "clustering", "destinationTableProperties", "parquetOptions", "useAvroLogicalTypes", "fileSetSpecType", "sourceColumnMatch", "schemaUpdateOptions",
     "hivePartitioningOptions", "decimalTargetTypes", "columnNameCharacterMap", "dateFormat", "datetimeFormat", "timeFormat", "timestampFormat", "timeZone",
-    "timestampTargetPrecision", "jsonExtension", "preserveAsciiControlCharacters", "referenceFileSchemaUri", "schemaInline", "schemaInlineFormat"}
+    "timestampTargetPrecision", "jsonExtension", "preserveAsciiControlCharacters", "referenceFileSchemaUri", "schemaInline", "schemaInlineFormat",
+    "destinationEncryptionConfiguration"}
 EXTRACT_OPTIONS = {"sourceTable", "destinationUri", "destinationUris", "destinationFormat", "compression", "fieldDelimiter", "printHeader",
                    "useAvroLogicalTypes"}
 SCHEMA_UPDATES = {"ALLOW_FIELD_ADDITION", "ALLOW_FIELD_RELAXATION"}
@@ -99,7 +100,8 @@ def append_all(tx: Transaction, job: "Job", sources: list[tables.Source], destin
             check_target(tx, destination, source)
             own_rows(tx, destination)
         tables.fill(tx, destination, source.fields, relation, create_disposition=config.get("createDisposition", "CREATE_IF_NEEDED"),
-                    write_disposition=write if index == 0 else "WRITE_APPEND", properties=copied_properties(source, len(sources)), partition=partition)
+                    write_disposition=write if index == 0 else "WRITE_APPEND", properties=copied_properties(source, len(sources)) | tables.made_by(config),
+                    partition=partition)
         rows += tx.lake.rows(source.body, source.version)
         size += tx.lake.measure(source.body, [field["name"] for field in source.fields], source.version)
     job.statistics["copy"] = {"copiedRows": str(rows), "copiedLogicalBytes": str(size)}
@@ -116,7 +118,7 @@ def check_target(tx: Transaction, destination: tables.Ref, source: tables.Source
 def copied_properties(source: tables.Source, count: int) -> dict:
     """What a new copy takes from its source: layout, and of a single source what describes it. Never the policy,
     and no partitioning where the source is gone or in the past."""
-    kept = ("timePartitioning", "rangePartitioning", "clustering") + (("description", "labels") if count == 1 else ())
+    kept = tables.LAYOUT + (("description", "labels") if count == 1 else ())
     return {name: source.body[name] for name in kept if name in source.body and not (source.past and name.endswith("Partitioning"))}
 
 
@@ -236,13 +238,12 @@ def counted(reader: formats.Reader, cursor, sources: list[File], fields: list[di
 
 def store(tx: Transaction, job: "Job", config: dict, destination: tables.Ref, partition: str | None, fields: list[dict], relation: str) -> None:
     given = config.get("destinationTableProperties") or {}
-    properties = {name: config[name] for name in ("timePartitioning", "rangePartitioning", "clustering") if name in config}
-    rules.check_destination(tx, destination, properties)
+    rules.check_destination(tx, destination, tables.made_by(config))
     own_rows(tx, destination)
     if config.get("schemaUpdateOptions") and config.get("writeDisposition") != "WRITE_TRUNCATE":
         widen(tx, destination, fields, config["schemaUpdateOptions"])
     tables.fill(tx, destination, fields, relation, create_disposition=config.get("createDisposition", "CREATE_IF_NEEDED"),
-                write_disposition=config.get("writeDisposition", "WRITE_APPEND"), properties=properties | given, partition=partition,
+                write_disposition=config.get("writeDisposition", "WRITE_APPEND"), properties=tables.made_by(config) | given, partition=partition,
                 defaults=defaults(job.emulator, job.principal, (tx.get("table", destination) or {}).get("schema", {}).get("fields", []), tx.cursor))
 
 

@@ -150,3 +150,31 @@ def test_a_dry_run_tells_the_parameters_that_are_still_to_be_given(client, sql):
     assert len(sql("SELECT * FROM days WHERE day = @day", dry_run=True).undeclared_query_parameters) == 1
     with pytest.raises(BadRequest, match="Query parameter 'day' not found"):
         sql("SELECT * FROM days WHERE day = @day")
+
+
+def test_the_plan_and_the_timeline_of_a_query(client, sql):
+    job = sql("SELECT name FROM people WHERE age > 10")
+    (stage,), (entry,) = job.query_plan, job.timeline
+    assert (stage.status, stage.records_read, stage.records_written) == ("COMPLETE", 3, 2)
+    assert [(step.kind, step.substeps[-1].partition(":")[0]) for step in stage.steps] == [("READ", f"FROM {client.project}"), ("WRITE", "TO __stage00_output")]
+    assert stage.start <= stage.end <= job.ended and job.slot_millis == entry.elapsed_ms == entry.slot_millis
+    assert sql("UPDATE people SET age = 1 WHERE TRUE").query_plan[0].records_written == 3
+    assert sql("SELECT 1", dry_run=True).query_plan == []
+
+
+KEY = "projects/p/locations/us/keyRings/r/cryptoKeys/k"
+
+
+def test_the_names_of_encryption_keys_are_kept(client, sql, people):
+    to = f"{client.project}.{people.dataset_id}."
+    key = bigquery.EncryptionConfiguration(kms_key_name=KEY)
+    sql("SELECT 1 AS a", destination=to + "queried", destination_encryption_configuration=key)
+    client.copy_table(people, to + "copied", job_config=bigquery.CopyJobConfig(destination_encryption_configuration=key)).result()
+    client.load_table_from_json([{"a": 1}], to + "loaded", job_config=bigquery.LoadJobConfig(destination_encryption_configuration=key)).result()
+    sql(f"CREATE TABLE made (a INT64) OPTIONS (kms_key_name = '{KEY}')")
+    for name in ("queried", "copied", "loaded", "made"):
+        assert client.get_table(to + name).encryption_configuration.kms_key_name == KEY
+    dataset = client.get_dataset(people.dataset_id)
+    dataset.default_encryption_configuration = key
+    client.update_dataset(dataset, ["default_encryption_configuration"])
+    assert client.create_table(to + "inherits").encryption_configuration.kms_key_name == KEY

@@ -172,7 +172,7 @@ def test_schemas(client, dataset, sql):
 
 
 @pytest.mark.parametrize("text, words", [
-    ("CREATE TABLE t (x INT64, CHECK (x > 0))", "CHECK"), ("CREATE TABLE t (x INT64) OPTIONS(kms_key_name='k')", "the option kms_key_name")])
+    ("CREATE TABLE t (x INT64, CHECK (x > 0))", "CHECK"), ("CREATE TABLE t (x INT64) OPTIONS(storage_uri='k')", "the option storage_uri")])
 def test_what_is_not_supported_says_so(sql, text, words):
     with pytest.raises(Exception, match=f"does not support .*{words}"):
         sql(text)
