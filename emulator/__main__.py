@@ -26,6 +26,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     where.add_argument("--in-memory", action="store_true", help="keep nothing: all is gone at the end")
     parser.add_argument("--project", default="lab-project", help="the project of callers who name none (default %(default)s)")
     parser.add_argument("--writable-public-data", action="store_true", help="let clients write to project bigquery-public-data")
+    parser.add_argument("--seed", type=Path, action="append", default=[], metavar="FOLDER",
+                        help="begin with what is in the folder: [project/]dataset/table.csv and the like, and .sql; may be repeated")
     parser.add_argument("--cache-dir", type=Path, help="where Google's analyzer is kept compiled")
     parser.add_argument("--exit-with-stdin", action="store_true", help="end when standard input does: with the process that started it")
     return parser.parse_args(argv)
@@ -116,6 +118,8 @@ async def serve(options: argparse.Namespace) -> None:
         loop.add_signal_handler(name, stop.set)
     if options.exit_with_stdin:
         threading.Thread(target=lambda: (sys.stdin.buffer.read(), loop.call_soon_threadsafe(stop.set)), daemon=True).start()
+    if options.seed:
+        await plant(emulator, options.seed, stop)
     print(json.dumps(ready), flush=True)
     housekeeping = asyncio.create_task(keep_house(emulator))
     await stop.wait()
@@ -123,6 +127,19 @@ async def serve(options: argparse.Namespace) -> None:
     server.stop()
     await server.close_all_connections()
     await loop.run_in_executor(None, close, emulator)
+
+
+async def plant(emulator, folders: list[Path], stop: asyncio.Event) -> None:
+    """Bring in the folders' tables, through the REST API as a client would; the public project takes them, too."""
+    from . import seed
+    writable, emulator.writable_public_data = emulator.writable_public_data, True
+    work = asyncio.get_running_loop().run_in_executor(None, seed.plant, emulator.url, emulator.project, folders)
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait([work, stopped], return_when=asyncio.FIRST_COMPLETED)
+    if not stopped.done():
+        await work
+    stopped.cancel()
+    emulator.writable_public_data = writable
 
 
 async def keep_house(emulator) -> None:
@@ -149,9 +166,10 @@ def main(argv: list[str]) -> None:
         sys.exit(load(argv[1:]))
     options = parse(argv)
     from .lake import DataDirInUse
+    from .load import Failure
     try:
         asyncio.run(serve(options))
-    except DataDirInUse as error:
+    except (DataDirInUse, Failure) as error:
         sys.exit(str(error))
     except OSError as error:
         if error.filename:
@@ -163,5 +181,10 @@ def main(argv: list[str]) -> None:
     os._exit(0)
 
 
-if __name__ == "__main__":
+def command() -> None:
+    """The console script `bigquery-emulator`."""
     main(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    command()
