@@ -12,7 +12,8 @@ from concurrent.futures import Future
 from pathlib import Path
 
 DESCRIPTION = """An embedded BigQuery. Google's clients reach it through BIGQUERY_EMULATOR_HOST and STORAGE_EMULATOR_HOST.
-When it listens it prints one JSON line: {"bigquery": URL, "storage": URL, "project": ..., "credentials": FILE}.
+When it listens it prints one JSON line: {"bigquery": URL, "storage": URL, "project": ..., "credentials": FILE,
+"user_credentials": FILE}; the second file is for Node.
 `python -m emulator load TABLE FILE` brings data into the public project."""
 
 
@@ -76,6 +77,16 @@ def write_credentials(emulator) -> Path:
     return path
 
 
+def write_user_credentials(emulator) -> Path:
+    """The same caller for clients that ask Google for a service account's token whatever its token_uri says (Node's):
+    as this kind of user they ask the token_url. Its refresh token is the caller's address."""
+    path = emulator.lake.path / "user-credentials.json"
+    path.write_text(json.dumps({
+        "type": "external_account_authorized_user", "audience": "", "client_id": "embedded", "client_secret": "embedded",
+        "refresh_token": emulator.principal, "token_url": f"{emulator.url}/token"}))
+    return path
+
+
 def private_key() -> str:
     from cryptography.hazmat.primitives.asymmetric import rsa
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -111,7 +122,8 @@ def listen(emulator, options: argparse.Namespace):
 async def serve(options: argparse.Namespace) -> None:
     emulator = open_emulator(options)
     server, storage_url = listen(emulator, options)
-    ready = {"bigquery": emulator.url, "storage": storage_url, "project": emulator.project, "credentials": str(write_credentials(emulator))}
+    ready = {"bigquery": emulator.url, "storage": storage_url, "project": emulator.project, "credentials": str(write_credentials(emulator)),
+             "user_credentials": str(write_user_credentials(emulator))}
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
