@@ -12,8 +12,8 @@ from concurrent.futures import Future
 from pathlib import Path
 
 DESCRIPTION = """An embedded BigQuery. Google's clients reach it through BIGQUERY_EMULATOR_HOST and STORAGE_EMULATOR_HOST.
-When it listens it prints one JSON line: {"bigquery": URL, "storage": URL, "project": ..., "credentials": FILE,
-"user_credentials": FILE}; the second file is for Node.
+When it listens it prints one JSON line: {"bigquery": URL, "storage": URL, "grpc": URL, "project": ..., "credentials": FILE,
+"user_credentials": FILE, "grpc_roots": FILE}; the second file is for Node.
 `python -m emulator load TABLE FILE` brings data into the public project."""
 
 
@@ -22,6 +22,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
     parser.add_argument("--port", type=int, default=9050, help="port of the BigQuery API, 0 for a free one (default %(default)s)")
     parser.add_argument("--storage-port", type=int, default=9023, help="port of Cloud Storage, 0 for a free one (default %(default)s)")
+    parser.add_argument("--grpc-port", type=int, default=9060, help="port of the Storage API, 0 for a free one (default %(default)s)")
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--data-dir", type=Path, default=Path(".bigquery"), help="folder that keeps everything (default %(default)s)")
     where.add_argument("--in-memory", action="store_true", help="keep nothing: all is gone at the end")
@@ -95,11 +96,12 @@ def private_key() -> str:
 
 
 def listen(emulator, options: argparse.Namespace):
-    """Open both ports; OSError where one is taken."""
+    """Open the ports: the server of BigQuery's API, and the URLs of all; OSError where one is taken."""
     from tornado.httpserver import HTTPServer
     from tornado.netutil import bind_sockets
     from tornado.web import Application
 
+    from .door import Door
     from .rest import ApiHandler, NotFoundHandler, TokenHandler
     from .uploads import UploadHandler
     sockets = bind_sockets(options.port, options.host)
@@ -116,14 +118,21 @@ def listen(emulator, options: argparse.Namespace):
     server = HTTPServer(application, decompress_request=True, max_body_size=1 << 40)
     server.add_sockets(sockets)
     storage_port = emulator.storage.start(options.host, options.storage_port)
-    return server, f"http://{shown}:{storage_port}"
+    door = Door(options.host, options.grpc_port, lambda: open_storage_api(emulator))
+    return server, {"bigquery": emulator.url, "storage": f"http://{shown}:{storage_port}", "grpc": f"http://{shown}:{door.port}"}
+
+
+def open_storage_api(emulator):
+    from .storage_api.server import open_server
+    return open_server(emulator)
 
 
 async def serve(options: argparse.Namespace) -> None:
     emulator = open_emulator(options)
-    server, storage_url = listen(emulator, options)
-    ready = {"bigquery": emulator.url, "storage": storage_url, "project": emulator.project, "credentials": str(write_credentials(emulator)),
-             "user_credentials": str(write_user_credentials(emulator))}
+    server, urls = listen(emulator, options)
+    from .door import write_certificate
+    ready = urls | {"project": emulator.project, "credentials": str(write_credentials(emulator)),
+                    "user_credentials": str(write_user_credentials(emulator)), "grpc_roots": str(write_certificate(emulator.lake.path))}
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
@@ -187,7 +196,7 @@ def main(argv: list[str]) -> None:
         if error.filename:
             sys.exit(f"The emulator can't keep its data in {error.filename}: {error.strerror}. Choose another folder with --data-dir.")
         sys.exit(f"The emulator can't listen on {options.host}: {error.strerror or error} "
-                 f"(ports {options.port} and {options.storage_port}). Choose others with --port and --storage-port.")
+                 f"(ports {options.port}, {options.storage_port} and {options.grpc_port}). Choose others with --port, --storage-port and --grpc-port.")
     # Worker threads may still be in a request of a client that is gone.
     sys.stdout.flush()
     os._exit(0)

@@ -73,6 +73,7 @@ class Emulator:
     pool: ThreadPoolExecutor = dataclasses.field(default_factory=lambda: ThreadPoolExecutor(32, "call"))
     insert_ids: dict[tuple, None] = dataclasses.field(default_factory=dict)
     external: dict[tuple, tuple[str, list[str]]] = dataclasses.field(default_factory=dict)
+    storage_api: object = None  # the gRPC server, once a client has come
 
     @property
     def sql(self) -> "GoogleSQL":

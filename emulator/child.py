@@ -14,7 +14,9 @@ from urllib.parse import urlsplit
 
 # How Google's clients find an emulator: the variable, and the key of the ready line that is its value.
 VARIABLES = {"BIGQUERY_EMULATOR_HOST": "bigquery", "STORAGE_EMULATOR_HOST": "storage", "GOOGLE_CLOUD_PROJECT": "project",
-             "GOOGLE_APPLICATION_CREDENTIALS": "credentials"}
+             "GOOGLE_APPLICATION_CREDENTIALS": "credentials",
+             # of gRPC: the way to the Storage API, and what is trusted there
+             "grpc_proxy": "grpc", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": "grpc_roots"}
 
 
 class NotRunning(Exception):
@@ -27,7 +29,7 @@ def running(*flags: str, say: Callable[[str], None]) -> Iterator[dict]:
 
     say: takes each line that it writes to standard error. NotRunning, with those lines, where it ends instead of listening.
     """
-    command = [sys.executable, "-m", "emulator", "--port", "0", "--storage-port", "0", "--exit-with-stdin", *flags]
+    command = [sys.executable, "-m", "emulator", "--port", "0", "--storage-port", "0", "--grpc-port", "0", "--exit-with-stdin", *flags]
     # It finds the modules of this package, and none of the folder that this process happens to be in.
     paths = [str(Path(__file__).resolve().parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONSAFEPATH": "1"}

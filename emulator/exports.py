@@ -42,7 +42,8 @@ def export(job: "Job", statement: "Statement") -> None:
             size = " + ".join(values.size(field, values.identifier(field["name"])) for field in statement.fields)
             rows, total = cursor.execute(f"SELECT count(*), coalesce(sum({size}), 0)::BIGINT FROM {relation}").fetchone()
             shards = transfer.plan("The result", [target], total)
-            config |= {"destinationFormat": name, "compression": compression}
+            logical = config.get("useAvroLogicalTypes", True)
+            config |= {"destinationFormat": name, "compression": compression, "useAvroLogicalTypes": logical, "textTimestamps": not logical}
             with tempfile.TemporaryDirectory(dir=job.lake.path, prefix="extract-") as folder:
                 written = [transfer.write_shard(cursor, statement.fields, relation, config, Path(folder) / str(place), rows, place, len(shards))
                            for place in range(len(shards))]
@@ -62,8 +63,6 @@ def checked(job: "Job", config: dict, fields: list[dict]) -> tuple[tuple[str, st
     if config["destinationUri"].count("*") != 1:
         raise ApiError("invalidQuery", "Option 'uri' value must be a wild card URI.", "query")
     name, compression = FORMATS[config["destinationFormat"]], config.get("compression", "NONE")
-    if name not in formats.WRITTEN:
-        raise unsupported(f"format {name} in EXPORT DATA")
     if compression not in formats.WRITTEN[name].compressions:
         raise ApiError("invalidQuery", f"'{compression}' is not a valid value; failed to set 'compression' in EXPORT DATA OPTIONS", "query")
     formats.check_writable(name, fields)

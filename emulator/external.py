@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # Parts of an ExternalDataConfiguration; what else it may have is refused, not ignored.
 TAKEN = {"autodetect", "csvOptions", "parquetOptions", "hivePartitioningOptions", "ignoreUnknownValues", "maxBadRecords", "schema", "sourceFormat",
-         "sourceUris", "compression"}
+         "sourceUris", "compression", "avroOptions", "decimalTargetTypes"}
 
 
 FORMAT_NAMES = {"JSON": "NEWLINE_DELIMITED_JSON", "CSV": "CSV", "PARQUET": "PARQUET", "NEWLINE_DELIMITED_JSON": "NEWLINE_DELIMITED_JSON",
@@ -95,7 +95,9 @@ def location(emulator: Emulator, ref: tables.Ref) -> str:
 
 def load_config(config: dict) -> dict:
     """An ExternalDataConfiguration as a load job's, which readers take."""
-    return {name: value for name, value in config.items() if name != "csvOptions"} | (config.get("csvOptions") or {})
+    nested = ("csvOptions", "avroOptions", "jsonOptions")
+    plain = {name: value for name, value in config.items() if name not in nested}
+    return plain | {option: value for name in nested for option, value in (config.get(name) or {}).items()}
 
 
 def rows(emulator: Emulator, principal: str, ref: tables.Ref, body: dict) -> str:

@@ -342,7 +342,7 @@ def make(call: Call, configuration: dict, reference: dict | None = None, upload=
 
 
 def check_choice(name: str, value: str | None, choices: set[str]) -> None:
-    if value and value not in choices:
+    if value and value.upper() not in choices:
         raise ApiError("invalid", f"Invalid value for {name}: {value} is not a valid value; {', '.join(sorted(choices))} are.", name)
 
 

@@ -181,7 +181,7 @@ def prepare_for(job: "Job", text: str, variables: dict | None = None) -> "Statem
         variables = job.variables if job.parent else job.session.variables | (system.variables(job) if "@@" in text else {})
     return prepare(job.emulator, job.principal, text, variables=variables, default_project=job.project,
                    default_dataset=config.get("defaultDataset"), parameters=config.get("queryParameters") or [],
-                   parameter_mode=config.get("parameterMode"), session=job.session)
+                   parameter_mode=(config.get("parameterMode") or "").upper() or None, session=job.session)
 
 
 def price(job: "Job", statement: "Statement") -> None:

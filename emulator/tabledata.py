@@ -29,7 +29,7 @@ def list_(call: Call) -> dict:
     row_access.require_all_rows(call.emulator, call.principal, source.ref)
     if source.body["type"] not in tables.ROWS:
         raise ApiError("invalid", f"Cannot list a table of type {source.body['type']}.")
-    fields = selected(source.fields, call.query.get("selectedFields"))
+    fields = selected(source.fields, list(filter(None, call.query.get("selectedFields", "").split(","))))
     start, version = where(call, source.version)
     total = call.lake.rows(source.body, version)
     rows, token = page(call.lake, source.body, fields, start, call, version, total)
@@ -75,25 +75,21 @@ def int64_timestamps(call: Call) -> bool:
     return call.flag("formatOptions.useInt64Timestamp") or bool(options.get("useInt64Timestamp")) or output == "INT64"
 
 
-def selected(fields: list[dict], names: str | None) -> list[dict]:
-    """The fields that selectedFields names, nested ones as a.b, in the table's order; ApiError invalid for an unknown one."""
-    if not names:
-        return fields
+def selected(fields: list[dict], names: list[str]) -> list[dict]:
+    """The fields that are named, nested ones as a.b, in the table's order, all where none is; ApiError invalid for an unknown one."""
     wanted: dict[str, list[str]] = {}
-    for name in names.split(","):
+    for name in names:
         top, _, rest = name.strip().partition(".")
         wanted.setdefault(top.lower(), []).append(rest)
     unknown = wanted.keys() - {field["name"].lower() for field in fields}
     if unknown:
         raise ApiError("invalid", f"No such field: {sorted(unknown)[0]}.", "selectedFields")
-    found = []
-    for field in fields:
-        inner = wanted.get(field["name"].lower())
-        if inner and all(inner):
-            raise unsupported("nested names in selectedFields")
-        if inner:
-            found.append(field)
-    return found
+    return [part_of(field, wanted[field["name"].lower()]) for field in fields if field["name"].lower() in wanted] if names else fields
+
+
+def part_of(field: dict, inner: list[str]) -> dict:
+    """A field with those of its parts that are named; one without a name stands for all."""
+    return field if not all(inner) else {**field, "fields": selected(field.get("fields", []), inner)}
 
 
 # Streaming ----------------------------------------------------------------------------------------

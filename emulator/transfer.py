@@ -22,7 +22,7 @@ LOAD_OPTIONS = {
     "sourceUris", "destinationTable", "schema", "createDisposition", "writeDisposition", "sourceFormat", "autodetect", "skipLeadingRows", "fieldDelimiter",
     "quote", "allowQuotedNewlines", "allowJaggedRows", "nullMarker", "nullMarkers", "encoding", "maxBadRecords", "ignoreUnknownValues", "timePartitioning",
     "rangePartitioning", "clustering", "destinationTableProperties", "parquetOptions", "useAvroLogicalTypes", "fileSetSpecType", "sourceColumnMatch", "schemaUpdateOptions",
-    "hivePartitioningOptions"}
+    "hivePartitioningOptions", "decimalTargetTypes"}
 EXTRACT_OPTIONS = {"sourceTable", "destinationUri", "destinationUris", "destinationFormat", "compression", "fieldDelimiter", "printHeader",
                    "useAvroLogicalTypes"}
 # Options of which only these values, what happens anyway, are taken.
@@ -316,7 +316,7 @@ def destination_uris(config: dict) -> list[str]:
 
 def check_extract(source: tables.Source, name: str, compression: str) -> None:
     if name not in formats.WRITTEN:
-        raise unsupported(f"destinationFormat {name} in an extract job")
+        raise ApiError("invalid", f"Invalid value for destinationFormat: {name} is not a valid value")
     if source.body["type"] != "TABLE":
         raise ApiError("invalid", f"{iam.name_of(source.ref)} is not allowed for this operation because it is currently a {source.body['type']}.")
     if compression not in formats.WRITTEN[name].compressions:
@@ -352,6 +352,5 @@ def write_shard(cursor, fields: list[dict], relation: str, config: dict, file: P
     name = config.get("destinationFormat") or "CSV"
     start, end = rows * index // count, rows * (index + 1) // count
     part = f" LIMIT {end - start} OFFSET {start}" if count > 1 else ""
-    options = formats.copy_options(name, config.get("compression") or "NONE", config)
-    cursor.execute(f"COPY (SELECT {formats.rows(name, fields)} FROM {relation}{part}) TO {values.string(str(file))} ({options})")
+    formats.write(cursor, name, fields, f"(FROM {relation}{part})", config, file)
     return file

@@ -1,6 +1,7 @@
 """A running emulator, and Google's own clients that talk to it over HTTP."""
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -13,13 +14,15 @@ import pytest
 import requests
 from google.cloud import bigquery, storage
 
+from loading import schema
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
 @contextmanager
 def running_emulator(*flags: str, **options):
     """`python -m emulator` as a child on free ports: its ready line as a dict, with the process as "process"."""
-    command = [sys.executable, "-m", "emulator", "--port", "0", "--storage-port", "0", "--exit-with-stdin", *flags]
+    command = [sys.executable, "-m", "emulator", "--port", "0", "--storage-port", "0", "--grpc-port", "0", "--exit-with-stdin", *flags]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **options)
     try:
         line = process.stdout.readline()
@@ -126,3 +129,18 @@ def sql(client, dataset):
 @pytest.fixture
 def rows(sql):
     return lambda text: [tuple(row) for row in sql(text)]
+
+
+@pytest.fixture
+def load(client, dataset):
+    """load(content, columns, **options): the loaded rows; the job is load.job."""
+    def run(content, columns=None, table="t", **options):
+        config = bigquery.LoadJobConfig(**options)
+        if columns:
+            config.schema = schema(columns) if isinstance(columns, str) else columns
+        content = content.encode() if isinstance(content, str) else content
+        run.job = client.load_table_from_file(io.BytesIO(content), f"{client.project}.{dataset}.{table}", job_config=config)
+        run.job.result()
+        run.table = client.get_table(run.job.destination)
+        return [tuple(row) for row in client.list_rows(run.table)]
+    return run

@@ -9,39 +9,11 @@ import pytest
 from google.api_core.exceptions import BadRequest
 from google.cloud import bigquery
 
+from loading import columns_of, fails, schema
+
 UTC = dt.timezone.utc
 AB = "a INTEGER, b STRING"
 JSON = {"source_format": "NEWLINE_DELIMITED_JSON"}
-
-
-def schema(text: str) -> list[bigquery.SchemaField]:
-    return [bigquery.SchemaField(*column.split()) for column in text.split(",")]
-
-
-@pytest.fixture
-def load(client, dataset):
-    """load(content, columns, **options): the loaded rows; the job is load.job."""
-    def run(content, columns=None, table="t", **options):
-        config = bigquery.LoadJobConfig(**options)
-        if columns:
-            config.schema = schema(columns) if isinstance(columns, str) else columns
-        content = content.encode() if isinstance(content, str) else content
-        run.job = client.load_table_from_file(io.BytesIO(content), f"{client.project}.{dataset}.{table}", job_config=config)
-        run.job.result()
-        run.table = client.get_table(run.job.destination)
-        return [tuple(row) for row in client.list_rows(run.table)]
-    return run
-
-
-def columns_of(table: bigquery.Table) -> str:
-    return ", ".join(f"{field.name} {field.field_type}" + ("" if field.mode == "NULLABLE" else f" {field.mode}") for field in table.schema)
-
-
-def fails(load, *arguments, **options) -> str:
-    """The message of the first bad row of a load that fails."""
-    with pytest.raises(BadRequest):
-        load(*arguments, **options)
-    return load.job.errors[-1]["message"].removeprefix("Error while reading data, error message: ")
 
 
 # CSV ----------------------------------------------------------------------------------------------
@@ -226,7 +198,7 @@ def test_parquet_types(load, parquet):
         [1, 2] AS l, {'p': 1, 'q': ['z']} AS r, [{'p': 1}] AS lr"""
     (row,) = load(parquet(select), **lists())
     assert columns_of(load.table) == ("i INTEGER, f FLOAT, s STRING, y BYTES, b BOOLEAN, d DATE, t TIME, dt DATETIME, ts TIMESTAMP, n NUMERIC, "
-                                      "bn BIGNUMERIC, l INTEGER REPEATED, r RECORD, lr RECORD REPEATED")
+                                      "bn NUMERIC, l INTEGER REPEATED, r RECORD, lr RECORD REPEATED")
     assert row[:2] == (1, 1.5) and row[9] == Decimal("1.25") and row[11:] == ([1, 2], {"p": 1, "q": ["z"]}, [{"p": 1}])
 
 
@@ -246,14 +218,27 @@ def test_files_that_are_no_parquet(load, parquet):
     assert "the file" in fails(load, parquet("SELECT 1 AS a")[:40], source_format="PARQUET")
 
 
-def test_lists_without_inference_are_refused(load, parquet):
-    with pytest.raises(Exception, match="enableListInference"):
-        load(parquet("SELECT [1] AS l"), source_format="PARQUET")
+@pytest.mark.parametrize("decimal, targets, kind", [
+    ("DECIMAL(38,9)", None, "NUMERIC"), ("DECIMAL(38,18)", None, "NUMERIC"), ("DECIMAL(38,18)", ["BIGNUMERIC", "NUMERIC"], "BIGNUMERIC"),
+    ("DECIMAL(10,2)", ["BIGNUMERIC", "NUMERIC"], "NUMERIC"), ("DECIMAL(10,2)", ["STRING"], "STRING"), ("DECIMAL(38,0)", ["NUMERIC"], "NUMERIC")])
+def test_decimals_become_the_first_target_type_that_holds_them(load, parquet, decimal, targets, kind):
+    options = {"decimal_target_types": targets} if targets else {}
+    assert load(parquet(f"SELECT 1.25::{decimal} AS n"), source_format="PARQUET", **options)[0][0] in (Decimal("1.25"), "1.25", Decimal(1))
+    assert load.table.schema[0].field_type == kind
+
+
+def test_parquet_lists_and_maps_as_the_file_has_them(load, parquet):
+    select = "SELECT [1, 2] AS l, MAP {'k': 1} AS m, 'f47ac10b-58cc-4372-a567-0e02b2c3d479'::UUID AS u"
+    (row,) = load(parquet(select), source_format="PARQUET")
+    assert row == ({"list": [{"element": 1}, {"element": 2}]}, {"key_value": [{"key": "k", "value": 1}]},
+                   bytes.fromhex("f47ac10b58cc4372a5670e02b2c3d479"))
+    options = bigquery.ParquetOptions.from_api_repr({"enableListInference": True, "mapTargetType": "ARRAY_OF_STRUCT"})
+    assert load(parquet(select), table="u", source_format="PARQUET", parquet_options=options)[0][:2] == ([1, 2], [{"key": "k", "value": 1}])
 
 
 @pytest.mark.parametrize("options, words", [
-    ({"source_format": "AVRO"}, "sourceFormat AVRO"), ({"source_format": "ORC"}, "sourceFormat ORC"), ({"encoding": "UTF-16LE"}, "encoding UTF-16LE"),
-    ({"decimal_target_types": ["STRING"]}, "decimalTargetTypes"), ({"source_format": "DATASTORE_BACKUP"}, "sourceFormat DATASTORE_BACKUP")])
+    ({"encoding": "UTF-16LE"}, "encoding UTF-16LE"),
+    ({"source_format": "DATASTORE_BACKUP"}, "sourceFormat DATASTORE_BACKUP")])
 def test_what_is_not_supported_is_named(load, options, words):
     with pytest.raises(Exception, match=words):
         load("1,x\n", AB, **options)

@@ -67,6 +67,11 @@ def literal(decimal_text: str) -> str:
     return f"from_hex('{parse(decimal_text).hex()}')"
 
 
+def decimal_text(data: bytes, scale: int) -> str:
+    """A decimal of a file: the two's complement of as many bytes as it has."""
+    return format(Decimal(int.from_bytes(data, "big", signed=True)).scaleb(-scale, EXACT), "f")
+
+
 # Casts --------------------------------------------------------------------------------------------
 
 def from_int(value: int) -> bytes:
