@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 # How Google's clients find an emulator: the variable, and the key of the ready line that is its value.
 VARIABLES = {"BIGQUERY_EMULATOR_HOST": "bigquery", "STORAGE_EMULATOR_HOST": "storage", "GOOGLE_CLOUD_PROJECT": "project",
-             "GOOGLE_APPLICATION_CREDENTIALS": "credentials",
+             # not the service account's: for one of those google-auth asks Google for regions beside every token
+             "GOOGLE_APPLICATION_CREDENTIALS": "user_credentials",
              # of gRPC: the way to the Storage API, and what is trusted there
              "grpc_proxy": "grpc", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": "grpc_roots"}
 

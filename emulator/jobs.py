@@ -328,8 +328,10 @@ def make(call: Call, configuration: dict, reference: dict | None = None, upload=
     configuration = without_nulls(configuration)
     kind = job_kind(configuration)
     refuse_unsupported(kind, configuration)
-    for option, choices in CHOICES.items():
-        check_choice(option, configuration[kind].get(option), choices)
+    config = configuration[kind]
+    for option in CHOICES.keys() & config.keys():
+        config[option] = config[option].upper()  # as Node's client needs it: it writes "named"
+        check_choice(option, config[option], CHOICES[option])
     reference = reference or {}
     agree(reference.get("projectId"), call.project)
     job_id = reference.get("jobId") or f"job_{uuid.uuid4().hex}"
@@ -342,7 +344,7 @@ def make(call: Call, configuration: dict, reference: dict | None = None, upload=
 
 
 def check_choice(name: str, value: str | None, choices: set[str]) -> None:
-    if value and value.upper() not in choices:
+    if value and value not in choices:
         raise ApiError("invalid", f"Invalid value for {name}: {value} is not a valid value; {', '.join(sorted(choices))} are.", name)
 
 
