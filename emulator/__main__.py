@@ -12,7 +12,8 @@ from concurrent.futures import Future
 from pathlib import Path
 
 DESCRIPTION = """An embedded BigQuery. Google's clients reach it through BIGQUERY_EMULATOR_HOST and STORAGE_EMULATOR_HOST.
-When it listens it prints one JSON line: {"bigquery": URL, "storage": URL, "project": ..., "credentials": FILE}.
+When it listens it prints one JSON line: {"bigquery": URL, "storage": URL, "grpc": URL, "project": ..., "credentials": FILE,
+"user_credentials": FILE, "grpc_roots": FILE}; the second file is for Node.
 `python -m emulator load TABLE FILE` brings data into the public project."""
 
 
@@ -21,11 +22,14 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
     parser.add_argument("--port", type=int, default=9050, help="port of the BigQuery API, 0 for a free one (default %(default)s)")
     parser.add_argument("--storage-port", type=int, default=9023, help="port of Cloud Storage, 0 for a free one (default %(default)s)")
+    parser.add_argument("--grpc-port", type=int, default=9060, help="port of the Storage API, 0 for a free one (default %(default)s)")
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--data-dir", type=Path, default=Path(".bigquery"), help="folder that keeps everything (default %(default)s)")
     where.add_argument("--in-memory", action="store_true", help="keep nothing: all is gone at the end")
     parser.add_argument("--project", default="lab-project", help="the project of callers who name none (default %(default)s)")
     parser.add_argument("--writable-public-data", action="store_true", help="let clients write to project bigquery-public-data")
+    parser.add_argument("--seed", type=Path, action="append", default=[], metavar="FOLDER",
+                        help="begin with what is in the folder: [project/]dataset/table.csv and the like, and .sql; may be repeated")
     parser.add_argument("--cache-dir", type=Path, help="where Google's analyzer is kept compiled")
     parser.add_argument("--exit-with-stdin", action="store_true", help="end when standard input does: with the process that started it")
     return parser.parse_args(argv)
@@ -74,6 +78,16 @@ def write_credentials(emulator) -> Path:
     return path
 
 
+def write_user_credentials(emulator) -> Path:
+    """The same caller for clients that ask Google for a service account's token whatever its token_uri says (Node's):
+    as this kind of user they ask the token_url. Its refresh token is the caller's address."""
+    path = emulator.lake.path / "user-credentials.json"
+    path.write_text(json.dumps({
+        "type": "external_account_authorized_user", "audience": "", "client_id": "embedded", "client_secret": "embedded",
+        "refresh_token": emulator.principal, "token_url": f"{emulator.url}/token"}))
+    return path
+
+
 def private_key() -> str:
     from cryptography.hazmat.primitives.asymmetric import rsa
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -82,11 +96,12 @@ def private_key() -> str:
 
 
 def listen(emulator, options: argparse.Namespace):
-    """Open both ports; OSError where one is taken."""
+    """Open the ports: the server of BigQuery's API, and the URLs of all; OSError where one is taken."""
     from tornado.httpserver import HTTPServer
     from tornado.netutil import bind_sockets
     from tornado.web import Application
 
+    from .door import Door
     from .rest import ApiHandler, DiscoveryHandler, NotFoundHandler, TokenHandler
     from .uploads import UploadHandler
     sockets = bind_sockets(options.port, options.host)
@@ -104,19 +119,29 @@ def listen(emulator, options: argparse.Namespace):
     server = HTTPServer(application, max_body_size=1 << 40)
     server.add_sockets(sockets)
     storage_port = emulator.storage.start(options.host, options.storage_port)
-    return server, f"http://{shown}:{storage_port}"
+    door = Door(options.host, options.grpc_port, lambda: open_storage_api(emulator))
+    return server, {"bigquery": emulator.url, "storage": f"http://{shown}:{storage_port}", "grpc": f"http://{shown}:{door.port}"}
+
+
+def open_storage_api(emulator):
+    from .storage_api.server import open_server
+    return open_server(emulator)
 
 
 async def serve(options: argparse.Namespace) -> None:
     emulator = open_emulator(options)
-    server, storage_url = listen(emulator, options)
-    ready = {"bigquery": emulator.url, "storage": storage_url, "project": emulator.project, "credentials": str(write_credentials(emulator))}
+    server, urls = listen(emulator, options)
+    from .door import write_certificate
+    ready = urls | {"project": emulator.project, "credentials": str(write_credentials(emulator)),
+                    "user_credentials": str(write_user_credentials(emulator)), "grpc_roots": str(write_certificate(emulator.lake.path))}
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stop.set)
     if options.exit_with_stdin:
         threading.Thread(target=lambda: (sys.stdin.buffer.read(), loop.call_soon_threadsafe(stop.set)), daemon=True).start()
+    if options.seed:
+        await plant(emulator, options.seed, stop)
     print(json.dumps(ready), flush=True)
     housekeeping = asyncio.create_task(keep_house(emulator))
     await stop.wait()
@@ -124,6 +149,19 @@ async def serve(options: argparse.Namespace) -> None:
     server.stop()
     await server.close_all_connections()
     await loop.run_in_executor(None, close, emulator)
+
+
+async def plant(emulator, folders: list[Path], stop: asyncio.Event) -> None:
+    """Bring in the folders' tables, through the REST API as a client would; the public project takes them, too."""
+    from . import seed
+    writable, emulator.writable_public_data = emulator.writable_public_data, True
+    work = asyncio.get_running_loop().run_in_executor(None, seed.plant, emulator.url, emulator.project, folders)
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait([work, stopped], return_when=asyncio.FIRST_COMPLETED)
+    if not stopped.done():
+        await work
+    stopped.cancel()
+    emulator.writable_public_data = writable
 
 
 async def keep_house(emulator) -> None:
@@ -150,19 +188,25 @@ def main(argv: list[str]) -> None:
         sys.exit(load(argv[1:]))
     options = parse(argv)
     from .lake import DataDirInUse
+    from .load import Failure
     try:
         asyncio.run(serve(options))
-    except DataDirInUse as error:
+    except (DataDirInUse, Failure) as error:
         sys.exit(str(error))
     except OSError as error:
         if error.filename:
             sys.exit(f"The emulator can't keep its data in {error.filename}: {error.strerror}. Choose another folder with --data-dir.")
         sys.exit(f"The emulator can't listen on {options.host}: {error.strerror or error} "
-                 f"(ports {options.port} and {options.storage_port}). Choose others with --port and --storage-port.")
+                 f"(ports {options.port}, {options.storage_port} and {options.grpc_port}). Choose others with --port, --storage-port and --grpc-port.")
     # Worker threads may still be in a request of a client that is gone.
     sys.stdout.flush()
     os._exit(0)
 
 
-if __name__ == "__main__":
+def command() -> None:
+    """The console script `bigquery-emulator`."""
     main(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    command()

@@ -80,6 +80,7 @@ class Emulator:
     insert_ids: dict[tuple, None] = dataclasses.field(default_factory=dict)
     external: dict[tuple, tuple[str, list[str]]] = dataclasses.field(default_factory=dict)
     results: dict[str, dict] = dataclasses.field(default_factory=dict)
+    storage_api: object = None  # the gRPC server, once a client has come
 
     @property
     def sql(self) -> "GoogleSQL":

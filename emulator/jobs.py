@@ -365,9 +365,11 @@ def make(call: Call, configuration: dict, reference: dict | None = None, upload=
     if kind == "query":
         query.check(configuration[kind])
     refuse_unsupported(kind, configuration)
-    for option, choices in CHOICES.items():
-        check_choice(option, configuration[kind].get(option), choices)
     rules.check_labels(configuration.get("labels") or {})
+    config = configuration[kind]
+    for option in CHOICES.keys() & config.keys():
+        config[option] = config[option].upper()  # as Node's client needs it: it writes "named"
+        check_choice(option, config[option], CHOICES[option])
     reference = reference or {}
     agree(reference.get("projectId"), call.project)
     job_id = reference.get("jobId") or f"job_{uuid.uuid4().hex}"

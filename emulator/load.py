@@ -11,8 +11,6 @@ import base64
 import datetime as dt
 import json
 import os
-import socket
-import subprocess
 import sys
 import tempfile
 import threading
@@ -20,7 +18,8 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
-from urllib.parse import urlsplit
+
+from . import child
 
 FORMATS = {".csv": "CSV", ".tsv": "CSV", ".txt": "CSV", ".json": "NEWLINE_DELIMITED_JSON", ".jsonl": "NEWLINE_DELIMITED_JSON",
            ".ndjson": "NEWLINE_DELIMITED_JSON", ".parquet": "PARQUET"}
@@ -114,7 +113,10 @@ def target(options: argparse.Namespace) -> Iterator["bigquery.Client"]:
     """A client of the emulator to load into: the running one that is named, or one of our own on the data folder."""
     endpoint = options.endpoint or (None if options.data_dir else os.environ.get("BIGQUERY_EMULATOR_HOST"))
     if endpoint:
-        check_listening(endpoint)
+        try:
+            child.check_listening(endpoint)
+        except child.NotRunning as error:
+            raise Failure(f"{error} Start one, or leave the address out and name a --data-dir.") from None
         yield client_of(endpoint, options)
         return
     with own_emulator(options.data_dir or Path(".bigquery")) as endpoint:
@@ -127,70 +129,57 @@ def client_of(endpoint: str, options: argparse.Namespace) -> "bigquery.Client":
     return bigquery.Client(options.table.split(".")[0], AnonymousCredentials(), client_options={"api_endpoint": endpoint}, location=options.location)
 
 
-def check_listening(endpoint: str) -> None:
-    """Failure unless somebody listens: the client would try for ten minutes."""
-    url = urlsplit(endpoint if "//" in endpoint else f"//{endpoint}")
-    try:
-        socket.create_connection((url.hostname, url.port or 80), timeout=5).close()
-    except (OSError, ValueError) as error:
-        raise Failure(f"No emulator answers at {endpoint} ({error}). Start one, or leave the address out and name a --data-dir.") from None
-
-
 @contextmanager
 def own_emulator(data_dir: Path) -> Iterator[str]:
-    """An emulator as a child, until the end of the block; its URL. It ends with this process, however that ends."""
-    command = [sys.executable, "-m", "emulator", "--port", "0", "--storage-port", "0", "--data-dir", str(data_dir.resolve()),
-               "--writable-public-data", "--exit-with-stdin"]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(str(Path(path or ".").resolve()) for path in sys.path)}
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                               cwd=Path(__file__).resolve().parent.parent, env=environment)
+    """An emulator as a child, until the end of the block; its URL."""
     try:
-        line = process.stdout.readline()
-        if not line:
-            why = process.stderr.read().strip().splitlines() or [f"it ended with {process.wait()}"]
-            hint = " Or load into the running one: start it with --writable-public-data and name it with --endpoint." if "in use" in why[-1] else ""
-            raise Failure(f"The emulator did not start. {why[-1]}{hint}")
-        # What it says from here on is shown, not left to fill the pipe.
-        threading.Thread(target=lambda: [say(text.rstrip()) for text in process.stderr], daemon=True).start()
-        yield json.loads(line)["bigquery"]
-    finally:
-        process.stdin.close()
-        process.wait()
+        with child.running("--data-dir", str(data_dir.resolve()), "--writable-public-data", say=say) as ready:
+            yield ready["bigquery"]
+    except child.NotRunning as error:
+        why = str(error).splitlines()[-1]
+        hint = " Or load into the running one: start it with --writable-public-data and name it with --endpoint." if "in use" in why else ""
+        raise Failure(f"The emulator did not start. {why}{hint}") from None
 
 
 # Loading ------------------------------------------------------------------------------------------
 
 def load(client: "bigquery.Client", options: argparse.Namespace) -> None:
     """Upload the file as a load job and wait for it; Failure with the service's reasons if it fails."""
-    from google.api_core.exceptions import Conflict
-    from google.cloud import bigquery
-    project, dataset_id, _ = options.table.split(".")
     begun, size = time.monotonic(), options.file.stat().st_size
     say(f"Loading {options.file.name if options.from_bigquery is None else 'the rows'} ({megabytes(size)}) into {options.table} ...")
-    dataset = bigquery.Dataset(f"{project}.{dataset_id}")
-    dataset.location = options.location
-    try:
-        client.create_dataset(dataset)
-    except Conflict:
-        pass
+    create_dataset(client, options.table.rpartition(".")[0], options.location)
     with options.file.open("rb") as file, ticking(begun):
-        job = client.load_table_from_file(file, options.table, size=size, job_config=job_config(options))
+        config = job_config(options.source_format, options.fields, options.append)
+        job = client.load_table_from_file(file, options.table, size=size, job_config=config)
         error = job.exception()
     if error:
         raise Failure(explain(job, options))
     say(f"{job.output_rows:,} rows, {megabytes(job.output_bytes)}, in {time.monotonic() - begun:.1f} s.")
 
 
-def job_config(options: argparse.Namespace) -> "bigquery.LoadJobConfig":
+def create_dataset(client: "bigquery.Client", name: str, location: str = "US") -> None:
+    """Make the dataset unless it is there; name: project.dataset."""
+    from google.api_core.exceptions import Conflict
     from google.cloud import bigquery
-    config = bigquery.LoadJobConfig(source_format=options.source_format, write_disposition="WRITE_APPEND" if options.append else "WRITE_TRUNCATE")
-    if options.fields:
-        config.schema = options.fields
-    if options.source_format == "PARQUET":
+    dataset = bigquery.Dataset(name)
+    dataset.location = location
+    try:
+        client.create_dataset(dataset)
+    except Conflict:
+        pass
+
+
+def job_config(source_format: str, fields: list[dict] | None, append: bool = False) -> "bigquery.LoadJobConfig":
+    """How a file is read: with these columns, or with those that are found in it; a CSV file has a line of names."""
+    from google.cloud import bigquery
+    config = bigquery.LoadJobConfig(source_format=source_format, write_disposition="WRITE_APPEND" if append else "WRITE_TRUNCATE")
+    if fields:
+        config.schema = fields
+    if source_format == "PARQUET":
         config.parquet_options = bigquery.ParquetOptions.from_api_repr({"enableListInference": True})
-    elif not options.fields:
+    elif not fields:
         config.autodetect = True
-    if options.source_format == "CSV" and options.fields:
+    if source_format == "CSV" and fields:
         config.skip_leading_rows = 1
     return config
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from . import cache, iam, information_schema, partitions, rules, values
+from . import cache, datasets, iam, information_schema, partitions, rules, values
 from .calls import Emulator
 from .errors import ApiError, unsupported
 from .lake import now_ms
@@ -310,11 +310,20 @@ def defaults(emulator: Emulator, principal: str, fields: list[dict], cursor) -> 
 def destination(job: "Job") -> tuple[str, str, str]:
     """Where the result goes: the table the caller names, else an anonymous one that its configuration then names."""
     if not job.config.get("destinationTable"):
+        anonymous_dataset(job)
         job.config["destinationTable"] = reference((job.project, ANONYMOUS_DATASET, f"anon{uuid.uuid4().hex}"))
         job.config.setdefault("writeDisposition", "WRITE_TRUNCATE")
     job.config.setdefault("priority", "INTERACTIVE")
     named = job.config["destinationTable"]
     return named.get("projectId") or job.project, named.get("datasetId", ""), named.get("tableId", "")
+
+
+def anonymous_dataset(job: "Job") -> None:
+    """Make the hidden dataset of results unless it is there. Clients (ibis) load tables of their own into it."""
+    ref = job.project, ANONYMOUS_DATASET
+    if not job.lake.get("dataset", ref):
+        given = {"location": job.reference["location"], "defaultTableExpirationMs": "86400000"}
+        job.lake.put_later("dataset", ref, datasets.new(job.principal, ref, given))
 
 
 def results_relation(name: str) -> str:

@@ -351,18 +351,23 @@ class DiscoveryHandler(Base):
 
 
 class TokenHandler(Base):
-    """/token: an access token for whoever a service account's signed assertion names."""
+    """/token: an access token for whoever a service account's signed assertion, or a user's refresh token, names."""
 
     def post(self) -> None:
         try:
-            (assertion,) = parse_qs(self.content().decode())["assertion"]
-            payload = assertion.split(".")[1]
-            claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-            email = claims.get("sub") or claims["iss"]
+            form = parse_qs(self.content().decode())
+            email = form["refresh_token"][0] if "refresh_token" in form else named_in(form["assertion"][0])
         except (ApiError, IndexError, ValueError, KeyError):
             self.render({"error": "invalid_grant", "error_description": "A JWT assertion that names its issuer is expected."}, 400)
             return
         self.render({"access_token": make_token(email), "token_type": "Bearer", "expires_in": 3600})
+
+
+def named_in(assertion: str) -> str:
+    """The e-mail address in a signed JWT; IndexError, ValueError or KeyError where there is none."""
+    payload = assertion.split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return claims.get("sub") or claims["iss"]
 
 
 class NotFoundHandler(Base):

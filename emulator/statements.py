@@ -83,6 +83,7 @@ def change_rows(job: "Job", statement: "Statement") -> None:
         tx.execute("DROP TABLE temp.change")
         touch(tx, target.ref, target.body)
     job.write(work)
+    job.config["destinationTable"] = reference(target.ref)
 
 
 def check_writable(body: dict) -> None:
@@ -115,6 +116,7 @@ def truncate(job: "Job", statement: "Statement") -> None:
         count(job, {"DELETE": rows})
         touch(tx, target.ref, target.body)
     job.write(work)
+    job.config["destinationTable"] = reference(target.ref)
 
 
 # CREATE -------------------------------------------------------------------------------------------
@@ -176,6 +178,8 @@ def make(tx: Transaction, job: "Job", create, ref: tables.Ref, given: dict, rela
         tables.create(tx, ref, given)
         if relation:
             tables.fill(tx, ref, given["schema"]["fields"], relation, write_disposition="WRITE_APPEND")
+    if relation:
+        job.config["destinationTable"] = reference(ref)  # as the service tells it; dbt looks there
     if create.create_scope == TEMPORARY:
         job.session.tables[ref[2]] = ref
     job.schema = given.get("schema", {}).get("fields", [])

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 @contextmanager
 def running_emulator(*flags: str, **options):
     """`python -m emulator` as a child on free ports: its ready line as a dict, with the process as "process"."""
-    command = [sys.executable, "-m", "emulator", "--port", "0", "--storage-port", "0", "--exit-with-stdin", *flags]
+    command = [sys.executable, "-m", "emulator", "--port", "0", "--storage-port", "0", "--grpc-port", "0", "--exit-with-stdin", *flags]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **options)
     try:
         line = process.stdout.readline()

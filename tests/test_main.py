@@ -13,7 +13,7 @@ SCHEMA = [bigquery.SchemaField("n", "INTEGER")]
 
 
 def test_the_ready_line(emulator):
-    assert set(emulator) - {"process"} == {"bigquery", "storage", "project", "credentials"}
+    assert set(emulator) - {"process"} == {"bigquery", "storage", "project", "credentials", "user_credentials"}
     assert emulator["bigquery"].startswith("http://127.0.0.1:") and os.path.exists(emulator["credentials"])
 
 

@@ -1,0 +1,4 @@
+class Streams:
+    def __init__(self, lake): pass
+def CreateWriteStream(): pass
+AppendRows=GetWriteStream=FinalizeWriteStream=BatchCommitWriteStreams=FlushRows=CreateWriteStream
