@@ -47,6 +47,16 @@ INTERVAL_TEXT = (
     "'.' || rtrim(lpad((abs(datepart('microsecond', {x})) % 1000000)::VARCHAR, 6, '0'), '0') END) END"
 )
 
+# Y-M D H:M:S.F, where a sign stands before Y, D and H.
+INTERVAL_FORM = " *([-+]?)([0-9]+)-([0-9]+) +([-+]?[0-9]+) +([-+]?)([0-9]+):([0-9]+):([0-9]+(?:\\.[0-9]+)?) *"
+INTERVAL_PART = "regexp_extract({x}, '" + INTERVAL_FORM + "', %d)"
+PARSE_INTERVAL = (
+    "CASE WHEN regexp_full_match({x}, '" + INTERVAL_FORM + "') THEN "
+    f"to_months((({INTERVAL_PART % 1} || '1')::INTEGER * ({INTERVAL_PART % 2}::INTEGER * 12 + {INTERVAL_PART % 3}::INTEGER))::INTEGER) "
+    f"+ to_days({INTERVAL_PART % 4}::INTEGER) + to_microseconds((({INTERVAL_PART % 5} || '1')::BIGINT * "
+    f"({INTERVAL_PART % 6}::BIGINT * 3600000000 + {INTERVAL_PART % 7}::BIGINT * 60000000 + ({INTERVAL_PART % 8}::DECIMAL(18,6) * 1000000)::BIGINT))::BIGINT) "
+    "ELSE {x}::INTERVAL END")
+
 TYPES: dict[str, Type] = {
     "STRING": Type("STRING", "VARCHAR", text="{x}", size="2 + strlen({x})"),
     "BYTES": Type("BYTES", "BLOB", text="to_base64({x})", parse="from_base64({x})", size="2 + octet_length({x})"),
@@ -61,7 +71,7 @@ TYPES: dict[str, Type] = {
     "TIMESTAMP": Type("TIMESTAMP", "TIMESTAMPTZ", text="epoch_us({x})::VARCHAR", parse=SECONDS),
     "JSON": Type("JSON", "JSON", text="{x}::VARCHAR", parse="json({x})", size="strlen({x}::VARCHAR)"),
     "GEOGRAPHY": Type("GEOGRAPHY", "VARCHAR", text=GEOGRAPHY_TEXT, parse="py_varchar('geography_formats.st_geogfromtext', {x})", size="16 + 24 * (1 + length({x}) - length(replace({x}, ',', '')))"),
-    "INTERVAL": Type("INTERVAL", "INTERVAL", text=INTERVAL_TEXT, size="16"),
+    "INTERVAL": Type("INTERVAL", "INTERVAL", text=INTERVAL_TEXT, parse=PARSE_INTERVAL, size="16"),
     "RANGE": Type("RANGE", "STRUCT", size="16"),
     "RECORD": Type("STRUCT", "STRUCT"),
 }

@@ -40,6 +40,7 @@ MOST_RESTRICTION = 1 << 20  # bytes
 BLOCK = 1000  # rows that a sample takes or leaves together
 TABLE = re.compile(r"projects/([^/]+)/datasets/([^/]+)/tables/([^/]+)")
 PROJECT = re.compile(r"projects/([^/]+)")
+PLACE = re.compile(r" at \[\d+:\d+\]$")  # in the query that is made of a restriction
 AVRO_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -289,7 +290,7 @@ def restricted(caller: "Caller", source: tables.Source, restriction: str) -> str
         if error.reason not in ("invalid", "invalidQuery"):
             raise
         raise Refused("INVALID_ARGUMENT", f"request failed: Row filter for {iam.name_of(source.ref)} is invalid. Filter is '{restriction}'. "
-                                          f"{error.message}") from None
+                                          f"{PLACE.sub('', error.message)}") from None
 
 
 def sampled(sql: str, percentage: float) -> str:
