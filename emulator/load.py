@@ -139,7 +139,7 @@ def check_listening(endpoint: str) -> None:
 @contextmanager
 def own_emulator(data_dir: Path) -> Iterator[str]:
     """An emulator as a child, until the end of the block; its URL. It ends with this process, however that ends."""
-    command = [sys.executable, "-m", "emulator", "--port", "0", "--storage-port", "0", "--data-dir", str(data_dir.resolve()),
+    command = [sys.executable, "-m", "emulator", "--port", "0", "--storage-port", "0", "--grpc-port", "0", "--data-dir", str(data_dir.resolve()),
                "--writable-public-data", "--exit-with-stdin"]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(str(Path(path or ".").resolve()) for path in sys.path)}
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Callable, Iterator, NamedTuple
 
 import duckdb
@@ -76,8 +77,8 @@ class Caller:
         return cursor
 
 
-def open_server(emulator: Emulator) -> Inside:
-    """Start the server on free ports of this machine."""
+def open_server(emulator: Emulator, certificates: Path) -> Inside:
+    """Start the server on free ports of this machine. certificates: the folder of its own."""
     server = grpc.server(ThreadPoolExecutor(THREADS, "storage-api"), options=OPTIONS)
     sessions, streams = read.Sessions(), write.Streams(emulator.lake)
 
@@ -87,7 +88,7 @@ def open_server(emulator: Emulator) -> Inside:
         handlers = {each.name: handler(each, caller) for each in RPCS if each.service == service}
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(f"{PACKAGE}.{service}", handlers),))
     inside = Inside(server.add_insecure_port("127.0.0.1:0"), server.add_secure_port(
-        "127.0.0.1:0", grpc.ssl_server_credentials([read_certificate(emulator.lake.path)])))
+        "127.0.0.1:0", grpc.ssl_server_credentials([read_certificate(certificates)])))
     server.start()
     emulator.storage_api = server  # grpc ends a server that nobody holds
     return inside
