@@ -177,7 +177,7 @@ def answer(caller: "Caller", request, session: Session, rows: int, size: int) ->
 
 
 def ReadRows(caller: "Caller", request) -> Iterator[ReadRowsResponse]:
-    """A stream's rows from an offset on; the first response has the schema."""
+    """A stream's rows from an offset on; the first response has the schema. Nothing where there are no rows."""
     session, first, last = caller.sessions.find(request.read_stream)
     if not 0 <= request.offset <= last - first:
         raise Refused("OUT_OF_RANGE", f"request failed: offset {request.offset} is not in stream {request.read_stream} of {last - first} rows")
@@ -199,8 +199,6 @@ def ReadRows(caller: "Caller", request) -> Iterator[ReadRowsResponse]:
                 message.stats.progress.at_response_end = done / (last - first)
                 yield message
                 message = ReadRowsResponse()
-    if done == request.offset:
-        yield message
 
 
 def SplitReadStream(caller: "Caller", request) -> SplitReadStreamResponse:
