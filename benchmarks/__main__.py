@@ -53,7 +53,7 @@ def child(command: list[str], **options) -> Iterator[subprocess.Popen]:
 
 @contextmanager
 def emulator(folder: Path) -> Iterator[dict]:
-    command = [sys.executable, "-m", "emulator", "--port", "0", "--storage-port", "0", "--data-dir", str(folder), "--cache-dir", str(CACHE)]
+    command = [sys.executable, "-m", "emulator", "--port", "0", "--storage-port", "0", "--grpc-port", "0", "--data-dir", str(folder), "--cache-dir", str(CACHE)]
     with child(command, cwd=ROOT) as process:
         yield json.loads(process.stdout.readline())
 

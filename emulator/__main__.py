@@ -96,12 +96,13 @@ def private_key() -> str:
 
 
 def listen(emulator, options: argparse.Namespace):
-    """Open the ports: the server of BigQuery's API, and the URLs of all; OSError where one is taken."""
+    """Open the ports: the server of BigQuery's API, and what clients need to know of all; OSError where one is taken."""
     from tornado.httpserver import HTTPServer
     from tornado.netutil import bind_sockets
     from tornado.web import Application
 
-    from .door import Door
+    from .door import Door, write_certificate
+    from .googlesql import default_cache_dir
     from .rest import ApiHandler, DiscoveryHandler, NotFoundHandler, TokenHandler
     from .uploads import UploadHandler
     sockets = bind_sockets(options.port, options.host)
@@ -119,21 +120,22 @@ def listen(emulator, options: argparse.Namespace):
     server = HTTPServer(application, max_body_size=1 << 40)
     server.add_sockets(sockets)
     storage_port = emulator.storage.start(options.host, options.storage_port)
-    door = Door(options.host, options.grpc_port, lambda: open_storage_api(emulator))
-    return server, {"bigquery": emulator.url, "storage": f"http://{shown}:{storage_port}", "grpc": f"http://{shown}:{door.port}"}
+    certificates = options.cache_dir or default_cache_dir()
+    door = Door(options.host, options.grpc_port, lambda: open_storage_api(emulator, certificates))
+    return server, {"bigquery": emulator.url, "storage": f"http://{shown}:{storage_port}", "grpc": f"http://{shown}:{door.port}",
+                    "grpc_roots": str(write_certificate(certificates))}
 
 
-def open_storage_api(emulator):
+def open_storage_api(emulator, certificates: Path):
+    """Only once a client wants it: gRPC and Arrow take time to load."""
     from .storage_api.server import open_server
-    return open_server(emulator)
+    return open_server(emulator, certificates)
 
 
 async def serve(options: argparse.Namespace) -> None:
     emulator = open_emulator(options)
     server, urls = listen(emulator, options)
-    from .door import write_certificate
-    ready = urls | {"project": emulator.project, "credentials": str(write_credentials(emulator)),
-                    "user_credentials": str(write_user_credentials(emulator)), "grpc_roots": str(write_certificate(emulator.lake.path))}
+    ready = urls | {"project": emulator.project, "credentials": str(write_credentials(emulator)), "user_credentials": str(write_user_credentials(emulator))}
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):

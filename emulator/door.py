@@ -7,19 +7,22 @@ and GRPC_DEFAULT_SSL_ROOTS_FILE_PATH makes it trust the certificate that it then
 from __future__ import annotations
 
 import datetime as dt
+import os
 import re
 import socket
+import tempfile
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Callable, NamedTuple
+from typing import Callable, Iterator, NamedTuple
 
 from tornado.netutil import add_accept_handler, bind_sockets
 
-SERVICE = re.compile(r"bigquerystorage([.-][\w.-]+)?\.googleapis\.com:443")
+SERVICE = ("bigquerystorage.googleapis.com", "bigquerystorage.mtls.googleapis.com")
 LOOPBACK = re.compile(r"(localhost|127(?:\.\d+){3}|\[::1\]):(\d+)")
 HEAD = 8192  # bytes of a request for a tunnel
 PIECE = 1 << 20
+OWN = "grpc.pem"
 
 
 class Inside(NamedTuple):
@@ -67,7 +70,7 @@ class Door:
             head += client.recv(1) or b"\r\n\r\n"
         target = head.split(b" ", 2)[1].decode("latin-1")
         loopback = LOOPBACK.fullmatch(target)
-        if not loopback and not SERVICE.fullmatch(target):
+        if not loopback and target.removesuffix(":443") not in SERVICE:
             client.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
             return None
         server = connect(loopback[1].strip("[]"), int(loopback[2])) if loopback else connect("127.0.0.1", self.inside.tls)
@@ -102,34 +105,51 @@ def pump(source: socket.socket, target: socket.socket) -> None:
 def write_certificate(folder: Path) -> Path:
     """Make the server's key and certificate in a folder, unless they are there; the file of roots that a client is to trust.
 
-    The roots are those that a client trusts anyway, and this one: who talks to other services of Google still can.
+    One certificate serves all emulators of a user: gRPC reads the roots but once in a process. The roots are those that a
+    client trusts anyway, and this one: who talks to other services of Google still can.
     """
     import certifi
-    own, roots = folder / "grpc.pem", folder / "grpc-roots.pem"
+    folder.mkdir(parents=True, exist_ok=True)
+    own, roots = folder / OWN, folder / "grpc-roots.pem"
     if not own.exists():
-        own.touch(mode=0o600)
-        own.write_bytes(b"".join(key_and_certificate()))
-    roots.write_bytes(Path(certifi.where()).read_bytes() + b"\n" + read_certificate(folder)[1])
+        with suppress(FileExistsError), written(folder, key_and_certificate()) as file:
+            os.link(file, own)
+    content = Path(certifi.where()).read_bytes() + b"\n" + read_certificate(folder)[1]
+    if not roots.exists() or roots.read_bytes() != content:
+        with written(folder, content) as file:
+            os.replace(file, roots)
     return roots
+
+
+@contextmanager
+def written(folder: Path, content: bytes) -> Iterator[Path]:
+    """A file of a name that is nobody else's, for the caller alone: several emulators may start at once."""
+    handle, name = tempfile.mkstemp(dir=folder, prefix="grpc-")
+    try:
+        with open(handle, "wb") as file:
+            file.write(content)
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
 
 
 def read_certificate(folder: Path) -> tuple[bytes, bytes]:
     """Private key and certificate, as PEM."""
-    key, mark, certificate = (folder / "grpc.pem").read_bytes().partition(b"-----BEGIN CERTIFICATE-----")
+    key, mark, certificate = (folder / OWN).read_bytes().partition(b"-----BEGIN CERTIFICATE-----")
     return key, mark + certificate
 
 
-def key_and_certificate() -> tuple[bytes, bytes]:
+def key_and_certificate() -> bytes:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "embedded BigQuery")])
-    names = [x509.DNSName(each) for each in ("bigquerystorage.googleapis.com", "*.googleapis.com", "localhost")]
+    names = [x509.DNSName(each) for each in SERVICE]
     now = dt.datetime.now(dt.timezone.utc)
     certificate = (x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
                    .serial_number(x509.random_serial_number()).not_valid_before(now - dt.timedelta(days=1)).not_valid_after(now + dt.timedelta(days=3650))
                    .add_extension(x509.SubjectAlternativeName(names), critical=False)
                    .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True).sign(key, SHA256()))
-    return (key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), certificate.public_bytes(Encoding.PEM))
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + certificate.public_bytes(Encoding.PEM)

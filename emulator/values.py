@@ -50,6 +50,15 @@ INTERVAL_TEXT = (
 # JSON texts that may not be as BigQuery prints a JSON value: more than one member, fractions, escapes, wide numbers.
 UNUSUAL_JSON = r"'(?s)\x7b.*,|\d[.eE]|\\|" + r"\d" * 16 + "|N|I|-0'"
 JSON = f"CASE WHEN regexp_matches({{x}}, {UNUSUAL_JSON}) THEN coalesce(py_varchar('json_texts.rounded', {{x}})::JSON, json({{x}})) ELSE json({{x}}) END"
+# Y-M D H:M:S.F, where a sign stands before Y, D and H.
+INTERVAL_FORM = " *([-+]?)([0-9]+)-([0-9]+) +([-+]?[0-9]+) +([-+]?)([0-9]+):([0-9]+):([0-9]+(?:\\.[0-9]+)?) *"
+INTERVAL_PART = "regexp_extract({x}, '" + INTERVAL_FORM + "', %d)"
+PARSE_INTERVAL = (
+    "CASE WHEN regexp_full_match({x}, '" + INTERVAL_FORM + "') THEN "
+    f"to_months((({INTERVAL_PART % 1} || '1')::INTEGER * ({INTERVAL_PART % 2}::INTEGER * 12 + {INTERVAL_PART % 3}::INTEGER))::INTEGER) "
+    f"+ to_days({INTERVAL_PART % 4}::INTEGER) + to_microseconds((({INTERVAL_PART % 5} || '1')::BIGINT * "
+    f"({INTERVAL_PART % 6}::BIGINT * 3600000000 + {INTERVAL_PART % 7}::BIGINT * 60000000 + ({INTERVAL_PART % 8}::DECIMAL(18,6) * 1000000)::BIGINT))::BIGINT) "
+    "ELSE {x}::INTERVAL END")
 
 TYPES: dict[str, Type] = {
     "STRING": Type("STRING", "VARCHAR", text="{x}", size="2 + strlen({x})"),
@@ -65,7 +74,7 @@ TYPES: dict[str, Type] = {
     "TIMESTAMP": Type("TIMESTAMP", "TIMESTAMPTZ", text="epoch_us({x})::VARCHAR", parse=SECONDS),
     "JSON": Type("JSON", "JSON", text="{x}::VARCHAR", parse=JSON, size="strlen({x}::VARCHAR)"),
     "GEOGRAPHY": Type("GEOGRAPHY", "VARCHAR", text=GEOGRAPHY_TEXT, parse="py_varchar('geography_formats.st_geogfromtext', {x})", size="16 + 24 * (1 + length({x}) - length(replace({x}, ',', '')))"),
-    "INTERVAL": Type("INTERVAL", "INTERVAL", text=INTERVAL_TEXT, size="16"),
+    "INTERVAL": Type("INTERVAL", "INTERVAL", text=INTERVAL_TEXT, parse=PARSE_INTERVAL, size="16"),
     "RANGE": Type("RANGE", "STRUCT", size="16"),
     "RECORD": Type("STRUCT", "STRUCT"),
 }

@@ -14,7 +14,7 @@ from lab import memory
 ROOT = Path(__file__).resolve().parent.parent
 # How Google's clients find the engine; --cloud takes these away.
 VARIABLES = {"BIGQUERY_EMULATOR_HOST": "bigquery", "STORAGE_EMULATOR_HOST": "storage", "GOOGLE_CLOUD_PROJECT": "project",
-             "GOOGLE_APPLICATION_CREDENTIALS": "credentials"}
+             "GOOGLE_APPLICATION_CREDENTIALS": "credentials", "grpc_proxy": "grpc", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": "grpc_roots"}
 RESTARTS = (0, 0.5, 1, 2, 5)  # seconds before each restart in a row; the last one goes on
 STABLE = 30  # seconds after which a crash is the first of its row again
 
@@ -43,9 +43,10 @@ class Engine:
 
     async def _launch(self) -> None:
         # The same ports at a restart: clients that are alive keep their addresses.
-        ports = [self.ready[key].rpartition(":")[2] if self.ready else "0" for key in ("bigquery", "storage")]
-        command = [sys.executable, "-m", "emulator", "--port", ports[0], "--storage-port", ports[1], "--data-dir", str(self.data_dir),
-                   "--project", self.project, "--exit-with-stdin", *(["--cache-dir", str(self.cache_dir)] if self.cache_dir else [])]
+        ports = [self.ready[key].rpartition(":")[2] if self.ready else "0" for key in ("bigquery", "storage", "grpc")]
+        command = [sys.executable, "-m", "emulator", "--port", ports[0], "--storage-port", ports[1], "--grpc-port", ports[2],
+                   "--data-dir", str(self.data_dir), "--project", self.project, "--exit-with-stdin",
+                   *(["--cache-dir", str(self.cache_dir)] if self.cache_dir else [])]
         self._process = await asyncio.create_subprocess_exec(
             # A session of its own: Ctrl-C reaches the server, which ends the engine after its last request.
             *command, cwd=ROOT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, start_new_session=True, env=child_environment())
@@ -100,3 +101,5 @@ def forget_engine() -> None:
     """Take away what would point Google's clients at an emulator."""
     for variable in ("BIGQUERY_EMULATOR_HOST", "STORAGE_EMULATOR_HOST"):
         os.environ.pop(variable, None)
+    if "//127.0.0.1:" in os.environ.get("grpc_proxy", ""):  # another one may be the way to the network
+        del os.environ["grpc_proxy"]

@@ -38,7 +38,8 @@ def running_emulator(*flags: str, **options):
 def environment(ready: dict):
     """The environment variables by which clients find an emulator."""
     names = {"BIGQUERY_EMULATOR_HOST": ready["bigquery"], "STORAGE_EMULATOR_HOST": ready["storage"],
-             "GOOGLE_CLOUD_PROJECT": ready["project"], "GOOGLE_APPLICATION_CREDENTIALS": ready["credentials"]}
+             "GOOGLE_CLOUD_PROJECT": ready["project"], "GOOGLE_APPLICATION_CREDENTIALS": ready["credentials"],
+             "grpc_proxy": ready["grpc"], "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": ready["grpc_roots"]}
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(names)
     try:

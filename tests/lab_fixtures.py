@@ -19,7 +19,8 @@ from tornado.websocket import websocket_connect
 from conftest import ROOT
 
 WAIT = 30  # seconds for what takes a moment; only a failure takes as long
-OUTSIDE = ("BIGQUERY_EMULATOR_HOST", "STORAGE_EMULATOR_HOST", "GOOGLE_CLOUD_PROJECT", "GOOGLE_APPLICATION_CREDENTIALS")
+OUTSIDE = ("BIGQUERY_EMULATOR_HOST", "STORAGE_EMULATOR_HOST", "GOOGLE_CLOUD_PROJECT", "GOOGLE_APPLICATION_CREDENTIALS", "grpc_proxy",
+           "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH")
 
 
 class LiveStream:

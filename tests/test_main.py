@@ -13,7 +13,7 @@ SCHEMA = [bigquery.SchemaField("n", "INTEGER")]
 
 
 def test_the_ready_line(emulator):
-    assert set(emulator) - {"process"} == {"bigquery", "storage", "project", "credentials", "user_credentials"}
+    assert set(emulator) - {"process"} == {"bigquery", "storage", "grpc", "project", "credentials", "user_credentials", "grpc_roots"}
     assert emulator["bigquery"].startswith("http://127.0.0.1:") and os.path.exists(emulator["credentials"])
 
 
@@ -66,15 +66,15 @@ def refusal(*flags: str) -> str:
 def test_a_port_in_use_and_a_data_dir_in_use(tmp_path):
     with running_emulator("--data-dir", str(tmp_path)) as ready:
         port = ready["bigquery"].rpartition(":")[2]
-        assert "can't listen on 127.0.0.1" in refusal("--in-memory", "--port", port, "--storage-port", "0")
+        assert "can't listen on 127.0.0.1" in refusal("--in-memory", "--port", port, "--storage-port", "0", "--grpc-port", "0")
         storage_port = ready["storage"].rpartition(":")[2]
-        assert "can't listen on 127.0.0.1" in refusal("--in-memory", "--port", "0", "--storage-port", storage_port)
-        assert "in use by another process" in refusal("--data-dir", str(tmp_path), "--port", "0", "--storage-port", "0")
+        assert "can't listen on 127.0.0.1" in refusal("--in-memory", "--port", "0", "--storage-port", storage_port, "--grpc-port", "0")
+        assert "in use by another process" in refusal("--data-dir", str(tmp_path), "--port", "0", "--storage-port", "0", "--grpc-port", "0")
 
 
 def test_a_data_dir_that_cannot_be(tmp_path):
     (tmp_path / "file").write_text("")
-    assert "can't keep its data in" in refusal("--data-dir", str(tmp_path / "file" / "folder"), "--port", "0", "--storage-port", "0")
+    assert "can't keep its data in" in refusal("--data-dir", str(tmp_path / "file" / "folder"), "--port", "0", "--storage-port", "0", "--grpc-port", "0")
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux") or os.geteuid() != 0, reason="needs root on Linux to cut the network off")

@@ -1,9 +1,17 @@
 """What the Storage API refuses in its own words: a gRPC status, most with a StorageError that names the cause."""
 from __future__ import annotations
 
+import logging
+
+import duckdb
 from google.cloud.bigquery_storage_v1 import types
 from google.protobuf import any_pb2
 from google.rpc import code_pb2, status_pb2
+
+from ..errors import REASONS, ApiError
+from ..query import runtime_error
+
+log = logging.getLogger(__name__)
 
 StorageError = types.StorageError.pb()
 RowError = types.RowError.pb()
@@ -36,3 +44,16 @@ class Refused(Exception):
     @property
     def row_errors(self) -> list:
         return [RowError(index=index, code="FIELDS_ERROR", message=message) for index, message in sorted(self.rows.items())]
+
+
+def status(error: Exception, what: str) -> status_pb2.Status:
+    """The status that an exception means. A fault of the emulator itself is UNIMPLEMENTED, which no client tries again."""
+    if isinstance(error, Refused):
+        return error.status
+    if isinstance(error, duckdb.Error):
+        error = runtime_error(error)
+    if not isinstance(error, ApiError):
+        log.error("%s failed", what, exc_info=error)
+        error = ApiError("emulatorFault", f"A fault of the embedded BigQuery: {type(error).__name__}: {error}")
+    name = "UNIMPLEMENTED" if error.reason == "emulatorFault" else REASONS[error.reason][1]
+    return status_pb2.Status(code=code_pb2.Code.Value(name), message=error.message)

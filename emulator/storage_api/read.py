@@ -39,6 +39,7 @@ MOST_RESTRICTION = 1 << 20  # bytes
 BLOCK = 1000  # rows that a sample takes or leaves together
 TABLE = re.compile(r"projects/([^/]+)/datasets/([^/]+)/tables/([^/]+)")
 PROJECT = re.compile(r"projects/([^/]+)")
+PLACE = re.compile(r" at \[\d+:\d+\]$")  # in the query that is made of a restriction
 AVRO_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -175,7 +176,7 @@ def answer(caller: "Caller", request, session: Session, rows: int, size: int) ->
 
 
 def ReadRows(caller: "Caller", request) -> Iterator[ReadRowsResponse]:
-    """A stream's rows from an offset on; the first response has the schema."""
+    """A stream's rows from an offset on; the first response has the schema. Nothing where there are no rows."""
     session, first, last = caller.sessions.find(request.read_stream)
     if not 0 <= request.offset <= last - first:
         raise Refused("OUT_OF_RANGE", f"request failed: offset {request.offset} is not in stream {request.read_stream} of {last - first} rows")
@@ -197,8 +198,6 @@ def ReadRows(caller: "Caller", request) -> Iterator[ReadRowsResponse]:
                 message.stats.progress.at_response_end = done / (last - first)
                 yield message
                 message = ReadRowsResponse()
-    if done == request.offset:
-        yield message
 
 
 def SplitReadStream(caller: "Caller", request) -> SplitReadStreamResponse:
@@ -288,7 +287,7 @@ def restricted(caller: "Caller", source: tables.Source, restriction: str) -> str
         if error.reason not in ("invalid", "invalidQuery"):
             raise
         raise Refused("INVALID_ARGUMENT", f"request failed: Row filter for {iam.name_of(source.ref)} is invalid. Filter is '{restriction}'. "
-                                          f"{error.message}") from None
+                                          f"{PLACE.sub('', error.message)}") from None
 
 
 def sampled(sql: str, percentage: float) -> str:

@@ -1,25 +1,21 @@
 """The gRPC server: RPCS, the one place where an RPC is answered, who calls, and how an error is shown."""
 from __future__ import annotations
 
-import logging
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Callable, Iterator, NamedTuple
 
 import duckdb
 import grpc
 from google.cloud.bigquery_storage_v1 import types
-from google.rpc import status_pb2
 from grpc_status import rpc_status
 
 from ..calls import Emulator
-from ..errors import REASONS, ApiError
-from ..query import runtime_error
+from ..errors import ApiError
 from ..rest import principal_of
 from . import read, write
 from ..door import Inside, read_certificate
-from .errors import Refused
-
-log = logging.getLogger(__name__)
+from .errors import status
 
 PACKAGE = "google.cloud.bigquery.storage.v1"
 # A client may keep many streams open, and each has a thread; a thread is made when it is needed.
@@ -81,8 +77,8 @@ class Caller:
         return cursor
 
 
-def open_server(emulator: Emulator) -> Inside:
-    """Start the server on free ports of this machine."""
+def open_server(emulator: Emulator, certificates: Path) -> Inside:
+    """Start the server on free ports of this machine. certificates: the folder of its own."""
     server = grpc.server(ThreadPoolExecutor(THREADS, "storage-api"), options=OPTIONS)
     sessions, streams = read.Sessions(), write.Streams(emulator.lake)
 
@@ -92,7 +88,7 @@ def open_server(emulator: Emulator) -> Inside:
         handlers = {each.name: handler(each, caller) for each in RPCS if each.service == service}
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(f"{PACKAGE}.{service}", handlers),))
     inside = Inside(server.add_insecure_port("127.0.0.1:0"), server.add_secure_port(
-        "127.0.0.1:0", grpc.ssl_server_credentials([read_certificate(emulator.lake.path)])))
+        "127.0.0.1:0", grpc.ssl_server_credentials([read_certificate(certificates)])))
     server.start()
     emulator.storage_api = server  # grpc ends a server that nobody holds
     return inside
@@ -120,15 +116,3 @@ def fail(context: grpc.ServicerContext, each: Rpc, error: Exception) -> None:
         return
     context.abort_with_status(rpc_status.to_status(status(error, each.name)))
 
-
-def status(error: Exception, what: str) -> status_pb2.Status:
-    """google.rpc.Status of an exception. A fault of the emulator itself is UNIMPLEMENTED, which no client tries again."""
-    if isinstance(error, Refused):
-        return error.status
-    if isinstance(error, duckdb.Error):
-        error = runtime_error(error)
-    if not isinstance(error, ApiError):
-        log.error("%s failed", what, exc_info=error)
-        error = ApiError("emulatorFault", f"A fault of the embedded BigQuery: {type(error).__name__}: {error}")
-    name = "UNIMPLEMENTED" if error.reason == "emulatorFault" else REASONS[error.reason][1]
-    return status_pb2.Status(code=getattr(grpc.StatusCode, name).value[0], message=error.message)
