@@ -413,7 +413,7 @@ def keep(job: "Job", ref: tuple[str, str, str], fields: list[dict], relation: st
                                   "disposition on a table partition.")
 
     def work(tx: "Transaction") -> None:
-        rules.check_destination(tx, ref, properties)
+        rules.check_destination(tx, ref, made_by(config))
         if updates:
             widen(tx, ref, fields, updates)
         elif write == "WRITE_APPEND":

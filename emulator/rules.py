@@ -9,7 +9,7 @@ from .errors import ApiError, unsupported
 from .lake import now_ms
 
 if TYPE_CHECKING:
-    from .lake import Transaction
+    from .lake import Ref, Transaction
 
 LABEL_KEY, LABEL_VALUE = re.compile(r"(?=[^\W\d_])[\w-]{1,63}"), re.compile(r"[\w-]{0,63}")
 MOST_LABELS = 64

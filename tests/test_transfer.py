@@ -211,7 +211,7 @@ def test_external_tables_take_the_options_of_loads(client, name, bucket):
     assert [tuple(row) for row in client.query_and_wait(f"SELECT * FROM `{name}`")] == [(1, dt.date(2020, 2, 1))]
 
 
-@pytest.mark.parametrize("option, value", [("copyFilesOnly", True), ("createSession", True), ("destinationEncryptionConfiguration", {"kmsKeyName": "k"}),
+@pytest.mark.parametrize("option, value", [("copyFilesOnly", True), ("createSession", True),
                                            ("projectionFields", ["a"]), ("timestampTargetPrecision", [12])])
 def test_options_that_are_not_there_are_named(client, api, name, bucket, option, value):
     project, dataset, table = name.split(".")
