@@ -380,6 +380,10 @@ class Transaction:
             sql = f"SELECT coalesce({' + '.join(sizes)}, 0) FROM {self.relation(table, version)}" + (f" WHERE {condition}" if condition else "")
             return int(cursor.execute(sql).fetchone()[0])
 
+    def rows(self, table: dict, version: int | None = None) -> int:
+        with self.use() as cursor:
+            return cursor.execute(f"SELECT count(*) FROM {self.relation(table, version)}").fetchone()[0]
+
     def _undo(self) -> None:
         try:
             self.cursor.execute("ROLLBACK")

@@ -87,6 +87,9 @@ class Table:
         """Logical bytes of some columns, of the rows for which the condition is true."""
         return self.lake.measure(self.body, columns - {field["name"] for field in self.pseudo}, self.version, condition)
 
+    def row_count(self) -> int:
+        return self.lake.rows(self.body, self.version)
+
 
 class Filtered(Table):
     """A table with row access policies, seen as a view of the rows that one of the predicates lets through."""
@@ -243,7 +246,7 @@ def plan(job: "Job", statement: "Statement") -> list[dict]:
     stage = {"name": "S00: Output", "id": "0", "parallelInputs": "1", "steps": [
         *reads, {"kind": "WRITE", "substeps": [*(field["name"] for field in statement.fields), "TO __stage00_output"]}]}
     if all("_relation" in table.body and not table.filtered for table in statement.tables):
-        stage["recordsRead"] = str(sum(job.lake.rows(table.body, table.version) for table in statement.tables))
+        stage["recordsRead"] = str(sum(table.row_count() for table in statement.tables))
     return [stage]
 
 

@@ -65,7 +65,7 @@ def test_every_import_is_declared():
     names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
     # `google` is many distributions: their part of the name tells which.
     parts = {"google.protobuf": "protobuf", "google.cloud": "google-cloud-bigquery", "google.auth": "google-cloud-bigquery",
-             "google.api_core": "google-cloud-bigquery"}
+             "google.api_core": "google-cloud-bigquery", "google.rpc": "googleapis-common-protos"}
     distributions = packages_distributions()
     needed = set()
     for name in names - {"pytest"}:

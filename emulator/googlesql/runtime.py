@@ -32,6 +32,8 @@ MESSAGES = [
     (r"date field value out of range: \"(.*)\"", "invalidQuery", r"Invalid date: '\1'"),
     (r"invalid timestamp field format: \"(.*)\"", "invalidQuery", r"Invalid timestamp: '\1'"),
     (r"DECIMAL|Casting value .* to type", "invalidQuery", "numeric overflow"),
+    (r"Invalid Input Error: ((?:missing|invalid|unexpected|no argument|bad|trailing|duplicate)\b[^\n]*?): (.*)$", "invalidQuery",
+     r"Cannot parse regular expression: \1: \2"),
     (r"Interrupt", "stopped", "Job execution was cancelled: User requested cancellation"),
     (r"[Oo]ut of [Mm]emory", "resourcesExceeded", "Resources exceeded during query execution: The query could not be executed in the allotted memory."),
 ]

@@ -54,8 +54,7 @@ def padded(name: str):
         if call.kinds[0] == "BYTES":
             raise NoRule(f"{call.name.upper()} of BYTES")
         pad = "{2}" if len(call.args) > 2 else "' '"
-        return (f"CASE WHEN {{1}} < 0 THEN {raised_text(call.name.upper() + ' expects a non-negative length')} "
-                f"ELSE {name}({{0}}, ({{1}})::INTEGER, {pad}) END")
+        return f"CASE WHEN {{1}} < 0 OR {pad} = '' THEN {call.edge()} ELSE {name}({{0}}, ({{1}})::INTEGER, {pad}) END"
     return rule
 
 
@@ -67,6 +66,41 @@ def split(call: Call) -> str:
     if call.kinds[0] == "BYTES":
         raise NoRule("SPLIT of BYTES")
     return "CASE WHEN {1} IS NOT NULL THEN string_split({0}, {1}) END" if len(call.args) > 1 else "string_split({0}, ',')"
+
+
+def repeated(call: Call) -> str:
+    if call.kinds[0] == "BYTES":
+        raise NoRule("REPEAT of BYTES")
+    return f"CASE WHEN {{1}} < 0 THEN {call.edge()} ELSE repeat({{0}}, {{1}}) END"
+
+
+def or_else(template: str):
+    """A template, and Google's own words where it fails."""
+    return lambda call: f"CASE WHEN {{0}} IS NOT NULL THEN coalesce(TRY({template}), {call.edge()}) END"
+
+
+def character(call: Call) -> str:
+    return f"CASE WHEN {{0}} BETWEEN 0 AND 55295 OR {{0}} BETWEEN 57344 AND 1114111 THEN chr(({{0}})::INTEGER) WHEN {{0}} IS NOT NULL THEN {call.edge()} END"
+
+
+def translated(call: Call) -> str:
+    if call.kinds[0] == "BYTES":
+        raise NoRule("TRANSLATE of BYTES")
+    letters = call.literal(1)
+    if isinstance(letters, str) and len(set(letters)) == len(letters):
+        return "translate({0}, {1}, {2})"
+    return f"CASE WHEN len(list_distinct(string_split({{1}}, ''))) < length({{1}}) THEN {call.edge()} ELSE translate({{0}}, {{1}}, {{2}}) END"
+
+
+def regexp_replace(call: Call) -> str:
+    if call.kinds[0] == "BYTES":
+        raise NoRule("REGEXP_REPLACE of BYTES")
+    pattern, rewrite = call.literal(1), call.literal(2)
+    if isinstance(rewrite, str) and re.search(r"\\(?![\\\d])|\\\d", rewrite):
+        known = isinstance(pattern, str)
+        if re.search(r"\\(?![\\\d])", rewrite) or not known or max(int(digit) for digit in re.findall(r"\\(\d)", rewrite)) > groups(pattern):
+            raise NoRule("REGEXP_REPLACE with such a replacement")
+    return "regexp_replace({0}, {1}, {2}, 'g')"
 
 
 def position(call: Call) -> str:
@@ -149,7 +183,7 @@ def format_element(call: Call, i: int, found: re.Match) -> str:
         if flags or width:
             raise NoRule("this flag of FORMAT")
         return f"(CASE WHEN {x} < 0 THEN '-' ELSE '' END || printf('%{letter}', abs({x}::HUGEINT)::UBIGINT))"
-    if letter in "diu" and kind == "INTEGER":
+    if letter in "diu" and kind == "INTEGER" and precision is None:
         return f"printf('%{flags}{width}{letter if letter != 'i' else 'd'}', {x})"
     if letter in "fFeEgG" and kind in ("FLOAT", "NUMERIC", "BIGNUMERIC"):
         spec = f"'%{flags}{width}.{precision or 6}{letter}'"

@@ -207,7 +207,8 @@ def float_literal(number: float) -> str:
     if number != number or number in (float("inf"), float("-inf")):
         return f"'{number}'::DOUBLE"
     text = repr(number)
-    return text if "e" in text else text + "e0"
+    text = text if "e" in text else text + "e0"
+    return f"({text})" if text.startswith("-") else text
 
 
 def bytes_literal(data: bytes) -> str:
@@ -267,7 +268,7 @@ LITERALS = {
     "STRING": lambda v: string_literal(v.string_value),
     "BYTES": lambda v: bytes_literal(v.bytes_value),
     "INTEGER": lambda v: f"{v.int64_value}::BIGINT" if v.int64_value >= 0 else f"({v.int64_value})::BIGINT",
-    "FLOAT": lambda v: float_literal(v.double_value) if v.double_value >= 0 else f"({float_literal(v.double_value)})",
+    "FLOAT": lambda v: float_literal(v.double_value),
     "BOOLEAN": lambda v: "true" if v.bool_value else "false",
     "NUMERIC": lambda v: f"'{decimal_text(v.numeric_value, 9)}'::DECIMAL(38,9)",
     "BIGNUMERIC": lambda v: bignumeric.literal(decimal_text(v.bignumeric_value, 38)),

@@ -293,7 +293,7 @@ def restricted(caller: "Caller", source: tables.Source, restriction: str) -> str
 def sampled(sql: str, percentage: float) -> str:
     """Blocks of rows chosen by chance, the same ones whenever they are read."""
     keep = f"hash(sampled_row // {BLOCK}, {random.getrandbits(32)}) % 1000000 < {round(percentage * 10000)}"
-    return f"(SELECT * EXCLUDE sampled_row FROM (SELECT *, row_number() OVER () AS sampled_row FROM {sql}) WHERE {keep})"
+    return f"(SELECT * EXCLUDE sampled_row FROM (SELECT *, row_number() OVER () - 1 AS sampled_row FROM {sql}) WHERE {keep})"
 
 
 def stream_count(request, rows: int) -> int:
