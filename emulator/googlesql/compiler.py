@@ -19,6 +19,7 @@ SET_OPERATIONS = ("UNION ALL", "UNION", "INTERSECT ALL", "INTERSECT", "EXCEPT AL
 OWN_NAME = re.compile(r"[a-z]\d+", re.I)  # of columns and variables in compiled SQL
 MEETS = 2  # a value of RangeSessionizeMode
 PSEUDO = {"_PARTITIONDATE": '"_PARTITIONTIME"::DATE'}  # columns of tables that are made of what the lake has
+SERIES = re.compile(r"generate_series\(\(?(-?\d+)\)?::BIGINT, \(?-?\d+\)?::BIGINT, \(?(-?\d+)\)?(?:::BIGINT)?\)")
 JOINS = ("JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN")
 
 
@@ -183,9 +184,13 @@ class Compiler(Expressions):
             inner = unnest("a", element, offset, f" FROM (SELECT {array} AS a)", False)
             tail = f" FROM ({self.scan(node.input_scan)}) LEFT JOIN LATERAL ({inner}) ON {self.expr(node.join_expr)}"
             return self.select(node.parent.column_list, {}, tail)
-        name = f"a{node.element_column_list[0].column_id}"
-        source = f" FROM (SELECT *, {array} AS {name} FROM ({self.scan(node.input_scan)}))" if has_input else f" FROM (SELECT {array} AS {name})"
-        query = unnest(name, element, offset, source, node.is_outer, has_input)
+        rows = f"({self.scan(node.input_scan)})" if has_input else None
+        if SERIES.fullmatch(array) and not node.is_outer:
+            query = series(array, element, offset, rows)
+        else:
+            name = f"a{node.element_column_list[0].column_id}"
+            source = f" FROM (SELECT *, {array} AS {name} FROM {rows})" if rows else f" FROM (SELECT {array} AS {name})"
+            query = unnest(name, element, offset, source, node.is_outer, has_input)
         tail = f" FROM ({query})" + (f" WHERE {self.expr(node.join_expr)}" if has_condition else "")
         return self.select(node.parent.column_list, {}, tail)
 
@@ -341,3 +346,10 @@ def unnest(array: str, element: str, offset: str | None, source: str, outer: boo
         number = f"generate_subscripts({filled}, 1) - 1"
         items.append(f"CASE WHEN {empty} THEN NULL ELSE {number} END AS {offset}" if outer else f"{number} AS {offset}")
     return f"SELECT {', '.join(items)}{source}"
+
+
+def series(array: str, element: str, offset: str | None, rows: str | None) -> str:
+    """What unnest does, for an array of integers that is known as SERIES: DuckDB makes the numbers without the array."""
+    first, step = SERIES.fullmatch(array).groups()
+    items = [f"s.i AS {element}", *([f"(s.i - ({first})) // ({step}) AS {offset}"] if offset else [])]
+    return f"SELECT {'l.*, ' if rows else ''}{', '.join(items)} FROM {f'{rows} AS l CROSS JOIN ' if rows else ''}{array} AS s(i)"

@@ -313,8 +313,10 @@ def generate_array(call: Call) -> str:
             count = f"floor(({{1}} - {{0}}) / {step})::BIGINT"
             return f"list_transform(generate_series(0, {count}), lambda g: {{0}} + g * {step})"
         raise NoRule("GENERATE_ARRAY of NUMERIC")
-    zero = f"CASE WHEN {{2}} = 0 THEN {raised_text('Sequence step cannot be 0.')} ELSE " if len(call.args) > 2 else ""
-    return f"{zero}generate_series({{0}}, {{1}}, {step})" + (" END" if zero else "")
+    series = f"generate_series({{0}}, {{1}}, {step})"
+    if step == "1" or call.literal(2):
+        return series
+    return f"CASE WHEN {{2}} = 0 THEN {raised_text('Sequence step cannot be 0.')} ELSE {series} END"
 
 
 def array_concat(call: Call) -> str:
