@@ -16,6 +16,7 @@ ROWS = [
     ("SELECT * EXCEPT (tags, score) FROM people WHERE id = 1", [(1, "Ann", datetime.date(1990, 5, 1))]),
     ("SELECT * REPLACE (id + 1 AS id) FROM (SELECT 1 AS id, 2 AS b)", [(2, 2)]),
     ("SELECT 1, 'a', NULL", [(1, "a", None)]),
+    ("SELECT CAST('1' AS INT), CAST('2' AS smallint), CAST('3' AS INTEGER), CAST('4' AS BIGINT), CAST('5' AS TINYINT), ARRAY<BYTEINT>[6]", [(1, 2, 3, 4, 5, [6])]),
     # BigQuery's order of NULLs
     ("SELECT name FROM people ORDER BY name", [(None,), ("Ann",), ("Bob",)]),
     ("SELECT name FROM people ORDER BY name DESC", [("Bob",), ("Ann",), (None,)]),
@@ -175,6 +176,17 @@ def test_a_view_is_compiled_in_place(world):
     assert world.rows("WITH a AS (SELECT 1) SELECT name FROM adults ORDER BY id DESC") == [("Bob",), ("Ann",)]
     statement = world.prepare("SELECT name FROM adults")
     assert {table.name: names for table, names in statement.columns.items()} == {"people": {"id", "name"}}
+
+
+def test_the_order_of_joins_is_not_the_written_one(world):
+    """As written, the first join would be one of all rows with all."""
+    for name in "abc":
+        world.table(name, "x INTEGER, y INTEGER", "(1, 1)")
+        world.connection.execute(f"INSERT INTO {name} SELECT i, i FROM range(5000) r(i)")
+    text = "SELECT COUNT(*) FROM a, b, c WHERE a.x = c.x AND b.y = c.y"
+    compiled = world.prepare(text).compile(world.connection.cursor())
+    assert "CROSS_PRODUCT" not in world.connection.execute(f"EXPLAIN {compiled}").fetchall()[0][1]
+    assert world.execute(compiled) == [(5007,)]
 
 
 @pytest.mark.parametrize("text,construct", [

@@ -33,6 +33,7 @@ MISSING_FEATURES = re.compile(
     "|DISALLOW_GROUP_BY_FLOAT|STRUCT_POSITIONAL|STRUCT_BRACED|ROW_TYPE|TIME_BUCKET$|DML_RETURNING")
 REWRITES = ("FLATTEN", "UNPIVOT", "PIVOT", "ARRAY_INCLUDES", "TYPEOF_FUNCTION", "LIKE_ANY_ALL", "NULLIFERROR_FUNCTION",
             "BUILTIN_FUNCTION_INLINER", "INLINE_SQL_FUNCTIONS", "INLINE_SQL_TVFS", "INLINE_SQL_UDAS", "PIPE_ASSERT")
+INT64_ALIASES = ("INT", "SMALLINT", "INTEGER", "BIGINT", "TINYINT", "BYTEINT")
 CATALOGS = 32  # registered in the instance at a time
 MEMO = 512  # analyzed statements kept
 SESSIONIZE = re.compile(r"\bRANGE_SESSIONIZE\b", re.I)
@@ -450,6 +451,8 @@ def catalog_proto(language, names: Names, session: str | None = None) -> simple_
     """A catalog with the built-in functions and the names; a table's serialization_id is its place in `tables`."""
     root = simple_catalog_pb2.SimpleCatalogProto(name="catalog")
     root.builtin_function_options.language_options.CopyFrom(language)
+    for name in INT64_ALIASES:
+        root.named_type.add(name=name, type=simple(type_pb2.TYPE_INT64))
     catalogs = {(): root}
 
     def home(path: tuple[str, ...]):

@@ -85,7 +85,12 @@ class Compiler(Expressions):
 
     def source(self, scan) -> str:
         """The FROM clause over a scan; empty over the scan of one row without columns."""
-        return "" if node_of(scan)[1] == "resolved_single_row_scan_node" else f" FROM ({self.scan(scan)})"
+        return "" if node_of(scan)[1] == "resolved_single_row_scan_node" else f" FROM {self.item(scan)}"
+
+    def item(self, scan) -> str:
+        """The FROM item of a scan. Joins of joins are one tree, without a SELECT between them, so that DuckDB can choose their order."""
+        node, name = node_of(scan)
+        return f"({self.joined(node)})" if name == "resolved_join_scan_node" else f"({self.scan(scan)})"
 
     def over(self, scan, make):
         """What `make` compiles over the rows of a scan, and the FROM clause over it.
@@ -163,15 +168,13 @@ class Compiler(Expressions):
         return place not in self.plan.views and not any(OWN_NAME.fullmatch(field["name"]) for field in self.plan.order[place].fields)
 
     def scan_join_scan(self, node) -> str:
+        return self.select(node.parent.column_list, {}, f" FROM {self.joined(node)}")
+
+    def joined(self, node) -> str:
         if node.is_lateral:
             raise NoRule("LATERAL JOIN")
-        left, right = self.scan(node.left_scan), self.scan(node.right_scan)
-        join = JOINS[node.join_type]
-        if node.HasField("join_expr"):
-            condition = f" ON {self.expr(node.join_expr)}"
-        else:
-            condition = " ON true"
-        return self.select(node.parent.column_list, {}, f" FROM ({left}) {join} ({right}){condition}")
+        condition = self.expr(node.join_expr) if node.HasField("join_expr") else "true"
+        return f"{self.item(node.left_scan)} {JOINS[node.join_type]} {self.item(node.right_scan)} ON {condition}"
 
     def scan_array_scan(self, node) -> str:
         if len(node.array_expr_list) > 1:
