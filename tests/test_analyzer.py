@@ -24,7 +24,6 @@ from googlesql_fixture import CACHE, World, sql, world  # noqa: F401
     ("SELECT id, COUNT(*) FROM people", "SELECT list expression references column id which is neither grouped nor aggregated at [1:8]"),
     ("SELECT @p", "Query parameter 'p' not found"),
     ("SELECT 1 AS a, 2 AS A", "Duplicate column names in the result are not supported. Found duplicate(s): A"),
-    ("SELECT [1][0]", "Array element access with array[position] is not supported. Use array[OFFSET(zero_based_offset)] or array[ORDINAL(one_based_ordinal)] at [1:12]"),
 ])
 def test_errors_are_googles(world, text, message):
     with pytest.raises(ApiError) as failed:

@@ -51,6 +51,7 @@ ROWS = [
     ("SELECT ARRAY(SELECT x * 2 FROM UNNEST([3, 1, 2]) x ORDER BY x)", [([2, 4, 6],)]),
     ("SELECT ARRAY(SELECT x FROM UNNEST([1]) x WHERE x > 5)", [([],)]),
     ("SELECT id, ARRAY(SELECT UPPER(t) FROM UNNEST(tags) t ORDER BY t DESC) FROM people ORDER BY id", [(1, ["B", "A"]), (2, []), (3, ["C"])]),
+    ("SELECT a[0], a[ORDINAL(1)], SPLIT('x.y', '.')[1] FROM (SELECT [5, 6] AS a)", [(5, 5, "y")]),
     ("SELECT tags[SAFE_OFFSET(0)], ARRAY_LENGTH(tags) FROM people ORDER BY id", [("a", 2), (None, 0), ("c", 1)]),
     # Structs
     ("SELECT s.b.c FROM (SELECT STRUCT(1 AS a, STRUCT('x' AS c) AS b) AS s)", [("x",)]),
