@@ -54,7 +54,7 @@ CASES = {
     "sqrt": ["SQRT(2)"], "cbrt": ["CBRT(27)"], "exp": ["EXP(1)"], "ln": ["LN(2)"], "log": ["LOG(8, 2)", "LOG(10)"], "log10": ["LOG10(1000)"],
     **{name: [f"{name.upper()}(0.5)"] for name in "sin cos tan asin acos atan sinh cosh tanh asinh atanh cot csc sec".split()}, "acosh": ["ACOSH(1.5)"], "atan2": ["ATAN2(1, -2)"],
     "rand": ["RAND() < 1"], "range_bucket": ["RANGE_BUCKET(20, [0, 10, 20, 30])", "RANGE_BUCKET(NULL, [1])"], "bit_count": ["BIT_COUNT(255)", "BIT_COUNT(-1)"],
-    "concat": ["CONCAT('a', 'b', 'c')", "CONCAT('a', NULL)", "CONCAT(b'a', b'b')"], "lower": ["LOWER('ÀB')"], "upper": ["UPPER('àb')"],
+    "concat": ["CONCAT('a', 'b', 'c')", "CONCAT('a', 1, DATE '2024-01-01', TRUE, NULL)", "CONCAT(1.5, 'x')", "CONCAT('a', NULL)", "CONCAT(b'a', b'b')"], "lower": ["LOWER('ÀB')"], "upper": ["UPPER('àb')"],
     "substr": ["SUBSTR('apple', 2)", "SUBSTR('apple', 2, 2)", "SUBSTR('apple', -2)", "SUBSTR('apple', -9, 2)", "SUBSTR('apple', 0, 2)", "SUBSTR('ग्राहक', 2, 2)", "SUBSTR(b'apple', 2, 3)", "SUBSTR('apple', 9)"],
     "substring": ["SUBSTRING('apple', 3, 1)"], "trim": ["TRIM('  a\t\\n')", "TRIM('xxaxx', 'x')"], "ltrim": ["LTRIM('  a ')", "LTRIM('xya', 'yx')"], "rtrim": ["RTRIM(' a  ')"],
     "replace": ["REPLACE('banana', 'a', 'o')", "REPLACE('a', '', 'b')"], "split": ["SPLIT('a,b,,c')", "SPLIT('a b', ' ')", "SPLIT('abc', '')", "SPLIT('')"],

@@ -101,6 +101,14 @@ def test_a_dataset_goes_with_its_routines(client, dataset, path):
      [("one", 1), ("many", 2)]),
     ("(y INT64) AS (y * 2)", "SELECT (SELECT SUM(f(v + o)) FROM UNNEST([1, 2]) AS v) FROM UNNEST([10, 20]) AS o WITH OFFSET ORDER BY offset", [(46,), (86,)]),
     ("() AS (7)", "SELECT f() + f()", [(14,)]),
+    ("(n INT64) AS (n -- a comment ends it\n)", "SELECT f(3)", [(3,)]),
+    # Arguments inside WITH
+    ("(n INT64) AS ((WITH a AS (SELECT n + 1 AS b), c AS (SELECT b * 2 AS d FROM a) SELECT c.d + x.d FROM c, c AS x, a))", "SELECT f(v) FROM UNNEST([1, 2]) AS v ORDER BY 1",
+     [(8,), (12,)]),
+    ("(list ANY TYPE) AS ((WITH a AS (SELECT v FROM UNNEST(list) AS v) SELECT (WITH b AS (SELECT MAX(v) AS v FROM a) SELECT v FROM b) + (SELECT MIN(a.v) FROM a)))",
+     "SELECT f([7, 1, 3])", [(8,)]),
+    ("(t STRING) AS ((WITH `é` AS (SELECT c, o FROM UNNEST(SPLIT(t, '')) AS c WITH OFFSET o) SELECT STRING_AGG(c, '' ORDER BY o DESC) FROM `é`))", "SELECT f('añb')", [("bña",)]),
+    ("() AS ((WITH RECURSIVE a AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM a WHERE n < 4), b AS (SELECT n FROM a) SELECT SUM(n) FROM b))", "SELECT f()", [(10,)]),
 ])
 def test_functions(run, create, query, rows):
     assert run(f"CREATE FUNCTION f{create}", query) == rows
@@ -110,6 +118,15 @@ def test_every_way_to_name_a_function(run, client, dataset):
     run(f"CREATE FUNCTION `{client.project}.{dataset}.f`(x INT64) AS (x)")
     for name in (f"{dataset}.f", f"`{client.project}`.{dataset}.f", f"`{client.project}.{dataset}`.f", f"`{client.project}.{dataset}.f`", "f"):
         assert run(f"SELECT {name}(5)") == [(5,)]
+
+
+def test_names_in_a_body_are_of_the_functions_project(client, dataset):
+    other = bigquery.Client("other-project", client._credentials, client_options={"api_endpoint": client._connection.API_BASE_URL})
+    other.create_dataset(dataset)
+    other.query_and_wait(f"CREATE FUNCTION {dataset}.one() AS (1); CREATE FUNCTION {dataset}.two() AS ({dataset}.one() + 1)")
+    for _ in range(2):
+        assert [tuple(row) for row in client.query_and_wait(f"SELECT `other-project`.{dataset}.two()")] == [(2,)]
+    other.delete_dataset(dataset, delete_contents=True)
 
 
 def test_functions_read_tables(client, run, path, dataset):

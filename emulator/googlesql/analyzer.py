@@ -26,7 +26,7 @@ __all__ = ["GoogleSQL", "Statement", "Table", "default_cache_dir"]
 # Features of the language that BigQuery does not have, or that change what it means.
 MISSING_FEATURES = re.compile(
     "SQL_GRAPH|TIMESTAMP_(NANOS|PICOS)|TIMESTAMP_PRECISION|UUID_TYPE|FIRST_AND_LAST_N|MEASURES|EXPERIMENTAL"
-    "|TOKENIZED_SEARCH|CONCAT_MIXED|AGGREGATE_FILTERING|MULTILEVEL|JSON_TYPE_COMPARISON|SINGLE_TABLE_NAME_ARRAY_PATH|EXTENDED_TYPES"
+    "|TOKENIZED_SEARCH|AGGREGATE_FILTERING|MULTILEVEL|JSON_TYPE_COMPARISON|SINGLE_TABLE_NAME_ARRAY_PATH|EXTENDED_TYPES"
     "|IMPLICIT_COERCION_STRING|WITH_GROUP_ROWS|PI_FUNCTIONS|MANHATTAN|L1_NORM|L2_NORM|DOT_PRODUCT|LATERAL_JOIN|MAP_TYPE"
     "|PIPE_(INSERT|IF|CREATE_TABLE|EXPORT|TEE|FORK|DESCRIBE|STATIC|RECURSIVE|LOG)|LIMIT_OFFSET_EXPRESSIONS|DEPTH_MODIFIER"
     "|ON_CONFLICT|STATEMENT_WITH_PIPE|ANONYMIZATION|INTERNAL_LEGACY|ARRAY_ORDERING|ARRAY_ZIP|FOR_UPDATE|MULTIWAY_UNNEST"
@@ -39,12 +39,14 @@ MEMO = 512  # analyzed statements kept
 SESSIONIZE = re.compile(r"\bRANGE_SESSIONIZE\b", re.I)
 GROUP = re.compile(f"\\b({routines.SQL_GROUP}|{routines.JS_GROUP}):", re.I)
 MISSING_ROUTINE = re.compile(r"(?:Function|Table-valued function|Procedure) not found: ((?:`[^`]*`|[^\s`;.]+)(?:\.(?:`[^`]*`|[^\s`;.]+))*)")
+IN_BODY = re.compile(r"Analysis of function (\S+) failed")
 PATH_PART = re.compile(r"`([^`]*)`|([^`.]+)")
 # BigQuery's functions that need models, connections or the history of changes.
 ELSEWHERE = re.compile(r"(Table-valued f|F)unction not found: ((?:ml|ai|obj|bqml)\.\w+|appends|changes|gap_fill|vector_search|external_query|"
                        r"external_object_transform)\b", re.I)
 POSITION = re.compile(r" \[at (\d+:\d+)\]$")
 CHANGES = re.compile(r"\b(ALTER\s+TABLE|LOAD\s+DATA)\b", re.I)  # the statements whose target is not among the names they read
+WITH = re.compile(r"\bWITH\b", re.I)
 TRAVELS = re.compile(r"\bFOR\s+SYSTEM(_TIME|\s+TIME)\b", re.I)
 NAME_OF_STATEMENT = re.compile(r"^resolved_|_(stmt|statement)?_?node$|_stmt$")
 
@@ -135,7 +137,7 @@ class GoogleSQL:
         self.catalogs = Memo(CATALOGS, self._drop_catalog)
         self.names = Memo(MEMO)
         self.analyzed = Memo(MEMO)
-        self.called = Memo(MEMO)  # text -> paths of the routines that it calls
+        self.called = Memo(MEMO)  # text -> paths of the routines that it calls, with the project that each is in
         self.builtin: int | None = None
 
     def _language(self) -> options_pb2.LanguageOptionsProto:
@@ -178,12 +180,13 @@ class GoogleSQL:
                     tables[path] = self.unmade(text, path, layout)
         names = Names(tables, {name: value.field for name, value in variables.items()}, {})
 
-        def add(path: tuple[str, ...] | None) -> bool:
+        def add(path: tuple[str, ...] | None, project: str | None) -> bool:
             """Let the analyzer know a routine and the tables of its body; False for one that is known or that there is not."""
-            found = routine(normal_path(path, default_project, default_dataset)) if path and path not in names.routines else None
+            found = routine(normal_path(path, project, default_dataset)) if path and path not in names.routines else None
             if found is None:
                 return False
             names.routines[path] = found
+            found.text = self.without_with(found)
             home = (found.ref[0], None) if len(found.ref) == 3 else (default_project, default_dataset)
             for name in self.table_names(found.query) if found.query else ():
                 if len(name) == 1 and name[0].lower() in found.parameters:
@@ -194,18 +197,20 @@ class GoogleSQL:
                 tables[name] = table
             return True
 
-        for path in self.called.get(text, ()):
-            add(path)
+        for path, project in self.called.get(text, ()):
+            add(path, project)
         while True:
             try:
                 tree, needed = self.analyze(text, names, mode, fields)
                 break
             except ApiError as error:
-                if not add(missing_routine(error)):
+                path, caller = missing_routine(error)
+                homes = {".".join(known): each.ref[0] for known, each in names.routines.items() if len(each.ref) == 3}
+                if not add(path, homes.get(caller, default_project)):
                     raise
         if names.routines:
             self.called.pop(text, None)
-            self.called.use(text, lambda: list(names.routines))
+            self.called.use(text, lambda: [(path, each.ref[0] if len(each.ref) == 3 else default_project) for path, each in names.routines.items()])
         return Statement(self, text, tree, needed, tables, dict(
             parameters=parameters, parameter_fields=fields, parameter_mode=mode, resolve=resolve, routine=routine, local=local, called=names.routines,
             default_project=default_project, default_dataset=default_dataset, session_user=session_user, variables=variables))
@@ -288,6 +293,21 @@ class GoogleSQL:
             path = tuple(name.id_string for name in node.path_expr.names)
             found.setdefault(path, set()).add(script.part(node.for_system_time.expression) if node.for_system_time.ByteSize() else "")
         return {path: min(said) for path, said in found.items() if len(said) == 1 and min(said)}
+
+    def without_with(self, routine: Routine) -> str:
+        """A routine's body as the analyzer can put it in the place of a call."""
+        if not (routine.query and WITH.search(routine.query)):
+            return routine.text
+        with self.engine.lock:
+            return self.names.use(("without with", routine.query), lambda: self._without_with(routine))
+
+    def _without_with(self, routine: Routine) -> str:
+        from .inlining import without_with
+        try:
+            answer = self._call("Parse", service.ParseRequest(sql_statement=routine.query, options=self.language), service.ParseResponse)
+        except ServiceError:
+            return routine.text  # the analyzer says what is wrong, and where
+        return routine.body_of(without_with(routine.query, answer))
 
     def is_script(self, text: str) -> bool:
         request = service.ExtractTableNamesFromStatementRequest(sql_statement=text, options=self.language, allow_script=True)
@@ -419,10 +439,11 @@ def query_error(error: ServiceError) -> ApiError:
     return ApiError("invalidQuery", message, "query")
 
 
-def missing_routine(error: ApiError) -> tuple[str, ...] | None:
-    """The path of the routine that the analyzer did not find; None where the error is another one."""
+def missing_routine(error: ApiError) -> tuple[tuple[str, ...] | None, str]:
+    """The path of the routine that the analyzer did not find, None where the error is another one; the function whose body calls it."""
     found = MISSING_ROUTINE.search(error.message)
-    return tuple(quoted or bare for quoted, bare in PATH_PART.findall(found[1])) if found else None
+    callers = IN_BODY.findall(error.message)
+    return tuple(quoted or bare for quoted, bare in PATH_PART.findall(found[1])) if found else None, callers[-1] if callers else ""
 
 
 # Tables -------------------------------------------------------------------------------------------

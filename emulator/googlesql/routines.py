@@ -15,6 +15,7 @@ from .. import values
 from . import types
 
 SQL_GROUP, JS_GROUP = "Templated_SQL_Function", "JavaScript"  # the first makes the analyzer read the body
+BEFORE, AFTER = "SELECT (", "\n)"  # around an expression that may end with a comment
 ENUMS = function_pb2.FunctionEnums
 KINDS = {"SCALAR_FUNCTION": "FUNCTION", "AGGREGATE_FUNCTION": "AGGREGATE FUNCTION", "TABLE_VALUED_FUNCTION": "TABLE FUNCTION", "PROCEDURE": "PROCEDURE"}
 
@@ -31,6 +32,7 @@ class Routine:
         self.kind = body["routineType"]
         self.language = body.get("language", "SQL")
         self.arguments = body.get("arguments", [])
+        self.text = body["definitionBody"]  # as the analyzer is to read it
 
     @cached_property
     def key(self) -> tuple:
@@ -47,7 +49,11 @@ class Routine:
         """A query with the same tables as the body; empty where the body is not SQL."""
         if self.language != "SQL" or self.kind == "PROCEDURE":
             return ""
-        return self.body["definitionBody"] if self.kind == "TABLE_VALUED_FUNCTION" else f"SELECT ({self.body['definitionBody']})"
+        return self.body["definitionBody"] if self.kind == "TABLE_VALUED_FUNCTION" else f"{BEFORE}{self.body['definitionBody']}{AFTER}"
+
+    def body_of(self, query: str) -> str:
+        """The body in such a query."""
+        return query if self.kind == "TABLE_VALUED_FUNCTION" else query.removeprefix(BEFORE).removesuffix(AFTER)
 
 
 # The catalog --------------------------------------------------------------------------------------
@@ -84,7 +90,7 @@ def add(catalog, path: tuple[str, ...], routine: Routine) -> None:
         if "mode" in argument:
             made.options.procedure_argument_mode = ENUMS.ProcedureArgumentMode.Value(argument["mode"])
     if function is not None and routine.language == "SQL":
-        function.parse_resume_location.input = routine.body["definitionBody"]
+        function.parse_resume_location.input = routine.text
 
 
 def set_type(made, standard: dict | None, table: dict | None = None, kind: str | None = None) -> None:
