@@ -86,19 +86,6 @@ class Compiler(Expressions):
         """The FROM clause over a scan; empty over the scan of one row without columns."""
         return "" if node_of(scan)[1] == "resolved_single_row_scan_node" else f" FROM ({self.scan(scan)})"
 
-    def over(self, scan, make):
-        """What `make` compiles over the rows of a scan, and the FROM clause over it.
-
-        Calls that are made for many rows at a time become columns of the source.
-        """
-        before, self.chunks = self.chunks, None if self.inside or node_of(scan)[1] == "resolved_single_row_scan_node" else {}
-        made, chunks = make(), self.chunks or {}
-        self.chunks = before
-        source = self.source(scan)
-        for chunked in chunks.values():
-            source = chunked.source(source)
-        return made, source
-
     def select(self, columns, computed: dict[int, str], tail: str) -> str:
         """A SELECT of columns, those in `computed` by their expression, each once."""
         items = {}
@@ -145,11 +132,10 @@ class Compiler(Expressions):
             raise runtime_error(error) from error
 
     def scan_project_scan(self, node) -> str:
-        computed, source = self.over(node.input_scan, lambda: self.computed(node.expr_list))
-        return self.select(node.parent.column_list, computed, source)
+        return self.select(node.parent.column_list, self.computed(node.expr_list), self.source(node.input_scan))
 
     def scan_filter_scan(self, node) -> str:
-        condition, source = self.over(node.input_scan, lambda: self.expr(node.filter_expr))
+        condition, source = self.expr(node.filter_expr), self.source(node.input_scan)
         scan, name = node_of(node.input_scan)
         if name == "resolved_table_scan_node" and source.startswith(' FROM (SELECT "') and "SELECT " not in condition and self.plain(scan):
             # In the scan's own SELECT our names are those of its columns to DuckDB, which then filters a dictionary's entries, not all rows.
@@ -200,7 +186,7 @@ class Compiler(Expressions):
             raise unsupported("GROUPING SETS over a STRING with a collation")
         if base.grouping_set_list:
             return self.grouping_sets(base, groups)
-        aggregates, source = self.over(base.input_scan, lambda: self.computed(base.aggregate_list))
+        aggregates, source = self.computed(base.aggregate_list), self.source(base.input_scan)
         items = [f"{expr} AS c{number}" for number, expr in (shown | aggregates).items()]
         keys = ", ".join(str(i + 1) if groups[number] == shown[number] else groups[number] for i, number in enumerate(groups))
         tail = f" GROUP BY {keys}" if keys else ""

@@ -159,8 +159,6 @@ class Expressions:
     def __init__(self, context: dict):
         self.context = context
         self.session_user = context["session_user"]
-        self.inside = 0  # subqueries and lambdas around what is compiled
-        self.chunks: dict | None = None  # calls that can be made for many rows at a time; None where they can't
         self.arithmetic: dict[str, tuple[str, tuple[str, ...]]] = {}  # see functions.finite: SQL with its test -> SQL without, its operands
         self.places: dict[int, str] = {}  # columns that are values of a WITH expression on its way into SQL -> what stands for them
 
@@ -237,7 +235,7 @@ class Expressions:
         return values.json_member(self.expr(node.expr), node.field_name)
 
     def expr_subquery_expr(self, node) -> str:
-        query = self.row_by_row(lambda: self.scan(node.subquery))
+        query = self.scan(node.subquery)
         if node.subquery_type == 0:
             return f"({query})"
         if node.subquery_type == 1:
@@ -259,13 +257,6 @@ class Expressions:
         decided = "WHEN bool_or(m) THEN true" if node.subquery_type in (4, 6) else "WHEN NOT bool_and(m) THEN false"
         rest = "false" if node.subquery_type in (4, 6) else "true"
         return f"(SELECT CASE {decided} WHEN count(*) > count(m) THEN NULL ELSE {rest} END FROM {rows})"
-
-    def row_by_row(self, make):
-        """What `make` compiles, which may depend on a row outside it."""
-        before, self.chunks, self.inside = self.chunks, None, self.inside + 1
-        made = make()
-        self.chunks, self.inside = before, self.inside - 1
-        return made
 
     def expr_with_expr(self, node) -> str:
         """Named values and an expression over them, as a call of a SQL function becomes: each value is computed once."""
@@ -340,7 +331,7 @@ class Expressions:
                 nodes.append(item.expr)
             elif item.HasField("inline_lambda"):
                 names = ", ".join(self.column(c) for c in item.inline_lambda.argument_list)
-                args.append(f"lambda {names}: {self.row_by_row(lambda: self.expr(item.inline_lambda.body))}")
+                args.append(f"lambda {names}: {self.expr(item.inline_lambda.body)}")
                 protos.append(self.type_of(item.inline_lambda.body))
                 nodes.append(item.inline_lambda.body)
             else:
