@@ -320,6 +320,29 @@ def test_bignumeric_error(world, expression, message):
     assert (failed.value.reason, failed.value.message) == ("invalidQuery", message)
 
 
+BLOBS = r"(SELECT b FROM UNNEST([b'', b'abcabc', b'\x00\xff\r\na', b' \xc3\x89x ', NULL]) AS b WITH OFFSET AS place ORDER BY place)"
+
+
+@pytest.mark.parametrize("expression", [
+    "b LIKE b'a_c%'", "LOWER(b)", "UPPER(b)", "SUBSTR(b, -3)", "SUBSTR(b, 2, 3)", "TRIM(b, b' a')", "LTRIM(b, b)", "RTRIM(b, b'a')", "REPLACE(b, b'a', b'\\xff')", "SPLIT(b, b'b')", "STARTS_WITH(b, b'a')",
+    "ENDS_WITH(b, b'\\xff')", "STRPOS(b, b'b')", "INSTR(b, b'c', 2)", "INSTR(b, b'b', -1, 2)", "LPAD(b, 4)", "RPAD(b, 8, b'\\x01\\xfe')", "REPEAT(b, 2)", "REVERSE(b)", "LEFT(b, 2)", "RIGHT(b, 2)", "TRANSLATE(b, b'ab', b'x')",
+    "TO_CODE_POINTS(b)", "REGEXP_CONTAINS(b, b'[\\x80-\\xff]')", "REGEXP_EXTRACT(b, b'b(.)')", "REGEXP_EXTRACT_ALL(b, b'[ac]')", "REGEXP_REPLACE(b, b'(b)', b'<\\\\1>')", "ARRAY_TO_STRING([b, b'-', NULL], b, b'?')", "b LIKE ANY (b'', b'%x%')"])
+def test_bytes(world, expression):
+    found, expected = judged(world, f"SELECT {expression} AS v FROM {BLOBS}")
+    assert same(found, expected), (found, expected)
+
+
+TEXTS = "(SELECT s, n FROM UNNEST(['', 'abcabc', 'e\\u0301a\\r\\nb', 'ß ŉ ǰ', 'ΑΣ İ', NULL]) AS s WITH OFFSET AS n ORDER BY n)"
+
+
+@pytest.mark.parametrize("expression", [
+    "REVERSE(s)", "UPPER(s)", "LOWER(s)", "INITCAP(s)", "ARRAY_TO_STRING(['a', NULL, 'b'], s)", "ARRAY_TO_STRING(['a', NULL], s, s)", "INSTR(s, 'a', n + 1)", "INSTR(s, 'a', -1, n + 1)", "EDIT_DISTANCE(s, 'abdé')",
+    "EDIT_DISTANCE(s, 'xyz', max_distance => 2)", "REGEXP_EXTRACT_ALL(s, 'b*')", "REGEXP_EXTRACT(s, 'b', NULL, 0)", "SHA512(s)", "CAST(-9223372036854775808.0 - n AS INT64)"])
+def test_texts(world, expression):
+    found, expected = judged(world, f"SELECT {expression} AS v FROM {TEXTS}")
+    assert same(found, expected), (found, expected)
+
+
 @pytest.mark.parametrize("query,expected", [
     ("SELECT CAST(SUM(i) AS STRING), CAST(AVG(i) AS STRING) FROM UNNEST([INTERVAL 1 DAY, INTERVAL 30 HOUR, INTERVAL '1-2' YEAR TO MONTH]) AS i", [("1-2 1 30:0:0", "0-4 20 18:0:0")]),
     ("SELECT APPROX_QUANTILES(DISTINCT x, 2), APPROX_QUANTILES(x, 2 RESPECT NULLS) FROM UNNEST([1, 2, 2, 2, 3, NULL]) AS x", [([1, 2, 3], [None, 2, 3])]),
@@ -338,6 +361,9 @@ def test_forms_of_functions(world, query, expected):
     ("CAST('not-a-date' AS DATE)", "Invalid date: 'not-a-date'"), ("CAST('x' AS TIMESTAMP)", "Invalid timestamp: 'x'"),
     ("[1, 2][OFFSET(5)]", "Array index 5 is out of bounds (overflow)"), ("[1, 2][ORDINAL(0)]", "Array index 0 is out of bounds (underflow)"),
     ("ERROR('mine')", "mine"), ("SAFE.LN(1 / 0)", "division by zero: 1 / 0"), ("PARSE_DATE('%F', 'x')", 'Failed to parse input string "x"'),
+    ("TIMESTAMP_SECONDS(253402300800)", "Input value 253402300800 cannot be converted into a TIMESTAMP, because it would be out of the allowed range between -62135596800000000 to 253402300799999999 (microseconds)"),
+    ("DATE_FROM_UNIX_DATE(2932897)", "DATE_FROM_UNIX_DATE range is -719162 to 2932896 but saw 2932897"), ("DATETIME(CURRENT_TIMESTAMP(), 'Nowhere')", "Invalid time zone: Nowhere"),
+    ("CAST(b'\\xff' AS STRING)", "Invalid cast of bytes to UTF8 string"), ("EDIT_DISTANCE('a', 'b', max_distance => -1)", "Max distance must be non-negative"),
     ("(SELECT x FROM UNNEST([1, 2]) x)", "Scalar subquery produced more than one element"), ("ARRAY_LAST(CAST([] AS ARRAY<INT64>))", "ARRAY_LAST cannot get the last element of an empty array"),
 ])
 def test_error(world, expression, message):

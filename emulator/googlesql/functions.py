@@ -18,7 +18,7 @@ from .casts import CASTS
 from .expressions import LITERAL, Call, NoRule, fill, no
 from .json_values import json_array, json_query, json_scalar, json_value
 from .runtime import raised, raised_text
-from .strings import concatenated, strings_only
+from .strings import concatenated, of_both
 
 
 def register(connection) -> None:
@@ -196,10 +196,6 @@ def json_subscript(call: Call) -> str:
     return values.json_member("{0}", call.text(1))
 
 
-def like(call: Call) -> str:
-    return "({0} LIKE {1} ESCAPE '\\')" if call.kinds[0] == "STRING" else no("LIKE of BYTES")
-
-
 def extreme(name: str):
     """GREATEST and LEAST: NULL if any argument is; NaN wins over numbers."""
     def rule(call: Call) -> str:
@@ -323,17 +319,28 @@ def array_concat(call: Call) -> str:
     return f"CASE WHEN {null} THEN NULL ELSE list_concat({', '.join(places)}) END" if len(places) > 1 else "{0}"
 
 
+BETWEEN_ITEMS = "'\x02between\x03items\x02'"  # DuckDB's function takes a constant; no text has this
+
+
 def array_to_string(call: Call) -> str:
-    if call.protos[0].array_type.element_type.type_kind != types.KINDS["STRING"]:
-        raise NoRule("ARRAY_TO_STRING of BYTES")
     items = "{0}"
     if len(call.args) > 2:
         items = "CASE WHEN {2} IS NULL THEN NULL ELSE list_transform({0}, lambda a: coalesce(a, {2})) END"
-    return f"CASE WHEN {{1}} IS NOT NULL THEN array_to_string({items}, {{1}}) END"
+    if isinstance(call.literal(1), str):
+        return f"array_to_string({items}, {{1}})"
+    return f"CASE WHEN {{1}} IS NOT NULL THEN replace(array_to_string({items}, {BETWEEN_ITEMS}), {BETWEEN_ITEMS}, {{1}}) END"
 
 
 def end_of_array(name: str, place: str, word: str) -> str:
     return f"CASE WHEN len({{0}}) = 0 THEN {raised_text(f'{name} cannot get the {word} element of an empty array')} ELSE ({{0}})[{place}] END"
+
+
+def edit_distance(call: Call) -> str:
+    """Of ASCII; DuckDB counts the bytes of other letters. A limit is what a larger distance comes down to."""
+    given = len(call.args) > 2 and call.args[2] != "NULL::BIGINT"
+    made = "least(levenshtein({0}, {1}), {2})" if given else "levenshtein({0}, {1})"
+    negative = " AND {2} >= 0" if given else ""
+    return f"CASE WHEN strlen({{0}}) = length({{0}}) AND strlen({{1}}) = length({{1}}){negative} THEN {made} WHEN {{0}} IS NOT NULL AND {{1}} IS NOT NULL THEN {call.edge()} END"
 
 
 def range_bucket(call: Call) -> str:
@@ -428,6 +435,11 @@ def needs_kms(call: Call):
     raise ApiError("notImplemented", f"The embedded BigQuery has no Cloud KMS, which {call.name.upper()} needs.")
 
 
+def inside_of(condition: str, value: str):
+    """A value where the condition holds, else what the evaluator says is wrong."""
+    return lambda call: f"CASE WHEN {condition} THEN {value} WHEN {{0}} IS NOT NULL THEN {call.edge()} END"
+
+
 FUNCTIONS: dict[str, object] = {
     # Operators
     "$add": added("+"), "$subtract": added("-"), "$multiply": multiplied, "$divide": divided,
@@ -437,7 +449,7 @@ FUNCTIONS: dict[str, object] = {
     "$between": between, "$in": member,
     "$in_array": "CASE WHEN coalesce(len({1}), 0) = 0 THEN false WHEN {0} IS NULL THEN NULL WHEN list_contains({1}, {0}) THEN true "
                  "WHEN list_count({1}) < len({1}) THEN NULL ELSE false END",
-    "$like": like, "$is_null": "({0} IS NULL)", "$is_true": "({0} IS TRUE)", "$is_false": "({0} IS FALSE)",
+    "$like": of_both("({0} LIKE {1} ESCAPE '\\')"), "$is_null": "({0} IS NULL)", "$is_true": "({0} IS TRUE)", "$is_false": "({0} IS FALSE)",
     "$is_distinct_from": "({0} IS DISTINCT FROM {1})", "$is_not_distinct_from": "({0} IS NOT DISTINCT FROM {1})",
     "$bitwise_and": {"INTEGER": "({0} & {1})"}, "$bitwise_or": {"INTEGER": "({0} | {1})"}, "$bitwise_xor": {"INTEGER": "xor({0}, {1})"},
     "$bitwise_not": {"INTEGER": "(~{0})"}, "$bitwise_left_shift": shifted, "$bitwise_right_shift": shifted,
@@ -476,27 +488,27 @@ FUNCTIONS: dict[str, object] = {
     "rand": "random()", "range_bucket": range_bucket,
     "bit_count": {"INTEGER": "bit_count({0})::BIGINT"},
     # Strings
-    "concat": concatenated, "lower": strings_only("lower({0})"), "upper": strings_only("replace(upper({0}), 'ẞ', 'SS')"), "substr": strings.substring, "substring": strings.substring,
-    "trim": strings.trimmed("trim"), "ltrim": strings.trimmed("ltrim"), "rtrim": strings.trimmed("rtrim"),
-    "replace": strings_only("CASE WHEN {1} = '' AND {2} IS NOT NULL THEN {0} ELSE replace({0}, {1}, {2}) END"), "split": strings.split,
-    "starts_with": strings_only("starts_with({0}, {1})"), "ends_with": strings_only("ends_with({0}, {1})"),
-    "strpos": strings_only("strpos({0}, {1})"), "instr": strings.position, "lpad": strings.padded("lpad"), "rpad": strings.padded("rpad"),
-    "repeat": strings.repeated,
-    "reverse": strings_only("reverse({0})"), "left": strings_only(strings.end_of_text("left")), "right": strings_only(strings.end_of_text("right")),
+    "concat": concatenated, "lower": strings.lower, "upper": strings.upper, "substr": of_both(strings.substring), "substring": of_both(strings.substring),
+    "trim": of_both(strings.trimmed("trim")), "ltrim": of_both(strings.trimmed("ltrim")), "rtrim": of_both(strings.trimmed("rtrim")),
+    "replace": of_both("CASE WHEN {1} = '' AND {2} IS NOT NULL THEN {0} ELSE replace({0}, {1}, {2}) END"), "split": of_both(strings.split),
+    "starts_with": of_both("starts_with({0}, {1})"), "ends_with": of_both("ends_with({0}, {1})"),
+    "strpos": of_both("strpos({0}, {1})"), "instr": of_both(strings.position), "lpad": of_both(strings.padded("lpad")), "rpad": of_both(strings.padded("rpad")),
+    "repeat": of_both(strings.repeated),
+    "reverse": of_both(strings.REVERSE), "left": of_both(strings.end_of_text("left")), "right": of_both(strings.end_of_text("right")),
     "length": {"STRING": "length({0})", "BYTES": "octet_length({0})"}, "char_length": "length({0})", "character_length": "length({0})",
     "byte_length": {"STRING": "strlen({0})", "BYTES": "octet_length({0})"}, "octet_length": {"STRING": "strlen({0})", "BYTES": "octet_length({0})"},
     "initcap": lambda call: strings.INITCAP if len(call.args) == 1 else no("INITCAP with delimiters"),
-    "ascii": lambda call: f"CASE WHEN {{0}} = '' THEN 0 WHEN strlen({{0}}) = length({{0}}) THEN ascii({{0}})::BIGINT WHEN {{0}} IS NOT NULL THEN {call.edge()} END", "unicode": "CASE WHEN {0} = '' THEN 0 ELSE unicode({0})::BIGINT END",
+    "ascii": of_both(lambda call: f"CASE WHEN {{0}} = '' THEN 0 WHEN strlen({{0}}) = length({{0}}) THEN ascii({{0}})::BIGINT WHEN {{0}} IS NOT NULL THEN {call.edge()} END"), "unicode": "CASE WHEN {0} = '' THEN 0 ELSE unicode({0})::BIGINT END",
     "chr": strings.character,
-    "to_code_points": {"STRING": "CASE WHEN {0} = '' THEN [] ELSE list_transform(string_split({0}, ''), lambda c: unicode(c)::BIGINT) END"},
+    "to_code_points": of_both("CASE WHEN {0} = '' THEN [] ELSE list_transform(string_split({0}, ''), lambda c: unicode(c)::BIGINT) END"),
     "code_points_to_string": strings.or_else("(array_to_string(list_transform({0}, lambda c: chr(c::INTEGER)), '') || '')"),
-    "translate": strings.translated,
+    "translate": of_both(strings.translated),
     "format": strings.formatted, "to_hex": "lower(hex({0}))", "from_hex": strings.or_else("unhex({0})"), "to_base64": "to_base64({0})", "from_base64": strings.or_else(strings.FROM_BASE64),
     "safe_convert_bytes_to_string": lambda call: f"coalesce(TRY(decode({{0}})), {call.edge()})",
     "contains_substr": lambda call: "contains(lower(nfc_normalize({0})), lower(nfc_normalize({1})))" if call.kinds[0] == "STRING" else no(f"CONTAINS_SUBSTR of {call.kinds[0]}"),
-    "regexp_contains": strings_only("regexp_matches({0}, {1})"), "regexp_extract": strings.regexp_extract, "regexp_substr": strings.regexp_extract,
-    "regexp_extract_all": strings.regexp_extract_all, "regexp_replace": strings.regexp_replace,
-    "edit_distance": lambda call: "levenshtein({0}, {1})" if len(call.args) == 2 and call.kinds[0] == "STRING" else no("EDIT_DISTANCE with a limit"),
+    "regexp_contains": of_both("regexp_matches({0}, {1})"), "regexp_extract": of_both(strings.regexp_extract), "regexp_substr": of_both(strings.regexp_extract),
+    "regexp_extract_all": of_both(strings.regexp_extract_all), "regexp_replace": of_both(strings.regexp_replace),
+    "edit_distance": edit_distance,
     "md5": "unhex(md5({0}))", "sha1": "unhex(sha1({0}))", "sha256": "unhex(sha256({0}))",
     "generate_uuid": "uuid()::VARCHAR", "session_user": lambda call: values.string(call.compiler.session_user),
     # Dates and times
@@ -511,14 +523,15 @@ FUNCTIONS: dict[str, object] = {
     "format_date": dates.format_time, "format_datetime": dates.format_time, "format_time": dates.format_time, "format_timestamp": dates.format_time,
     "parse_date": dates.parse_time("DATE"), "parse_datetime": dates.parse_time("DATETIME"), "parse_time": dates.parse_time("TIME"),
     "parse_timestamp": dates.parse_time("TIMESTAMP"),
-    "unix_date": "({0} - DATE '1970-01-01')", "date_from_unix_date": "(DATE '1970-01-01' + ({0})::INTEGER)",
+    "unix_date": "({0} - DATE '1970-01-01')", "date_from_unix_date": inside_of("{0} BETWEEN -719162 AND 2932896", "(DATE '1970-01-01' + ({0})::INTEGER)"),
     "unix_seconds": "floor(epoch_us({0}) / 1000000)::BIGINT", "unix_millis": "floor(epoch_us({0}) / 1000)::BIGINT", "unix_micros": "epoch_us({0})",
-    "timestamp_seconds": "make_timestamptz({0} * 1000000)", "timestamp_millis": "make_timestamptz({0} * 1000)", "timestamp_micros": "make_timestamptz({0})",
+    **{f"timestamp_{unit}": inside_of(f"{{0}} BETWEEN {-62135596800 * size} AND {253402300800 * size - 1}", f"make_timestamptz({{0}} * {1000000 // size})")
+       for unit, size in (("seconds", 1), ("millis", 1000), ("micros", 1000000))},
     "string": {"TIMESTAMP": dates.text_of_timestamp, "DATE": dates.text_of_timestamp, "DATETIME": dates.text_of_timestamp, "TIME": dates.text_of_timestamp,
                "JSON": json_scalar("VARCHAR", "json_extract_string({0}, '$')")},
     "generate_date_array": dates.generate_dates, "generate_timestamp_array": dates.generate_dates,
     # Arrays
-    "array_length": "len({0})", "array_concat": array_concat, "array_reverse": "({0})[:-:-1]", "array_to_string": array_to_string,
+    "array_length": "len({0})", "array_concat": array_concat, "array_reverse": "({0})[:-:-1]", "array_to_string": of_both(array_to_string),
     "generate_array": generate_array, "array_first": end_of_array("ARRAY_FIRST", "1", "first"), "array_last": end_of_array("ARRAY_LAST", "-1", "last"),
     "array_filter": "list_filter({0}, {1})", "array_transform": "list_transform({0}, {1})",
     "array_is_distinct": "(len(list_distinct({0})) + CASE WHEN list_count({0}) < len({0}) THEN 1 ELSE 0 END = len({0}))",
@@ -539,11 +552,11 @@ FUNCTIONS |= {name: evaluator for name in """
     json_strip_nulls justify_days justify_hours justify_interval lax_bool lax_float64 lax_int64 lax_string bool_array float64_array int64_array string_array
     lax_bool_array lax_float64_array lax_int64_array lax_string_array make_interval net.host net.ip_from_string net.ip_net_mask net.ip_to_string net.ip_trunc
     net.ipv4_from_int64 net.ipv4_to_int64  net.safe_ip_from_string nullifzero zeroifnull parse_bignumeric parse_numeric
-    range range_contains range_end range_intersect range_is_end_unbounded range_is_start_unbounded range_overlaps range_start regexp_instr sha512 soundex
+    range range_contains range_end range_intersect range_is_end_unbounded range_is_start_unbounded range_overlaps range_start regexp_instr soundex
     timestamp_from_unix_micros timestamp_from_unix_millis timestamp_from_unix_seconds typeof
 """.split()}
 FUNCTIONS |= {
-    "collate": collate, "net.public_suffix": domain_of_host(0), "net.reg_domain": domain_of_host(1),
+    "sha512": python("BLOB", "texts.sha512"), "collate": collate, "net.public_suffix": domain_of_host(0), "net.reg_domain": domain_of_host(1),
     "normalize": python("VARCHAR", "texts.normalize"), "normalize_and_casefold": python("VARCHAR", "texts.normalize_and_casefold"),
     "to_base32": python("VARCHAR", "texts.to_base32"), "from_base32": python("BLOB", "texts.from_base32"),
     "search": text_search, "text_analyze": text_analyze, "bag_of_words": BAG_OF_WORDS,

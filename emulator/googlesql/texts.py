@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import json
 import re
 import unicodedata
@@ -24,6 +25,52 @@ def normalize(text: str, mode: int = 0) -> str:
 
 def normalize_and_casefold(text: str, mode: int = 0) -> str:
     return unicodedata.normalize(FORMS[mode], unicodedata.normalize(FORMS[mode], text).casefold())
+
+
+def of_bytes(data: bytes) -> str:
+    """A character for each byte."""
+    return data.decode("latin-1")
+
+
+def to_bytes(text: str) -> bytes:
+    return text.encode("latin-1")
+
+
+def of_bytes_list(items: list) -> list:
+    return [item if item is None else of_bytes(item) for item in items]
+
+
+def to_bytes_list(items: list) -> list:
+    return [item if item is None else to_bytes(item) for item in items]
+
+
+def lower(text: str) -> str:
+    return text.lower()
+
+
+def upper(text: str) -> str:
+    return text.upper()
+
+
+def instr(text: str, part: str, start: int, occurrence: int) -> int:
+    """The place, from 1, of a part's n-th occurrence at or after a place; counted back from the end for a negative one. 0 where there is none."""
+    if start > 0:
+        at = start - 2
+        for _ in range(occurrence):
+            at = text.find(part, at + 1)
+            if at < 0:
+                return 0
+        return at + 1
+    at = len(text) + start + 1
+    for _ in range(occurrence):
+        at = text.rfind(part, 0, max(0, at - 1 + len(part)))
+        if at < 0:
+            return 0
+    return at + 1
+
+
+def sha512(data: str | bytes) -> bytes:
+    return hashlib.sha512(data.encode() if isinstance(data, str) else data).digest()
 
 
 def formatted_float(pattern: str, number: float) -> str:
