@@ -8,7 +8,7 @@ import pytest
 from emulator.errors import ApiError
 from emulator.googlesql import casts, functions, reference
 from bigquery_functions import ELSEWHERE as COMPILED_ELSEWHERE, NAMES
-from googlesql_fixture import sql, world  # noqa: F401
+from googlesql_fixture import World, sql, world  # noqa: F401
 from test_geography import CASES as GEOGRAPHY
 
 # Entry -> expressions whose value must be what the evaluator finds.
@@ -197,6 +197,10 @@ AGGREGATES = {
     "array_concat_agg": ["ARRAY_CONCAT_AGG(a ORDER BY x LIMIT 2)"],     "logical_and": ["LOGICAL_AND(x > 0)"], "logical_or": ["LOGICAL_OR(x > 9)"], "bit_and": ["BIT_AND(x)"], "bit_or": ["BIT_OR(x)"], "bit_xor": ["BIT_XOR(x)"],
     **{name: [f"{name.upper()}(f)"] for name in "stddev stddev_samp stddev_pop variance var_samp var_pop".split()}, **{name: [f"{name.upper()}(f, x)"] for name in "corr covar_pop covar_samp".split()},
 }
+GROUPED = [  # HAVING MAX and MIN
+    "SUM(x HAVING MAX f)", "ARRAY_AGG(s IGNORE NULLS HAVING MIN f ORDER BY s LIMIT 2)", "COUNT(*)", "COUNT(DISTINCT s HAVING MIN g)", "STRING_AGG(s, '-' HAVING MAX x)", "AVG(x HAVING MAX IF(f < 6, f, NULL))", "MAX(x HAVING MAX g)",
+    "SUM(x HAVING MAX CAST(NULL AS INT64))", "COUNT(x HAVING MIN IF(x = 5, CAST('nan' AS FLOAT64), f))", "ANY_VALUE(s HAVING MIN f)", "ANY_VALUE(f HAVING MAX IF(x = 4, 99, x))", "CORR(x, f HAVING MAX g)", "LOGICAL_OR(x > 9 HAVING MAX f)",
+    "BIT_OR(x HAVING MIN f)", "STDDEV(x HAVING MAX g)", "COUNTIF(x > 3 HAVING MIN g)", "ARRAY_CONCAT_AGG(a HAVING MAX x)", "SUM(CAST(x AS BIGNUMERIC) HAVING MAX f)", "SUM(x HAVING MAX f) + SUM(x HAVING MIN f) + COUNT(*)"]
 WINDOWS = {
     "row_number": ["ROW_NUMBER() OVER (ORDER BY x)"], "rank": ["RANK() OVER (ORDER BY g)"], "dense_rank": ["DENSE_RANK() OVER (ORDER BY g DESC)"], "percent_rank": ["PERCENT_RANK() OVER (PARTITION BY g ORDER BY x)"],
     "cume_dist": ["CUME_DIST() OVER (ORDER BY g)"], "ntile": ["NTILE(3) OVER (ORDER BY x)"], "lead": ["LEAD(x) OVER (ORDER BY x)", "LEAD(x, 2, -1) OVER (ORDER BY x)"], "lag": ["LAG(s, 1, '?') OVER (PARTITION BY g ORDER BY x)"],
@@ -240,7 +244,7 @@ def test_function_of_fixed_value(world, name, expression, expected):
         assert world.value(expression, session_user="ann@example.com") == expected
 
 
-@pytest.mark.parametrize("expression", [e for expressions in AGGREGATES.values() for e in expressions])
+@pytest.mark.parametrize("expression", [e for expressions in AGGREGATES.values() for e in expressions] + GROUPED)
 def test_aggregate(world, expression):
     found, expected = judged(world, f"SELECT {expression} AS v FROM {NUMBERS}")
     assert same(found, expected), (found, expected)
@@ -263,6 +267,13 @@ def test_every_entry_has_a_case():
 def test_every_documented_function_has_an_entry():
     entries = set(functions.FUNCTIONS) | set(functions.AGGREGATES) | set(functions.WINDOWS)
     assert not {name: category for name, category in NAMES.items() if name not in entries and name.upper() not in COMPILED_ELSEWHERE}
+
+
+def test_having_over_many_rows(sql):
+    world = World(sql)
+    world.table("big", "x INTEGER")
+    world.connection.execute("INSERT INTO big SELECT range FROM range(5000)")
+    assert world.rows("SELECT MOD(x, 2) AS g, SUM(x HAVING MAX DIV(x, 1000)) FROM big GROUP BY g ORDER BY g") == [(0, 2249500), (1, 2250000)]
 
 
 def test_max_by_and_quantiles(world):

@@ -186,13 +186,23 @@ class Compiler(Expressions):
             raise unsupported("GROUPING SETS over a STRING with a collation")
         if base.grouping_set_list:
             return self.grouping_sets(base, groups)
-        aggregates, source = self.computed(base.aggregate_list), self.source(base.input_scan)
+        aggregates, source = self.aggregates(base, groups)
         items = [f"{expr} AS c{number}" for number, expr in (shown | aggregates).items()]
         keys = ", ".join(str(i + 1) if groups[number] == shown[number] else groups[number] for i, number in enumerate(groups))
         tail = f" GROUP BY {keys}" if keys else ""
         if not items:
             items = ["count(*) AS c0"]
         return f"SELECT {', '.join(items)}{source}{tail}"
+
+    def aggregates(self, base, groups: dict[int, str]) -> tuple[dict[int, str], str]:
+        """The aggregates of a scan, and the FROM clause over what they read."""
+        before, self.extremes = self.extremes, {}
+        made, extremes = self.computed(base.aggregate_list), self.extremes
+        self.extremes, source = before, self.source(base.input_scan)
+        if extremes:
+            keys = f"PARTITION BY {', '.join(groups.values())}" if groups else ""
+            source = f" FROM (SELECT *, {', '.join(f'{sql} AS {name}' for name, sql in extremes.items())}{source} WINDOW group_rows AS ({keys}))"
+        return made, source
 
     def grouping_sets(self, base, groups: dict[int, str]) -> str:
         keys = "".join(f", {expr} AS c{number}" for number, expr in groups.items())
@@ -201,6 +211,8 @@ class Compiler(Expressions):
         sets = ", ".join(self.grouping_set(item) for item in base.grouping_set_list)
         items = [f"c{number}" for number in groups]
         items += [f"{expr} AS c{number}" for number, expr in (self.computed(base.aggregate_list) | calls).items()]
+        if self.extremes:
+            raise NoRule("HAVING MAX or MIN over GROUPING SETS")
         return f"SELECT {', '.join(items)}{source} GROUP BY GROUPING SETS ({sets})"
 
     def grouping_set(self, item) -> str:

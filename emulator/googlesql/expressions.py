@@ -26,6 +26,7 @@ LAMBDA = re.compile(r"lambda v(\d+):")
 VOLATILE = re.compile(r"random\(|uuid\(")
 SAFE_ERROR_MODE = 1
 IGNORE_NULLS, RESPECT_NULLS = 1, 2
+HAVING_MAX = 1
 FRAME_UNITS = ("ROWS", "RANGE")
 FRAME_BOUNDS = ("UNBOUNDED PRECEDING", "{} PRECEDING", "CURRENT ROW", "{} FOLLOWING", "UNBOUNDED FOLLOWING")
 
@@ -159,6 +160,7 @@ class Expressions:
     def __init__(self, context: dict):
         self.context = context
         self.session_user = context["session_user"]
+        self.extremes: dict[str, str] = {}  # of an aggregate scan's HAVING MAX and MIN: column -> SQL
         self.arithmetic: dict[str, tuple[str, tuple[str, ...]]] = {}  # see functions.finite: SQL with its test -> SQL without, its operands
         self.places: dict[int, str] = {}  # columns that are values of a WITH expression on its way into SQL -> what stands for them
 
@@ -359,24 +361,34 @@ class Expressions:
 
     def expr_aggregate_function_call(self, node) -> str:
         """An aggregate with all its modifiers."""
-        from .functions import AGGREGATES, HAVING
+        from .functions import AGGREGATES
         scalar = node.parent
         call = self.call_of(scalar.parent)
         if scalar.HasField("where_expr") or node.group_by_list or node.HasField("having_expr"):
             raise NoRule("an aggregate of groups within groups")
-        if node.HasField("having_modifier"):
-            template = HAVING.get((call.name, node.having_modifier.kind))
-            if template is None:
-                raise NoRule(f"{call.name.upper()} with HAVING MAX or MIN")
-            return fill(template, [call.args[0], self.expr(node.having_modifier.having_expr)])
+        conditions = [f"{call.args[0]} IS NOT NULL"] if scalar.null_handling_modifier == IGNORE_NULLS else []
+        if node.HasField("having_modifier") and call.name == "any_value":
+            key, kind = node.having_modifier.having_expr, node.having_modifier.kind
+            call = Call("max_by" if kind == HAVING_MAX else "min_by", [*call.args, self.expr(key)], [*call.protos, self.type_of(key)], [*call.nodes, key], call.type, self)
+        elif node.HasField("having_modifier"):
+            conditions.append(self.having(node.having_modifier))
         call.distinct = "DISTINCT " if scalar.distinct else ""
         call.respect_nulls = scalar.null_handling_modifier == RESPECT_NULLS
         self.collate_aggregate(call, scalar.parent.collation_list)
         call.order = self.order_by(node.order_by_item_list)
         call.limit = self.expr(node.limit) if node.HasField("limit") else ""
-        call.filter = f" FILTER (WHERE {call.args[0]} IS NOT NULL)" if scalar.null_handling_modifier == IGNORE_NULLS else ""
+        call.filter = f" FILTER (WHERE {' AND '.join(conditions)})" if conditions else ""
         call.over = ""
         return fill_once(template_of(AGGREGATES, call), call)
+
+    def having(self, modifier) -> str:
+        """The condition of HAVING MAX or MIN: the key is the extreme of its group, which the aggregate's source gets as a column."""
+        key, name = self.expr(modifier.having_expr), f"h{len(self.extremes)}"
+        extreme = f"{'max' if modifier.kind == HAVING_MAX else 'min'}({key}) OVER group_rows"
+        if types.kind_name(self.type_of(modifier.having_expr)) == "FLOAT":
+            extreme = f"CASE WHEN NOT bool_or(isnan({key})) OVER group_rows THEN {extreme} END"  # NaN is the extreme, and equals nothing
+        self.extremes[name] = extreme
+        return f"{key} = {name}"
 
     def collate_aggregate(self, call: Call, collations) -> None:
         """COUNT(DISTINCT), MIN and MAX of texts that differ in case alone."""

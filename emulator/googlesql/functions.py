@@ -615,6 +615,11 @@ def total(call: Call) -> str:
     return aggregate("sum", f"::{types.duckdb_type(call.type)}")
 
 
+def kept(call: Call) -> str:
+    """The filter of an aggregate that does not look at NULLs."""
+    return f"{call.filter[:-1]} AND {{0}} IS NOT NULL)" if call.filter else " FILTER (WHERE {0} IS NOT NULL)"
+
+
 def interval_sum() -> str:
     """The sums of months, of days and of microseconds; DuckDB has no sum of intervals."""
     months, days = "(datepart('year', {0}) * 12 + datepart('month', {0}))", "datepart('day', {0})"
@@ -631,7 +636,7 @@ def average(call: Call) -> str:
         return expression(call.compiler.plan.sql, "@p0 / NULLIF(@p1, 0)", [interval_sum(), "count({0}){filter}{over}"],
                           [call.type, types.type_proto({"type": "INTEGER"})], call.type, NoRule("AVG of INTERVAL"))
     if call.kind == "BIGNUMERIC":
-        return python_functions.call("BLOB", "bignumeric.average", "list({distinct}{0}{order}) FILTER (WHERE {0} IS NOT NULL){over}")
+        return python_functions.call("BLOB", "bignumeric.average", f"list({{distinct}}{{0}}{{order}}){kept(call)}{{over}}")
     return f"(sum{MODIFIED}::DOUBLE / nullif(count({{distinct}}{{0}}){{filter}}{{over}}, 0))::{types.duckdb_type(call.type)}"
 
 
@@ -642,28 +647,21 @@ def array_agg(call: Call) -> str:
 
 def string_agg(call: Call) -> str:
     if call.kinds[0] == "BYTES":
-        kept = call.filter or " FILTER (WHERE {0} IS NOT NULL)"
-        listed = f"list({{distinct}}{{0}}{{order}}){kept}{{over}}" + (f"[:{call.limit}]" if call.limit else "")
+        listed = f"list({{distinct}}{{0}}{{order}}){kept(call)}{{over}}" + (f"[:{call.limit}]" if call.limit else "")
         joined = "list_reduce(list_transform(%s, lambda b: hex(b)), lambda a, b: a || hex(%s) || b)" % (listed, call.args[1] if len(call.args) > 1 else "','::BLOB")
         return f"unhex({joined})"
     separator = call.args[1] if len(call.args) > 1 else "','"
     if call.limit:
-        kept = call.filter or " FILTER (WHERE {0} IS NOT NULL)"
-        return f"array_to_string((list({{distinct}}{{0}}{{order}}){kept})[:{call.limit}], {separator})"
+        return f"array_to_string((list({{distinct}}{{0}}{{order}}){kept(call)})[:{call.limit}], {separator})"
     return f"string_agg({{distinct}}{{0}}, {separator}{{order}}){{filter}}{{over}}"
 
 
 def array_concat_agg(call: Call) -> str:
-    kept = "list({0}{order}) FILTER (WHERE {0} IS NOT NULL){over}"
-    return f"flatten(({kept}){f'[:{call.limit}]' if call.limit else ''})"
-
-
-def count(call: Call) -> str:
-    return aggregate("count")
+    return f"flatten((list({{0}}{{order}}){kept(call)}{{over}}){f'[:{call.limit}]' if call.limit else ''})"
 
 
 def pair(name: str):
-    return lambda call: f"{name}({as_double(call, 0)}, {as_double(call, 1)}){{over}}"
+    return lambda call: f"{name}({as_double(call, 0)}, {as_double(call, 1)}){{filter}}{{over}}"
 
 
 def bits(name: str) -> dict:
@@ -685,10 +683,9 @@ def approx_quantiles(call: Call) -> str:
         raise NoRule("APPROX_QUANTILES of a number that is not constant")
     points = ", ".join(str(i / number) for i in range(number + 1))
     if call.respect_nulls or call.distinct:
-        kept = "" if call.respect_nulls else " FILTER (WHERE {0} IS NOT NULL)"
-        ranked = f"list_sort(list({{distinct}}{{0}}){kept}{{over}}, 'ASC', 'NULLS FIRST')"
+        ranked = f"list_sort(list({{distinct}}{{0}}){call.filter if call.respect_nulls else kept(call)}{{over}}, 'ASC', 'NULLS FIRST')"
         return f"list_transform([{ranked}], lambda s: list_transform([{points}], lambda p: s[greatest(1, ceil(len(s) * p))::BIGINT]))[1]"
-    return f"quantile_disc({{0}}, [{points}]){{over}}"
+    return f"quantile_disc({{0}}, [{points}]){{filter}}{{over}}"
 
 
 def percentile_disc(call: Call) -> str:
@@ -705,13 +702,13 @@ def percentile_cont(call: Call) -> str:
 
 
 def approx_top_count(call: Call) -> str:
-    counted = "list_transform(map_entries(histogram({0})), lambda e: {'count': e.value::BIGINT, 'value': e.key})"
+    counted = "list_transform(map_entries(histogram({0}){filter}), lambda e: {'count': e.value::BIGINT, 'value': e.key})"
     return f"list_transform(list_reverse_sort({counted})[:{{1}}], lambda e: {{'value': e.value, 'count': e.count}})"
 
 
 def approx_top_sum(call: Call) -> str:
     """[{value, sum}] by sum; here exact."""
-    pairs = "list({'value': {0}, 'weight': {1}})"
+    pairs = "list({'value': {0}, 'weight': {1}}){filter}"
     kind = types.duckdb_type(call.protos[1])
     by_value = f"list_distinct(list_transform({pairs}, lambda p: p.value))"
     total = f"list_sum(list_transform(list_filter({pairs}, lambda p: p.value IS NOT DISTINCT FROM v), lambda p: p.weight))::{kind}"
@@ -719,16 +716,24 @@ def approx_top_sum(call: Call) -> str:
     return f"list_transform(list_reverse_sort({summed})[:{{2}}], lambda e: {{'value': e.value, 'sum': e.sum}})"
 
 
+def by_key(name: str):
+    """A value where a key is largest or least; NULL where NaN is, which equals nothing."""
+    def rule(call: Call) -> str:
+        found = f"{name}({{0}}, {{1}}){{filter}}{{over}}"
+        return f"CASE WHEN NOT bool_or(isnan({{1}})){{filter}}{{over}} THEN {found} END" if call.kinds[1] == "FLOAT" else found
+    return rule
+
+
 AGGREGATES: dict[str, object] = {
-    "$count_star": "count(*){over}", "count": count, "countif": "count_if({distinct}{0}){over}::BIGINT",
+    "$count_star": "count(*){filter}{over}", "count": aggregate("count"), "countif": "count_if({distinct}{0}){filter}{over}::BIGINT",
     "sum": total, "avg": average, "min": {"FLOAT": f"CASE WHEN bool_or(isnan({{0}})){{filter}}{{over}} THEN 'nan'::DOUBLE ELSE {aggregate('min')} END", "*": aggregate("min")}, "max": aggregate("max"),
     "any_value": "any_value({0}){filter}{over}", "array_agg": array_agg, "string_agg": string_agg, "array_concat_agg": array_concat_agg,
-    "approx_count_distinct": "count(DISTINCT {0}){over}", "approx_quantiles": approx_quantiles,
+    "approx_count_distinct": "count(DISTINCT {0}){filter}{over}", "approx_quantiles": approx_quantiles,
     "logical_and": aggregate("bool_and"), "logical_or": aggregate("bool_or"),
     "bit_and": bits("bit_and"), "bit_or": bits("bit_or"), "bit_xor": bits("bit_xor"),
     "stddev": variance("stddev_samp"), "stddev_samp": variance("stddev_samp"), "stddev_pop": variance("stddev_pop"),
     "variance": variance("var_samp"), "var_samp": variance("var_samp"), "var_pop": variance("var_pop"),
-    "max_by": "arg_max({0}, {1}){over}", "min_by": "arg_min({0}, {1}){over}", "approx_top_count": approx_top_count, "approx_top_sum": approx_top_sum,
+    "max_by": by_key("arg_max_null"), "min_by": by_key("arg_min_null"), "approx_top_count": approx_top_count, "approx_top_sum": approx_top_sum,
     "corr": pair("corr"), "covar_pop": pair("covar_pop"), "covar_samp": pair("covar_samp"),
     "percentile_cont": percentile_cont, "percentile_disc": percentile_disc,
 }
@@ -747,13 +752,6 @@ for kind, result in (("int64", "BIGINT"), ("float64", "DOUBLE")):
 for name in ("st_union_agg", "st_centroid_agg"):
     AGGREGATES[name] = python_functions.call("VARCHAR", f"geography.{name}", aggregate("list"))
 AGGREGATES["st_extent"] = BOX % python_functions.call("DOUBLE[]", "geography.st_extent", aggregate("list"))
-HAVING_MAX, HAVING_MIN = 1, 2
-HAVING: dict[tuple[str, int], str] = {
-    ("any_value", HAVING_MAX): "arg_max({0}, {1})", ("any_value", HAVING_MIN): "arg_min({0}, {1})",
-    ("max", HAVING_MAX): "arg_max({0}, {1})", ("min", HAVING_MIN): "arg_min({0}, {1})",
-}
-
-
 def neighbour(name: str):
     def rule(call: Call) -> str:
         rest = "".join(", {%d}" % i for i in range(1, len(call.args)))
