@@ -244,6 +244,10 @@ class Expressions:
             return f"coalesce(ARRAY({query}), [])"
         if node.subquery_type == 2:
             return f"EXISTS ({query})"
+        if node.subquery_type == 3 and collated([node.in_collation]):
+            from .columns import columns_of
+            (value,) = columns_of(node.subquery)
+            return f"({folded(self.expr(node.in_expr), 'STRING')} IN (SELECT {folded(self.column(value), 'STRING')} FROM ({query})))"
         if node.subquery_type == 3:
             return f"({self.expr(node.in_expr)} IN ({query}))"
         return self.quantified_like(node, query)
@@ -350,7 +354,10 @@ class Expressions:
         if collated(node.parent.collation_list):
             if call.name not in COLLATED:
                 raise unsupported(f"{call.name.upper()} of a STRING with a collation")
-            call.args = [folded(arg, kind) for arg, kind in zip(call.args, call.kinds)]
+            compared = COLLATED[call.name](call)
+            if isinstance(compared, str):
+                return fill(compared, call.args)
+            call.args = [folded(arg, call.kinds[i]) if i in compared else arg for i, arg in enumerate(call.args)]
         safe = node.parent.error_mode == SAFE_ERROR_MODE
         try:
             template = template_of(FUNCTIONS, call)
@@ -394,7 +401,7 @@ class Expressions:
         """COUNT(DISTINCT), MIN and MAX of texts that differ in case alone."""
         if not collated(collations):
             return
-        if call.name == "count":
+        if call.name in ("count", "approx_count_distinct"):
             call.args = [folded(call.args[0], call.kinds[0])]
         elif call.name in ("min", "max"):
             call.name, call.args = f"{call.name}_by", [call.args[0], folded(call.args[0], call.kinds[0])]
@@ -455,6 +462,9 @@ def collated(collations) -> bool:
 
 
 def folded(arg: str, kind: str) -> str:
+    """A STRING, or an array of them, as it is compared where case does not count."""
+    if kind == "ARRAY":
+        return f"list_transform({arg}, lambda e: lower(nfc_normalize(e)))"
     return f"lower(nfc_normalize({arg}))" if kind == "STRING" else arg
 
 

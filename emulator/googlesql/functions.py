@@ -376,13 +376,13 @@ def geography_point(call: Call) -> str:
 # Text analysis, encryption ------------------------------------------------------------------------
 
 def text_analyze(call: Call) -> str:
-    return python_functions.call("VARCHAR[]", "texts.analyzed", *named_arguments(call, ("", "analyzer", "analyzer_options")))
+    return python_functions.call("VARCHAR[]", "text_analysis.analyzed", *named_arguments(call, ("", "analyzer", "analyzer_options")))
 
 
 def text_search(call: Call) -> str:
     """SEARCH over a STRING, an array of them, JSON, or all STRINGs of a STRUCT."""
     _, query, scope, analyzer, options = named_arguments(call, ("", "", "json_scope", "analyzer", "analyzer_options"))
-    return python_functions.call("BOOLEAN", "texts.search", searched(call.protos[0], "{0}", scope), query, analyzer, options)
+    return python_functions.call("BOOLEAN", "text_analysis.search", texts_of(call.protos[0], "{0}", scope, False), query, analyzer, options)
 
 
 def named_arguments(call: Call, names: tuple[str, ...]) -> list[str]:
@@ -393,23 +393,40 @@ def named_arguments(call: Call, names: tuple[str, ...]) -> list[str]:
     return ["{%d}" % found[key] if (key := name or f"#{i}") in found else "NULL" for i, name in enumerate(names)]
 
 
-def searched(proto, x: str, scope: str) -> str:
-    """SQL of the texts in a value."""
+def texts_of(proto, x: str, scope: str, all_types: bool) -> str:
+    """SQL of the texts in a value: of its STRINGs, or of whatever there is."""
     kind = types.kind_name(proto)
     if kind == "STRING":
         return f"[{x}]"
     if kind == "JSON":
-        wanted = f"coalesce({scope}, 'JSON_VALUES')"
-        values_in = f"list_filter(list_transform(json_extract({x}, '$..*'), lambda j: CASE WHEN json_type(j) = 'VARCHAR' THEN json_extract_string(j, '$') END), lambda t: t IS NOT NULL)"
-        keys = f"list_transform(regexp_extract_all({x}::VARCHAR, '\"((?:[^\"\\\\]|\\\\.)*)\":', 1), lambda k: k)"
-        return f"CASE {wanted} WHEN 'JSON_KEYS' THEN {keys} WHEN 'JSON_KEYS_AND_VALUES' THEN list_concat({keys}, {values_in}) ELSE {values_in} END"
+        leaf = "NOT IN ('OBJECT', 'ARRAY', 'NULL')" if all_types else "= 'VARCHAR'"
+        values_in = f"list_filter(list_transform(json_extract({x}, '$..*') || [{x}], lambda j: CASE WHEN json_type(j) {leaf} THEN json_extract_string(j, '$') END), lambda t: t IS NOT NULL)"
+        keys = f"regexp_extract_all({x}::VARCHAR, '\"((?:[^\"\\\\]|\\\\.)*)\":', 1)"
+        chosen = f"CASE coalesce({scope}, 'JSON_VALUES') WHEN 'JSON_KEYS' THEN {keys} WHEN 'JSON_KEYS_AND_VALUES' THEN list_concat({keys}, {values_in}) ELSE {values_in} END"
+        return f"CASE WHEN {x} IS NULL THEN [NULL] ELSE {chosen} END"
     if kind == "ARRAY":
         element = proto.array_type.element_type
-        return x if types.kind_name(element) == "STRING" else f"flatten(list_transform({x}, lambda e: {searched(element, 'e', scope)}))"
+        return x if types.kind_name(element) == "STRING" else f"flatten(list_transform({x}, lambda e: {texts_of(element, 'e', scope, all_types)}))"
     if kind == "RECORD":
-        parts = [searched(part.field_type, f"struct_extract({x}, {values.string(name)})", scope) for name, part in zip(types.struct_names(proto), proto.struct_type.field)]
+        parts = [texts_of(part.field_type, f"struct_extract({x}, {values.string(name)})", scope, all_types) for name, part in zip(types.struct_names(proto), proto.struct_type.field)]
         return f"flatten([{', '.join(parts)}])"
-    return "[]::VARCHAR[]"
+    if not all_types:
+        return "[]::VARCHAR[]"
+    return f"[{x}::VARCHAR]" if (kind, "STRING") not in CASTS or kind == "BYTES" else f"[{CASTS[kind, 'STRING'].replace('{0}', x)}]"
+
+
+def contains_substr(call: Call) -> str:
+    value, part, scope = named_arguments(call, ("", "", "json_scope"))
+    found = python_functions.call("BOOLEAN", "text_analysis.contains_substr", texts_of(call.protos[0], value, scope, True), part)
+    if call.kinds[0] != "STRING":
+        return found
+    return f"CASE WHEN strlen({value}) = length({value}) AND strlen({part}) = length({part}) THEN contains(lower({value}), lower({part})) ELSE {found} END"
+
+
+def tf_idf(call: Call) -> str:
+    most, threshold = (call.args[i] if i < len(call.args) else default for i, default in ((1, "32000"), (2, "5")))
+    weights = python_functions.call("VARCHAR[]", "text_analysis.tf_idf", "list({0}){over}", most, threshold)
+    return f"list_transform([({weights})[row_number(){{over}}]::JSON], lambda made: {values.from_json(types.rest_field(call.type), 'made')})[1]"
 
 
 def domain_of_host(labels: int):
@@ -428,7 +445,8 @@ def collate(call: Call) -> str:
     return "{0}"
 
 
-BAG_OF_WORDS = ("list_transform(list_sort(map_entries(list_histogram({0}))), lambda e: struct_pack(term := e.key, \"count\" := e.value::BIGINT))")
+BAG_OF_WORDS = ("(CASE WHEN list_count({0}) < len({0}) THEN [struct_pack(term := NULL::VARCHAR, \"count\" := len({0}) - list_count({0}))] ELSE [] END"
+                " || list_transform(list_sort(map_entries(list_histogram({0}))), lambda e: struct_pack(term := e.key, \"count\" := e.value::BIGINT)))")
 
 
 def needs_kms(call: Call):
@@ -505,7 +523,7 @@ FUNCTIONS: dict[str, object] = {
     "translate": of_both(strings.translated),
     "format": strings.formatted, "to_hex": "lower(hex({0}))", "from_hex": strings.or_else("unhex({0})"), "to_base64": "to_base64({0})", "from_base64": strings.or_else(strings.FROM_BASE64),
     "safe_convert_bytes_to_string": lambda call: f"coalesce(TRY(decode({{0}})), {call.edge()})",
-    "contains_substr": lambda call: "contains(lower(nfc_normalize({0})), lower(nfc_normalize({1})))" if call.kinds[0] == "STRING" else no(f"CONTAINS_SUBSTR of {call.kinds[0]}"),
+    "contains_substr": contains_substr,
     "regexp_contains": of_both("regexp_matches({0}, {1})"), "regexp_extract": of_both(strings.regexp_extract), "regexp_substr": of_both(strings.regexp_extract),
     "regexp_extract_all": of_both(strings.regexp_extract_all), "regexp_replace": of_both(strings.regexp_replace),
     "edit_distance": edit_distance,
@@ -577,9 +595,21 @@ FUNCTIONS |= {"st_geogpoint": geography_point, "st_astext": values.GEOGRAPHY_TEX
 FUNCTIONS |= {"power": FUNCTIONS["pow"], "ceiling": FUNCTIONS["ceil"], "current_user": FUNCTIONS["session_user"]}
 
 
-# What compares STRINGs, and so heeds their collation.
-COLLATED = set("$equal $not_equal $less $less_or_equal $greater $greater_or_equal $between $in $case_with_value $is_distinct_from $is_not_distinct_from "
-               "starts_with ends_with strpos instr".split())
+# What compares STRINGs, and so heeds their collation: name -> which of its arguments are compared, or SQL of its own.
+FOLDED = "lower(nfc_normalize(%s))"
+COLLATED = dict.fromkeys("$equal $not_equal $less $less_or_equal $greater $greater_or_equal $between $in $is_distinct_from $is_not_distinct_from $like $in_array range_bucket "
+                         "starts_with ends_with strpos instr contains_substr".split(), lambda call: range(len(call.args)))
+COLLATED |= {
+    "$case_with_value": lambda call: [i for i in range(len(call.args)) if i == 0 or i % 2 and i + 1 < len(call.args)],
+    "replace": python("VARCHAR", "texts.replaced_in_any_case"), "split": python("VARCHAR[]", "texts.split_in_any_case"),
+    **{name: lambda call, name=name: collated_extreme(call, "list_reverse_sort" if name == "greatest" else "list_sort") for name in ("greatest", "least")},
+}
+
+
+def collated_extreme(call: Call, sort: str) -> str:
+    places = ["{%d}" % i for i in range(len(call.args))]
+    pairs = ", ".join(f"struct_pack(k := {FOLDED % place}, v := {place})" for place in places)
+    return f"CASE WHEN {' AND '.join(f'{place} IS NOT NULL' for place in places)} THEN {sort}([{pairs}])[1].v END"
 
 
 def no_bignumeric(entry):
@@ -720,7 +750,7 @@ def by_key(name: str):
     """A value where a key is largest or least; NULL where NaN is, which equals nothing."""
     def rule(call: Call) -> str:
         found = f"{name}({{0}}, {{1}}){{filter}}{{over}}"
-        return f"CASE WHEN NOT bool_or(isnan({{1}})){{filter}}{{over}} THEN {found} END" if call.kinds[1] == "FLOAT" else found
+        return f"CASE WHEN NOT bool_or(isnan({{1}})){{filter}}{{over}} THEN {found} END" if call.kinds[1:2] == ["FLOAT"] else found
     return rule
 
 
@@ -763,6 +793,6 @@ WINDOWS: dict[str, object] = {
     "row_number": "row_number(){over}", "rank": "rank(){over}", "dense_rank": "dense_rank(){over}", "percent_rank": "percent_rank(){over}",
     "cume_dist": "cume_dist(){over}", "ntile": "ntile({0}){over}", "lead": neighbour("lead"), "lag": neighbour("lag"),
     "first_value": "first_value({0}{filter}){over}", "last_value": "last_value({0}{filter}){over}", "nth_value": "nth_value({0}, {1}{filter}){over}",
-    "tf_idf": lambda call: no("the function TF_IDF"),
+    "tf_idf": tf_idf,
     "st_clusterdbscan": "(" + python_functions.call("BIGINT[]", "geography.clusters", "list({0}){over}", "{1}", "{2}") + ")[row_number(){over}]",
 }
