@@ -191,7 +191,7 @@ def test_the_order_of_joins_is_not_the_written_one(world):
 
 
 @pytest.mark.parametrize("text,construct", [
-    ("DECLARE x INT64; SELECT x", "scripts"), ("SELECT 1; SELECT 2", "several statements"), ("SELECT TF_IDF(tags) OVER () FROM people", "TF_IDF"),
+    ("DECLARE x INT64; SELECT x", "scripts"), ("SELECT 1; SELECT 2", "several statements"),
     ("SELECT * FROM APPENDS(TABLE d.people, NULL, NULL)", "the table function APPENDS"), ("SELECT ML.DISTANCE([1.0], [2.0])", "the function ML.DISTANCE"),
 ])
 def test_what_is_not_supported_is_named(world, text, construct):

@@ -507,19 +507,26 @@ def add_functions(root: simple_catalog_pb2.SimpleCatalogProto) -> None:
     """BigQuery's functions that the analyzer lacks."""
     text, words = simple(type_pb2.TYPE_STRING), simple(type_pb2.TYPE_ARRAY)
     words.array_type.element_type.CopyFrom(text)
-    counted = simple(type_pb2.TYPE_ARRAY)
-    for name, kind in (("term", type_pb2.TYPE_STRING), ("count", type_pb2.TYPE_INT64)):
-        counted.array_type.element_type.type_kind = type_pb2.TYPE_STRUCT
-        counted.array_type.element_type.struct_type.field.add(field_name=name).field_type.type_kind = kind
+    counted, weighed = terms_with("count", type_pb2.TYPE_INT64), terms_with("tf_idf", type_pb2.TYPE_DOUBLE)
     scalar, anything, truth = function_pb2.FunctionEnums.SCALAR, {"kind": function_pb2.ARG_TYPE_ARBITRARY}, {"type": simple(type_pb2.TYPE_BOOL)}
     add_function(root, "contains_substr", scalar, [anything, {"type": text}], truth, ["json_scope"])
     add_function(root, "search", scalar, [anything, {"type": text}], truth, ["json_scope", "analyzer", "analyzer_options"])
     add_function(root, "text_analyze", scalar, [{"type": text}], {"type": words}, ["analyzer", "analyzer_options"])
     add_function(root, "bag_of_words", scalar, [{"type": words}], {"type": counted})
-    add_function(root, "tf_idf", function_pb2.FunctionEnums.ANALYTIC, [{"type": words}], {"type": words})
+    for extra in range(3):
+        add_function(root, "tf_idf", function_pb2.FunctionEnums.ANALYTIC, [{"type": words}] + [{"type": simple(type_pb2.TYPE_INT64)}] * extra, {"type": weighed})
     for name in ("max_by", "min_by"):
         any_1, any_2 = {"kind": function_pb2.ARG_TYPE_ANY_1}, {"kind": function_pb2.ARG_TYPE_ANY_2}
         add_function(root, name, function_pb2.FunctionEnums.AGGREGATE, [any_1, any_2], any_1)
+
+
+def terms_with(name: str, kind: int) -> type_pb2.TypeProto:
+    """ARRAY<STRUCT<term STRING, ...>>."""
+    proto = simple(type_pb2.TYPE_ARRAY)
+    proto.array_type.element_type.type_kind = type_pb2.TYPE_STRUCT
+    for field, of in ("term", type_pb2.TYPE_STRING), (name, kind):
+        proto.array_type.element_type.struct_type.field.add(field_name=field).field_type.type_kind = of
+    return proto
 
 
 def simple(kind: int) -> type_pb2.TypeProto:
@@ -527,8 +534,8 @@ def simple(kind: int) -> type_pb2.TypeProto:
 
 
 def add_function(root, name: str, mode: int, arguments: list[dict], result: dict, options: list[str] = ()) -> None:
-    """A function with one signature; an argument is a type or the kind of a template. options: names of STRING arguments that may be left out."""
-    function = root.custom_function.add(name_path=[name], group="BigQuery", mode=mode)
+    """A function's signature; an argument is a type or the kind of a template. options: names of STRING arguments that may be left out."""
+    function = next((known for known in root.custom_function if known.name_path == [name]), None) or root.custom_function.add(name_path=[name], group="BigQuery", mode=mode)
     function.options.supports_over_clause = mode == function_pb2.FunctionEnums.ANALYTIC
     signature = function.signature.add()
     for argument in arguments:

@@ -50,7 +50,7 @@ CASTS: dict[tuple[str, str], str] = {
     ("BOOLEAN", "INTEGER"): "{0}::BIGINT",
     ("BOOLEAN", "STRING"): "{0}::VARCHAR",
     ("FLOAT", "INTEGER"):
-        "CASE WHEN isfinite({0}) AND abs(round({0})) < 9223372036854775808e0 THEN round({0})::BIGINT WHEN {0} IS NOT NULL THEN "
+        "CASE WHEN isfinite({0}) AND round({0}) >= -9223372036854775808e0 AND round({0}) < 9223372036854775808e0 THEN round({0})::BIGINT WHEN {0} IS NOT NULL THEN "
         + raised("CASE WHEN isfinite({0}) THEN 'int64 out of range: ' ELSE 'Illegal conversion of non-finite floating point number to an integer: ' END",
                  FLOAT_TEXT) + " END",
     ("FLOAT", "NUMERIC"):

@@ -92,19 +92,6 @@ class Compiler(Expressions):
         node, name = node_of(scan)
         return f"({self.joined(node)})" if name == "resolved_join_scan_node" else f"({self.scan(scan)})"
 
-    def over(self, scan, make):
-        """What `make` compiles over the rows of a scan, and the FROM clause over it.
-
-        Calls that are made for many rows at a time become columns of the source.
-        """
-        before, self.chunks = self.chunks, None if self.inside or node_of(scan)[1] == "resolved_single_row_scan_node" else {}
-        made, chunks = make(), self.chunks or {}
-        self.chunks = before
-        source = self.source(scan)
-        for chunked in chunks.values():
-            source = chunked.source(source)
-        return made, source
-
     def select(self, columns, computed: dict[int, str], tail: str) -> str:
         """A SELECT of columns, those in `computed` by their expression, each once."""
         items = {}
@@ -151,11 +138,10 @@ class Compiler(Expressions):
             raise runtime_error(error) from error
 
     def scan_project_scan(self, node) -> str:
-        computed, source = self.over(node.input_scan, lambda: self.computed(node.expr_list))
-        return self.select(node.parent.column_list, computed, source)
+        return self.select(node.parent.column_list, self.computed(node.expr_list), self.source(node.input_scan))
 
     def scan_filter_scan(self, node) -> str:
-        condition, source = self.over(node.input_scan, lambda: self.expr(node.filter_expr))
+        condition, source = self.expr(node.filter_expr), self.source(node.input_scan)
         scan, name = node_of(node.input_scan)
         if name == "resolved_table_scan_node" and source.startswith(' FROM (SELECT "') and "SELECT " not in condition and self.plain(scan):
             # In the scan's own SELECT our names are those of its columns to DuckDB, which then filters a dictionary's entries, not all rows.
@@ -208,13 +194,23 @@ class Compiler(Expressions):
             raise unsupported("GROUPING SETS over a STRING with a collation")
         if base.grouping_set_list:
             return self.grouping_sets(base, groups)
-        aggregates, source = self.over(base.input_scan, lambda: self.computed(base.aggregate_list))
+        aggregates, source = self.aggregates(base, groups)
         items = [f"{expr} AS c{number}" for number, expr in (shown | aggregates).items()]
         keys = ", ".join(str(i + 1) if groups[number] == shown[number] else groups[number] for i, number in enumerate(groups))
         tail = f" GROUP BY {keys}" if keys else ""
         if not items:
             items = ["count(*) AS c0"]
         return f"SELECT {', '.join(items)}{source}{tail}"
+
+    def aggregates(self, base, groups: dict[int, str]) -> tuple[dict[int, str], str]:
+        """The aggregates of a scan, and the FROM clause over what they read."""
+        before, self.extremes = self.extremes, {}
+        made, extremes = self.computed(base.aggregate_list), self.extremes
+        self.extremes, source = before, self.source(base.input_scan)
+        if extremes:
+            keys = f"PARTITION BY {', '.join(groups.values())}" if groups else ""
+            source = f" FROM (SELECT *, {', '.join(f'{sql} AS {name}' for name, sql in extremes.items())}{source} WINDOW group_rows AS ({keys}))"
+        return made, source
 
     def grouping_sets(self, base, groups: dict[int, str]) -> str:
         keys = "".join(f", {expr} AS c{number}" for number, expr in groups.items())
@@ -223,6 +219,8 @@ class Compiler(Expressions):
         sets = ", ".join(self.grouping_set(item) for item in base.grouping_set_list)
         items = [f"c{number}" for number in groups]
         items += [f"{expr} AS c{number}" for number, expr in (self.computed(base.aggregate_list) | calls).items()]
+        if self.extremes:
+            raise NoRule("HAVING MAX or MIN over GROUPING SETS")
         return f"SELECT {', '.join(items)}{source} GROUP BY GROUPING SETS ({sets})"
 
     def grouping_set(self, item) -> str:

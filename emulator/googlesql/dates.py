@@ -160,6 +160,7 @@ ELEMENTS = {
 
 
 YEARS = {"Y", "F", "c", "G"}
+CLOCK = re.compile(r"[HIMSTRXprntkl%]|E[*\d]S")  # elements that a TIME has
 
 
 def elements(pattern: str) -> list[str]:
@@ -195,6 +196,8 @@ def format_time(call: Call) -> str:
 
 
 def format_element(piece: str, call: Call) -> str:
+    if call.kinds[1] == "TIME" and not CLOCK.fullmatch(piece):
+        no_element(piece)
     if piece == "s" and call.kinds[1] == "TIMESTAMP":
         return "=floor(epoch_us({1}) / 1000000)::BIGINT::VARCHAR"
     fraction = re.fullmatch(r"E(\d)S", piece)

@@ -26,6 +26,7 @@ LAMBDA = re.compile(r"lambda v(\d+):")
 VOLATILE = re.compile(r"random\(|uuid\(")
 SAFE_ERROR_MODE = 1
 IGNORE_NULLS, RESPECT_NULLS = 1, 2
+HAVING_MAX = 1
 FRAME_UNITS = ("ROWS", "RANGE")
 FRAME_BOUNDS = ("UNBOUNDED PRECEDING", "{} PRECEDING", "CURRENT ROW", "{} FOLLOWING", "UNBOUNDED FOLLOWING")
 
@@ -159,8 +160,7 @@ class Expressions:
     def __init__(self, context: dict):
         self.context = context
         self.session_user = context["session_user"]
-        self.inside = 0  # subqueries and lambdas around what is compiled
-        self.chunks: dict | None = None  # calls that can be made for many rows at a time; None where they can't
+        self.extremes: dict[str, str] = {}  # of an aggregate scan's HAVING MAX and MIN: column -> SQL
         self.arithmetic: dict[str, tuple[str, tuple[str, ...]]] = {}  # see functions.finite: SQL with its test -> SQL without, its operands
         self.places: dict[int, str] = {}  # columns that are values of a WITH expression on its way into SQL -> what stands for them
 
@@ -237,13 +237,17 @@ class Expressions:
         return values.json_member(self.expr(node.expr), node.field_name)
 
     def expr_subquery_expr(self, node) -> str:
-        query = self.row_by_row(lambda: self.scan(node.subquery))
+        query = self.scan(node.subquery)
         if node.subquery_type == 0:
             return f"({query})"
         if node.subquery_type == 1:
             return f"coalesce(ARRAY({query}), [])"
         if node.subquery_type == 2:
             return f"EXISTS ({query})"
+        if node.subquery_type == 3 and collated([node.in_collation]):
+            from .columns import columns_of
+            (value,) = columns_of(node.subquery)
+            return f"({folded(self.expr(node.in_expr), 'STRING')} IN (SELECT {folded(self.column(value), 'STRING')} FROM ({query})))"
         if node.subquery_type == 3:
             return f"({self.expr(node.in_expr)} IN ({query}))"
         return self.quantified_like(node, query)
@@ -259,13 +263,6 @@ class Expressions:
         decided = "WHEN bool_or(m) THEN true" if node.subquery_type in (4, 6) else "WHEN NOT bool_and(m) THEN false"
         rest = "false" if node.subquery_type in (4, 6) else "true"
         return f"(SELECT CASE {decided} WHEN count(*) > count(m) THEN NULL ELSE {rest} END FROM {rows})"
-
-    def row_by_row(self, make):
-        """What `make` compiles, which may depend on a row outside it."""
-        before, self.chunks, self.inside = self.chunks, None, self.inside + 1
-        made = make()
-        self.chunks, self.inside = before, self.inside - 1
-        return made
 
     def expr_with_expr(self, node) -> str:
         """Named values and an expression over them, as a call of a SQL function becomes: each value is computed once."""
@@ -340,7 +337,7 @@ class Expressions:
                 nodes.append(item.expr)
             elif item.HasField("inline_lambda"):
                 names = ", ".join(self.column(c) for c in item.inline_lambda.argument_list)
-                args.append(f"lambda {names}: {self.row_by_row(lambda: self.expr(item.inline_lambda.body))}")
+                args.append(f"lambda {names}: {self.expr(item.inline_lambda.body)}")
                 protos.append(self.type_of(item.inline_lambda.body))
                 nodes.append(item.inline_lambda.body)
             else:
@@ -357,7 +354,10 @@ class Expressions:
         if collated(node.parent.collation_list):
             if call.name not in COLLATED:
                 raise unsupported(f"{call.name.upper()} of a STRING with a collation")
-            call.args = [folded(arg, kind) for arg, kind in zip(call.args, call.kinds)]
+            compared = COLLATED[call.name](call)
+            if isinstance(compared, str):
+                return fill(compared, call.args)
+            call.args = [folded(arg, call.kinds[i]) if i in compared else arg for i, arg in enumerate(call.args)]
         safe = node.parent.error_mode == SAFE_ERROR_MODE
         try:
             template = template_of(FUNCTIONS, call)
@@ -368,30 +368,40 @@ class Expressions:
 
     def expr_aggregate_function_call(self, node) -> str:
         """An aggregate with all its modifiers."""
-        from .functions import AGGREGATES, HAVING
+        from .functions import AGGREGATES
         scalar = node.parent
         call = self.call_of(scalar.parent)
         if scalar.HasField("where_expr") or node.group_by_list or node.HasField("having_expr"):
             raise NoRule("an aggregate of groups within groups")
-        if node.HasField("having_modifier"):
-            template = HAVING.get((call.name, node.having_modifier.kind))
-            if template is None:
-                raise NoRule(f"{call.name.upper()} with HAVING MAX or MIN")
-            return fill(template, [call.args[0], self.expr(node.having_modifier.having_expr)])
+        conditions = [f"{call.args[0]} IS NOT NULL"] if scalar.null_handling_modifier == IGNORE_NULLS else []
+        if node.HasField("having_modifier") and call.name == "any_value":
+            key, kind = node.having_modifier.having_expr, node.having_modifier.kind
+            call = Call("max_by" if kind == HAVING_MAX else "min_by", [*call.args, self.expr(key)], [*call.protos, self.type_of(key)], [*call.nodes, key], call.type, self)
+        elif node.HasField("having_modifier"):
+            conditions.append(self.having(node.having_modifier))
         call.distinct = "DISTINCT " if scalar.distinct else ""
         call.respect_nulls = scalar.null_handling_modifier == RESPECT_NULLS
         self.collate_aggregate(call, scalar.parent.collation_list)
         call.order = self.order_by(node.order_by_item_list)
         call.limit = self.expr(node.limit) if node.HasField("limit") else ""
-        call.filter = f" FILTER (WHERE {call.args[0]} IS NOT NULL)" if scalar.null_handling_modifier == IGNORE_NULLS else ""
+        call.filter = f" FILTER (WHERE {' AND '.join(conditions)})" if conditions else ""
         call.over = ""
         return fill_once(template_of(AGGREGATES, call), call)
+
+    def having(self, modifier) -> str:
+        """The condition of HAVING MAX or MIN: the key is the extreme of its group, which the aggregate's source gets as a column."""
+        key, name = self.expr(modifier.having_expr), f"h{len(self.extremes)}"
+        extreme = f"{'max' if modifier.kind == HAVING_MAX else 'min'}({key}) OVER group_rows"
+        if types.kind_name(self.type_of(modifier.having_expr)) == "FLOAT":
+            extreme = f"CASE WHEN NOT bool_or(isnan({key})) OVER group_rows THEN {extreme} END"  # NaN is the extreme, and equals nothing
+        self.extremes[name] = extreme
+        return f"{key} = {name}"
 
     def collate_aggregate(self, call: Call, collations) -> None:
         """COUNT(DISTINCT), MIN and MAX of texts that differ in case alone."""
         if not collated(collations):
             return
-        if call.name == "count":
+        if call.name in ("count", "approx_count_distinct"):
             call.args = [folded(call.args[0], call.kinds[0])]
         elif call.name in ("min", "max"):
             call.name, call.args = f"{call.name}_by", [call.args[0], folded(call.args[0], call.kinds[0])]
@@ -452,6 +462,9 @@ def collated(collations) -> bool:
 
 
 def folded(arg: str, kind: str) -> str:
+    """A STRING, or an array of them, as it is compared where case does not count."""
+    if kind == "ARRAY":
+        return f"list_transform({arg}, lambda e: lower(nfc_normalize(e)))"
     return f"lower(nfc_normalize({arg}))" if kind == "STRING" else arg
 
 

@@ -18,7 +18,7 @@ from .casts import CASTS
 from .expressions import LITERAL, Call, NoRule, fill, no
 from .json_values import json_array, json_query, json_scalar, json_value
 from .runtime import raised, raised_text
-from .strings import concatenated, strings_only
+from .strings import concatenated, of_both
 
 
 def register(connection) -> None:
@@ -196,10 +196,6 @@ def json_subscript(call: Call) -> str:
     return values.json_member("{0}", call.text(1))
 
 
-def like(call: Call) -> str:
-    return "({0} LIKE {1} ESCAPE '\\')" if call.kinds[0] == "STRING" else no("LIKE of BYTES")
-
-
 def extreme(name: str):
     """GREATEST and LEAST: NULL if any argument is; NaN wins over numbers."""
     def rule(call: Call) -> str:
@@ -325,17 +321,28 @@ def array_concat(call: Call) -> str:
     return f"CASE WHEN {null} THEN NULL ELSE list_concat({', '.join(places)}) END" if len(places) > 1 else "{0}"
 
 
+BETWEEN_ITEMS = "'\x02between\x03items\x02'"  # DuckDB's function takes a constant; no text has this
+
+
 def array_to_string(call: Call) -> str:
-    if call.protos[0].array_type.element_type.type_kind != types.KINDS["STRING"]:
-        raise NoRule("ARRAY_TO_STRING of BYTES")
     items = "{0}"
     if len(call.args) > 2:
         items = "CASE WHEN {2} IS NULL THEN NULL ELSE list_transform({0}, lambda a: coalesce(a, {2})) END"
-    return f"CASE WHEN {{1}} IS NOT NULL THEN array_to_string({items}, {{1}}) END"
+    if isinstance(call.literal(1), str):
+        return f"array_to_string({items}, {{1}})"
+    return f"CASE WHEN {{1}} IS NOT NULL THEN replace(array_to_string({items}, {BETWEEN_ITEMS}), {BETWEEN_ITEMS}, {{1}}) END"
 
 
 def end_of_array(name: str, place: str, word: str) -> str:
     return f"CASE WHEN len({{0}}) = 0 THEN {raised_text(f'{name} cannot get the {word} element of an empty array')} ELSE ({{0}})[{place}] END"
+
+
+def edit_distance(call: Call) -> str:
+    """Of ASCII; DuckDB counts the bytes of other letters. A limit is what a larger distance comes down to."""
+    given = len(call.args) > 2 and call.args[2] != "NULL::BIGINT"
+    made = "least(levenshtein({0}, {1}), {2})" if given else "levenshtein({0}, {1})"
+    negative = " AND {2} >= 0" if given else ""
+    return f"CASE WHEN strlen({{0}}) = length({{0}}) AND strlen({{1}}) = length({{1}}){negative} THEN {made} WHEN {{0}} IS NOT NULL AND {{1}} IS NOT NULL THEN {call.edge()} END"
 
 
 def range_bucket(call: Call) -> str:
@@ -371,13 +378,13 @@ def geography_point(call: Call) -> str:
 # Text analysis, encryption ------------------------------------------------------------------------
 
 def text_analyze(call: Call) -> str:
-    return python_functions.call("VARCHAR[]", "texts.analyzed", *named_arguments(call, ("", "analyzer", "analyzer_options")))
+    return python_functions.call("VARCHAR[]", "text_analysis.analyzed", *named_arguments(call, ("", "analyzer", "analyzer_options")))
 
 
 def text_search(call: Call) -> str:
     """SEARCH over a STRING, an array of them, JSON, or all STRINGs of a STRUCT."""
     _, query, scope, analyzer, options = named_arguments(call, ("", "", "json_scope", "analyzer", "analyzer_options"))
-    return python_functions.call("BOOLEAN", "texts.search", searched(call.protos[0], "{0}", scope), query, analyzer, options)
+    return python_functions.call("BOOLEAN", "text_analysis.search", texts_of(call.protos[0], "{0}", scope, False), query, analyzer, options)
 
 
 def named_arguments(call: Call, names: tuple[str, ...]) -> list[str]:
@@ -388,23 +395,40 @@ def named_arguments(call: Call, names: tuple[str, ...]) -> list[str]:
     return ["{%d}" % found[key] if (key := name or f"#{i}") in found else "NULL" for i, name in enumerate(names)]
 
 
-def searched(proto, x: str, scope: str) -> str:
-    """SQL of the texts in a value."""
+def texts_of(proto, x: str, scope: str, all_types: bool) -> str:
+    """SQL of the texts in a value: of its STRINGs, or of whatever there is."""
     kind = types.kind_name(proto)
     if kind == "STRING":
         return f"[{x}]"
     if kind == "JSON":
-        wanted = f"coalesce({scope}, 'JSON_VALUES')"
-        values_in = f"list_filter(list_transform(json_extract({x}, '$..*'), lambda j: CASE WHEN json_type(j) = 'VARCHAR' THEN json_extract_string(j, '$') END), lambda t: t IS NOT NULL)"
-        keys = f"list_transform(regexp_extract_all({x}::VARCHAR, '\"((?:[^\"\\\\]|\\\\.)*)\":', 1), lambda k: k)"
-        return f"CASE {wanted} WHEN 'JSON_KEYS' THEN {keys} WHEN 'JSON_KEYS_AND_VALUES' THEN list_concat({keys}, {values_in}) ELSE {values_in} END"
+        leaf = "NOT IN ('OBJECT', 'ARRAY', 'NULL')" if all_types else "= 'VARCHAR'"
+        values_in = f"list_filter(list_transform(json_extract({x}, '$..*') || [{x}], lambda j: CASE WHEN json_type(j) {leaf} THEN json_extract_string(j, '$') END), lambda t: t IS NOT NULL)"
+        keys = f"regexp_extract_all({x}::VARCHAR, '\"((?:[^\"\\\\]|\\\\.)*)\":', 1)"
+        chosen = f"CASE coalesce({scope}, 'JSON_VALUES') WHEN 'JSON_KEYS' THEN {keys} WHEN 'JSON_KEYS_AND_VALUES' THEN list_concat({keys}, {values_in}) ELSE {values_in} END"
+        return f"CASE WHEN {x} IS NULL THEN [NULL] ELSE {chosen} END"
     if kind == "ARRAY":
         element = proto.array_type.element_type
-        return x if types.kind_name(element) == "STRING" else f"flatten(list_transform({x}, lambda e: {searched(element, 'e', scope)}))"
+        return x if types.kind_name(element) == "STRING" else f"flatten(list_transform({x}, lambda e: {texts_of(element, 'e', scope, all_types)}))"
     if kind == "RECORD":
-        parts = [searched(part.field_type, f"struct_extract({x}, {values.string(name)})", scope) for name, part in zip(types.struct_names(proto), proto.struct_type.field)]
+        parts = [texts_of(part.field_type, f"struct_extract({x}, {values.string(name)})", scope, all_types) for name, part in zip(types.struct_names(proto), proto.struct_type.field)]
         return f"flatten([{', '.join(parts)}])"
-    return "[]::VARCHAR[]"
+    if not all_types:
+        return "[]::VARCHAR[]"
+    return f"[{x}::VARCHAR]" if (kind, "STRING") not in CASTS or kind == "BYTES" else f"[{CASTS[kind, 'STRING'].replace('{0}', x)}]"
+
+
+def contains_substr(call: Call) -> str:
+    value, part, scope = named_arguments(call, ("", "", "json_scope"))
+    found = python_functions.call("BOOLEAN", "text_analysis.contains_substr", texts_of(call.protos[0], value, scope, True), part)
+    if call.kinds[0] != "STRING":
+        return found
+    return f"CASE WHEN strlen({value}) = length({value}) AND strlen({part}) = length({part}) THEN contains(lower({value}), lower({part})) ELSE {found} END"
+
+
+def tf_idf(call: Call) -> str:
+    most, threshold = (call.args[i] if i < len(call.args) else default for i, default in ((1, "32000"), (2, "5")))
+    weights = python_functions.call("VARCHAR[]", "text_analysis.tf_idf", "list({0}){over}", most, threshold)
+    return f"list_transform([({weights})[row_number(){{over}}]::JSON], lambda made: {values.from_json(types.rest_field(call.type), 'made')})[1]"
 
 
 def domain_of_host(labels: int):
@@ -423,11 +447,17 @@ def collate(call: Call) -> str:
     return "{0}"
 
 
-BAG_OF_WORDS = ("list_transform(list_sort(map_entries(list_histogram({0}))), lambda e: struct_pack(term := e.key, \"count\" := e.value::BIGINT))")
+BAG_OF_WORDS = ("(CASE WHEN list_count({0}) < len({0}) THEN [struct_pack(term := NULL::VARCHAR, \"count\" := len({0}) - list_count({0}))] ELSE [] END"
+                " || list_transform(list_sort(map_entries(list_histogram({0}))), lambda e: struct_pack(term := e.key, \"count\" := e.value::BIGINT)))")
 
 
 def needs_kms(call: Call):
     raise ApiError("notImplemented", f"The embedded BigQuery has no Cloud KMS, which {call.name.upper()} needs.")
+
+
+def inside_of(condition: str, value: str):
+    """A value where the condition holds, else what the evaluator says is wrong."""
+    return lambda call: f"CASE WHEN {condition} THEN {value} WHEN {{0}} IS NOT NULL THEN {call.edge()} END"
 
 
 FUNCTIONS: dict[str, object] = {
@@ -439,7 +469,7 @@ FUNCTIONS: dict[str, object] = {
     "$between": between, "$in": member,
     "$in_array": "CASE WHEN coalesce(len({1}), 0) = 0 THEN false WHEN {0} IS NULL THEN NULL WHEN list_contains({1}, {0}) THEN true "
                  "WHEN list_count({1}) < len({1}) THEN NULL ELSE false END",
-    "$like": like, "$is_null": "({0} IS NULL)", "$is_true": "({0} IS TRUE)", "$is_false": "({0} IS FALSE)",
+    "$like": of_both("({0} LIKE {1} ESCAPE '\\')"), "$is_null": "({0} IS NULL)", "$is_true": "({0} IS TRUE)", "$is_false": "({0} IS FALSE)",
     "$is_distinct_from": "({0} IS DISTINCT FROM {1})", "$is_not_distinct_from": "({0} IS NOT DISTINCT FROM {1})",
     "$bitwise_and": {"INTEGER": "({0} & {1})"}, "$bitwise_or": {"INTEGER": "({0} | {1})"}, "$bitwise_xor": {"INTEGER": "xor({0}, {1})"},
     "$bitwise_not": {"INTEGER": "(~{0})"}, "$bitwise_left_shift": shifted, "$bitwise_right_shift": shifted,
@@ -478,27 +508,27 @@ FUNCTIONS: dict[str, object] = {
     "rand": "random()", "range_bucket": range_bucket,
     "bit_count": {"INTEGER": "bit_count({0})::BIGINT"},
     # Strings
-    "concat": concatenated, "lower": strings_only("lower({0})"), "upper": strings_only("replace(upper({0}), 'ẞ', 'SS')"), "substr": strings.substring, "substring": strings.substring,
-    "trim": strings.trimmed("trim"), "ltrim": strings.trimmed("ltrim"), "rtrim": strings.trimmed("rtrim"),
-    "replace": strings_only("CASE WHEN {1} = '' AND {2} IS NOT NULL THEN {0} ELSE replace({0}, {1}, {2}) END"), "split": strings.split,
-    "starts_with": strings_only("starts_with({0}, {1})"), "ends_with": strings_only("ends_with({0}, {1})"),
-    "strpos": strings_only("strpos({0}, {1})"), "instr": strings.position, "lpad": strings.padded("lpad"), "rpad": strings.padded("rpad"),
-    "repeat": strings.repeated,
-    "reverse": strings_only("reverse({0})"), "left": strings_only(strings.end_of_text("left")), "right": strings_only(strings.end_of_text("right")),
+    "concat": concatenated, "lower": strings.lower, "upper": strings.upper, "substr": of_both(strings.substring), "substring": of_both(strings.substring),
+    "trim": of_both(strings.trimmed("trim")), "ltrim": of_both(strings.trimmed("ltrim")), "rtrim": of_both(strings.trimmed("rtrim")),
+    "replace": of_both("CASE WHEN {1} = '' AND {2} IS NOT NULL THEN {0} ELSE replace({0}, {1}, {2}) END"), "split": of_both(strings.split),
+    "starts_with": of_both("starts_with({0}, {1})"), "ends_with": of_both("ends_with({0}, {1})"),
+    "strpos": of_both("strpos({0}, {1})"), "instr": of_both(strings.position), "lpad": of_both(strings.padded("lpad")), "rpad": of_both(strings.padded("rpad")),
+    "repeat": of_both(strings.repeated),
+    "reverse": of_both(strings.REVERSE), "left": of_both(strings.end_of_text("left")), "right": of_both(strings.end_of_text("right")),
     "length": {"STRING": "length({0})", "BYTES": "octet_length({0})"}, "char_length": "length({0})", "character_length": "length({0})",
     "byte_length": {"STRING": "strlen({0})", "BYTES": "octet_length({0})"}, "octet_length": {"STRING": "strlen({0})", "BYTES": "octet_length({0})"},
     "initcap": lambda call: strings.INITCAP if len(call.args) == 1 else no("INITCAP with delimiters"),
-    "ascii": lambda call: f"CASE WHEN {{0}} = '' THEN 0 WHEN strlen({{0}}) = length({{0}}) THEN ascii({{0}})::BIGINT WHEN {{0}} IS NOT NULL THEN {call.edge()} END", "unicode": "CASE WHEN {0} = '' THEN 0 ELSE unicode({0})::BIGINT END",
+    "ascii": of_both(lambda call: f"CASE WHEN {{0}} = '' THEN 0 WHEN strlen({{0}}) = length({{0}}) THEN ascii({{0}})::BIGINT WHEN {{0}} IS NOT NULL THEN {call.edge()} END"), "unicode": "CASE WHEN {0} = '' THEN 0 ELSE unicode({0})::BIGINT END",
     "chr": strings.character,
-    "to_code_points": {"STRING": "CASE WHEN {0} = '' THEN [] ELSE list_transform(string_split({0}, ''), lambda c: unicode(c)::BIGINT) END"},
+    "to_code_points": of_both("CASE WHEN {0} = '' THEN [] ELSE list_transform(string_split({0}, ''), lambda c: unicode(c)::BIGINT) END"),
     "code_points_to_string": strings.or_else("(array_to_string(list_transform({0}, lambda c: chr(c::INTEGER)), '') || '')"),
-    "translate": strings.translated,
+    "translate": of_both(strings.translated),
     "format": strings.formatted, "to_hex": "lower(hex({0}))", "from_hex": strings.or_else("unhex({0})"), "to_base64": "to_base64({0})", "from_base64": strings.or_else(strings.FROM_BASE64),
     "safe_convert_bytes_to_string": lambda call: f"coalesce(TRY(decode({{0}})), {call.edge()})",
-    "contains_substr": lambda call: "contains(lower(nfc_normalize({0})), lower(nfc_normalize({1})))" if call.kinds[0] == "STRING" else no(f"CONTAINS_SUBSTR of {call.kinds[0]}"),
-    "regexp_contains": strings_only("regexp_matches({0}, {1})"), "regexp_extract": strings.regexp_extract, "regexp_substr": strings.regexp_extract,
-    "regexp_extract_all": strings.regexp_extract_all, "regexp_replace": strings.regexp_replace,
-    "edit_distance": lambda call: "levenshtein({0}, {1})" if len(call.args) == 2 and call.kinds[0] == "STRING" else no("EDIT_DISTANCE with a limit"),
+    "contains_substr": contains_substr,
+    "regexp_contains": of_both("regexp_matches({0}, {1})"), "regexp_extract": of_both(strings.regexp_extract), "regexp_substr": of_both(strings.regexp_extract),
+    "regexp_extract_all": of_both(strings.regexp_extract_all), "regexp_replace": of_both(strings.regexp_replace),
+    "edit_distance": edit_distance,
     "md5": "unhex(md5({0}))", "sha1": "unhex(sha1({0}))", "sha256": "unhex(sha256({0}))",
     "generate_uuid": "uuid()::VARCHAR", "session_user": lambda call: values.string(call.compiler.session_user),
     # Dates and times
@@ -513,14 +543,15 @@ FUNCTIONS: dict[str, object] = {
     "format_date": dates.format_time, "format_datetime": dates.format_time, "format_time": dates.format_time, "format_timestamp": dates.format_time,
     "parse_date": dates.parse_time("DATE"), "parse_datetime": dates.parse_time("DATETIME"), "parse_time": dates.parse_time("TIME"),
     "parse_timestamp": dates.parse_time("TIMESTAMP"),
-    "unix_date": "({0} - DATE '1970-01-01')", "date_from_unix_date": "(DATE '1970-01-01' + ({0})::INTEGER)",
+    "unix_date": "({0} - DATE '1970-01-01')", "date_from_unix_date": inside_of("{0} BETWEEN -719162 AND 2932896", "(DATE '1970-01-01' + ({0})::INTEGER)"),
     "unix_seconds": "floor(epoch_us({0}) / 1000000)::BIGINT", "unix_millis": "floor(epoch_us({0}) / 1000)::BIGINT", "unix_micros": "epoch_us({0})",
-    "timestamp_seconds": "make_timestamptz({0} * 1000000)", "timestamp_millis": "make_timestamptz({0} * 1000)", "timestamp_micros": "make_timestamptz({0})",
+    **{f"timestamp_{unit}": inside_of(f"{{0}} BETWEEN {-62135596800 * size} AND {253402300800 * size - 1}", f"make_timestamptz({{0}} * {1000000 // size})")
+       for unit, size in (("seconds", 1), ("millis", 1000), ("micros", 1000000))},
     "string": {"TIMESTAMP": dates.text_of_timestamp, "DATE": dates.text_of_timestamp, "DATETIME": dates.text_of_timestamp, "TIME": dates.text_of_timestamp,
                "JSON": json_scalar("VARCHAR", "json_extract_string({0}, '$')")},
     "generate_date_array": dates.generate_dates, "generate_timestamp_array": dates.generate_dates,
     # Arrays
-    "array_length": "len({0})", "array_concat": array_concat, "array_reverse": "({0})[:-:-1]", "array_to_string": array_to_string,
+    "array_length": "len({0})", "array_concat": array_concat, "array_reverse": "({0})[:-:-1]", "array_to_string": of_both(array_to_string),
     "generate_array": generate_array, "array_first": end_of_array("ARRAY_FIRST", "1", "first"), "array_last": end_of_array("ARRAY_LAST", "-1", "last"),
     "array_filter": "list_filter({0}, {1})", "array_transform": "list_transform({0}, {1})",
     "array_is_distinct": "(len(list_distinct({0})) + CASE WHEN list_count({0}) < len({0}) THEN 1 ELSE 0 END = len({0}))",
@@ -541,11 +572,11 @@ FUNCTIONS |= {name: evaluator for name in """
     json_strip_nulls justify_days justify_hours justify_interval lax_bool lax_float64 lax_int64 lax_string bool_array float64_array int64_array string_array
     lax_bool_array lax_float64_array lax_int64_array lax_string_array make_interval net.host net.ip_from_string net.ip_net_mask net.ip_to_string net.ip_trunc
     net.ipv4_from_int64 net.ipv4_to_int64  net.safe_ip_from_string nullifzero zeroifnull parse_bignumeric parse_numeric
-    range range_contains range_end range_intersect range_is_end_unbounded range_is_start_unbounded range_overlaps range_start regexp_instr sha512 soundex
+    range range_contains range_end range_intersect range_is_end_unbounded range_is_start_unbounded range_overlaps range_start regexp_instr soundex
     timestamp_from_unix_micros timestamp_from_unix_millis timestamp_from_unix_seconds typeof
 """.split()}
 FUNCTIONS |= {
-    "collate": collate, "net.public_suffix": domain_of_host(0), "net.reg_domain": domain_of_host(1),
+    "sha512": python("BLOB", "texts.sha512"), "collate": collate, "net.public_suffix": domain_of_host(0), "net.reg_domain": domain_of_host(1),
     "normalize": python("VARCHAR", "texts.normalize"), "normalize_and_casefold": python("VARCHAR", "texts.normalize_and_casefold"),
     "to_base32": python("VARCHAR", "texts.to_base32"), "from_base32": python("BLOB", "texts.from_base32"),
     "search": text_search, "text_analyze": text_analyze, "bag_of_words": BAG_OF_WORDS,
@@ -566,9 +597,21 @@ FUNCTIONS |= {"st_geogpoint": geography_point, "st_astext": values.GEOGRAPHY_TEX
 FUNCTIONS |= {"power": FUNCTIONS["pow"], "ceiling": FUNCTIONS["ceil"], "current_user": FUNCTIONS["session_user"]}
 
 
-# What compares STRINGs, and so heeds their collation.
-COLLATED = set("$equal $not_equal $less $less_or_equal $greater $greater_or_equal $between $in $case_with_value $is_distinct_from $is_not_distinct_from "
-               "starts_with ends_with strpos instr".split())
+# What compares STRINGs, and so heeds their collation: name -> which of its arguments are compared, or SQL of its own.
+FOLDED = "lower(nfc_normalize(%s))"
+COLLATED = dict.fromkeys("$equal $not_equal $less $less_or_equal $greater $greater_or_equal $between $in $is_distinct_from $is_not_distinct_from $like $in_array range_bucket "
+                         "starts_with ends_with strpos instr contains_substr".split(), lambda call: range(len(call.args)))
+COLLATED |= {
+    "$case_with_value": lambda call: [i for i in range(len(call.args)) if i == 0 or i % 2 and i + 1 < len(call.args)],
+    "replace": python("VARCHAR", "texts.replaced_in_any_case"), "split": python("VARCHAR[]", "texts.split_in_any_case"),
+    **{name: lambda call, name=name: collated_extreme(call, "list_reverse_sort" if name == "greatest" else "list_sort") for name in ("greatest", "least")},
+}
+
+
+def collated_extreme(call: Call, sort: str) -> str:
+    places = ["{%d}" % i for i in range(len(call.args))]
+    pairs = ", ".join(f"struct_pack(k := {FOLDED % place}, v := {place})" for place in places)
+    return f"CASE WHEN {' AND '.join(f'{place} IS NOT NULL' for place in places)} THEN {sort}([{pairs}])[1].v END"
 
 
 def no_bignumeric(entry):
@@ -604,6 +647,11 @@ def total(call: Call) -> str:
     return aggregate("sum", f"::{types.duckdb_type(call.type)}")
 
 
+def kept(call: Call) -> str:
+    """The filter of an aggregate that does not look at NULLs."""
+    return f"{call.filter[:-1]} AND {{0}} IS NOT NULL)" if call.filter else " FILTER (WHERE {0} IS NOT NULL)"
+
+
 def interval_sum() -> str:
     """The sums of months, of days and of microseconds; DuckDB has no sum of intervals."""
     months, days = "(datepart('year', {0}) * 12 + datepart('month', {0}))", "datepart('day', {0})"
@@ -620,7 +668,7 @@ def average(call: Call) -> str:
         return expression(call.compiler.plan.sql, "@p0 / NULLIF(@p1, 0)", [interval_sum(), "count({0}){filter}{over}"],
                           [call.type, types.type_proto({"type": "INTEGER"})], call.type, NoRule("AVG of INTERVAL"))
     if call.kind == "BIGNUMERIC":
-        return python_functions.call("BLOB", "bignumeric.average", "list({distinct}{0}{order}) FILTER (WHERE {0} IS NOT NULL){over}")
+        return python_functions.call("BLOB", "bignumeric.average", f"list({{distinct}}{{0}}{{order}}){kept(call)}{{over}}")
     return f"(sum{MODIFIED}::DOUBLE / nullif(count({{distinct}}{{0}}){{filter}}{{over}}, 0))::{types.duckdb_type(call.type)}"
 
 
@@ -631,28 +679,21 @@ def array_agg(call: Call) -> str:
 
 def string_agg(call: Call) -> str:
     if call.kinds[0] == "BYTES":
-        kept = call.filter or " FILTER (WHERE {0} IS NOT NULL)"
-        listed = f"list({{distinct}}{{0}}{{order}}){kept}{{over}}" + (f"[:{call.limit}]" if call.limit else "")
+        listed = f"list({{distinct}}{{0}}{{order}}){kept(call)}{{over}}" + (f"[:{call.limit}]" if call.limit else "")
         joined = "list_reduce(list_transform(%s, lambda b: hex(b)), lambda a, b: a || hex(%s) || b)" % (listed, call.args[1] if len(call.args) > 1 else "','::BLOB")
         return f"unhex({joined})"
     separator = call.args[1] if len(call.args) > 1 else "','"
     if call.limit:
-        kept = call.filter or " FILTER (WHERE {0} IS NOT NULL)"
-        return f"array_to_string((list({{distinct}}{{0}}{{order}}){kept})[:{call.limit}], {separator})"
+        return f"array_to_string((list({{distinct}}{{0}}{{order}}){kept(call)})[:{call.limit}], {separator})"
     return f"string_agg({{distinct}}{{0}}, {separator}{{order}}){{filter}}{{over}}"
 
 
 def array_concat_agg(call: Call) -> str:
-    kept = "list({0}{order}) FILTER (WHERE {0} IS NOT NULL){over}"
-    return f"flatten(({kept}){f'[:{call.limit}]' if call.limit else ''})"
-
-
-def count(call: Call) -> str:
-    return aggregate("count")
+    return f"flatten((list({{0}}{{order}}){kept(call)}{{over}}){f'[:{call.limit}]' if call.limit else ''})"
 
 
 def pair(name: str):
-    return lambda call: f"{name}({as_double(call, 0)}, {as_double(call, 1)}){{over}}"
+    return lambda call: f"{name}({as_double(call, 0)}, {as_double(call, 1)}){{filter}}{{over}}"
 
 
 def bits(name: str) -> dict:
@@ -674,10 +715,9 @@ def approx_quantiles(call: Call) -> str:
         raise NoRule("APPROX_QUANTILES of a number that is not constant")
     points = ", ".join(str(i / number) for i in range(number + 1))
     if call.respect_nulls or call.distinct:
-        kept = "" if call.respect_nulls else " FILTER (WHERE {0} IS NOT NULL)"
-        ranked = f"list_sort(list({{distinct}}{{0}}){kept}{{over}}, 'ASC', 'NULLS FIRST')"
+        ranked = f"list_sort(list({{distinct}}{{0}}){call.filter if call.respect_nulls else kept(call)}{{over}}, 'ASC', 'NULLS FIRST')"
         return f"list_transform([{ranked}], lambda s: list_transform([{points}], lambda p: s[greatest(1, ceil(len(s) * p))::BIGINT]))[1]"
-    return f"quantile_disc({{0}}, [{points}]){{over}}"
+    return f"quantile_disc({{0}}, [{points}]){{filter}}{{over}}"
 
 
 def percentile_disc(call: Call) -> str:
@@ -694,13 +734,13 @@ def percentile_cont(call: Call) -> str:
 
 
 def approx_top_count(call: Call) -> str:
-    counted = "list_transform(map_entries(histogram({0})), lambda e: {'count': e.value::BIGINT, 'value': e.key})"
+    counted = "list_transform(map_entries(histogram({0}){filter}), lambda e: {'count': e.value::BIGINT, 'value': e.key})"
     return f"list_transform(list_reverse_sort({counted})[:{{1}}], lambda e: {{'value': e.value, 'count': e.count}})"
 
 
 def approx_top_sum(call: Call) -> str:
     """[{value, sum}] by sum; here exact."""
-    pairs = "list({'value': {0}, 'weight': {1}})"
+    pairs = "list({'value': {0}, 'weight': {1}}){filter}"
     kind = types.duckdb_type(call.protos[1])
     by_value = f"list_distinct(list_transform({pairs}, lambda p: p.value))"
     total = f"list_sum(list_transform(list_filter({pairs}, lambda p: p.value IS NOT DISTINCT FROM v), lambda p: p.weight))::{kind}"
@@ -708,16 +748,24 @@ def approx_top_sum(call: Call) -> str:
     return f"list_transform(list_reverse_sort({summed})[:{{2}}], lambda e: {{'value': e.value, 'sum': e.sum}})"
 
 
+def by_key(name: str):
+    """A value where a key is largest or least; NULL where NaN is, which equals nothing."""
+    def rule(call: Call) -> str:
+        found = f"{name}({{0}}, {{1}}){{filter}}{{over}}"
+        return f"CASE WHEN NOT bool_or(isnan({{1}})){{filter}}{{over}} THEN {found} END" if call.kinds[1:2] == ["FLOAT"] else found
+    return rule
+
+
 AGGREGATES: dict[str, object] = {
-    "$count_star": "count(*){over}", "count": count, "countif": "count_if({distinct}{0}){over}::BIGINT",
+    "$count_star": "count(*){filter}{over}", "count": aggregate("count"), "countif": "count_if({distinct}{0}){filter}{over}::BIGINT",
     "sum": total, "avg": average, "min": {"FLOAT": f"CASE WHEN bool_or(isnan({{0}})){{filter}}{{over}} THEN 'nan'::DOUBLE ELSE {aggregate('min')} END", "*": aggregate("min")}, "max": aggregate("max"),
     "any_value": "any_value({0}){filter}{over}", "array_agg": array_agg, "string_agg": string_agg, "array_concat_agg": array_concat_agg,
-    "approx_count_distinct": "count(DISTINCT {0}){over}", "approx_quantiles": approx_quantiles,
+    "approx_count_distinct": "count(DISTINCT {0}){filter}{over}", "approx_quantiles": approx_quantiles,
     "logical_and": aggregate("bool_and"), "logical_or": aggregate("bool_or"),
     "bit_and": bits("bit_and"), "bit_or": bits("bit_or"), "bit_xor": bits("bit_xor"),
     "stddev": variance("stddev_samp"), "stddev_samp": variance("stddev_samp"), "stddev_pop": variance("stddev_pop"),
     "variance": variance("var_samp"), "var_samp": variance("var_samp"), "var_pop": variance("var_pop"),
-    "max_by": "arg_max({0}, {1}){over}", "min_by": "arg_min({0}, {1}){over}", "approx_top_count": approx_top_count, "approx_top_sum": approx_top_sum,
+    "max_by": by_key("arg_max_null"), "min_by": by_key("arg_min_null"), "approx_top_count": approx_top_count, "approx_top_sum": approx_top_sum,
     "corr": pair("corr"), "covar_pop": pair("covar_pop"), "covar_samp": pair("covar_samp"),
     "percentile_cont": percentile_cont, "percentile_disc": percentile_disc,
 }
@@ -736,13 +784,6 @@ for kind, result in (("int64", "BIGINT"), ("float64", "DOUBLE")):
 for name in ("st_union_agg", "st_centroid_agg"):
     AGGREGATES[name] = python_functions.call("VARCHAR", f"geography.{name}", aggregate("list"))
 AGGREGATES["st_extent"] = BOX % python_functions.call("DOUBLE[]", "geography.st_extent", aggregate("list"))
-HAVING_MAX, HAVING_MIN = 1, 2
-HAVING: dict[tuple[str, int], str] = {
-    ("any_value", HAVING_MAX): "arg_max({0}, {1})", ("any_value", HAVING_MIN): "arg_min({0}, {1})",
-    ("max", HAVING_MAX): "arg_max({0}, {1})", ("min", HAVING_MIN): "arg_min({0}, {1})",
-}
-
-
 def neighbour(name: str):
     def rule(call: Call) -> str:
         rest = "".join(", {%d}" % i for i in range(1, len(call.args)))
@@ -754,6 +795,6 @@ WINDOWS: dict[str, object] = {
     "row_number": "row_number(){over}", "rank": "rank(){over}", "dense_rank": "dense_rank(){over}", "percent_rank": "percent_rank(){over}",
     "cume_dist": "cume_dist(){over}", "ntile": "ntile({0}){over}", "lead": neighbour("lead"), "lag": neighbour("lag"),
     "first_value": "first_value({0}{filter}){over}", "last_value": "last_value({0}{filter}){over}", "nth_value": "nth_value({0}, {1}{filter}){over}",
-    "tf_idf": lambda call: no("the function TF_IDF"),
+    "tf_idf": tf_idf,
     "st_clusterdbscan": "(" + python_functions.call("BIGINT[]", "geography.clusters", "list({0}){over}", "{1}", "{2}") + ")[row_number(){over}]",
 }

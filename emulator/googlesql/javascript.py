@@ -10,13 +10,13 @@ import itertools
 import json
 import re
 import threading
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from .. import values
 from ..errors import ApiError
 from . import python_functions, types
 from .analyzer import Memo
-from .expressions import MARK, fill
+from .expressions import fill
 from .runtime import raised
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 SECONDS = 60  # for the calls of one chunk
 MEMORY = 512 * 1024 * 1024  # bytes of a context
-CHUNK = 1024  # rows: one call of V8 costs as much as a hundred rows in it
 SUPPORTED = {"INTEGER", "FLOAT", "BOOLEAN", "STRING", "BYTES", "DATE", "TIMESTAMP", "DATETIME", "TIME", "NUMERIC", "BIGNUMERIC", "JSON", "RECORD"}
 SYNTAX = re.compile(r"<anonymous>:(\d+): (SyntaxError: [^\n]*)\n[^\n]*\n( *)\^")
 NUMBERS = itertools.count()
@@ -138,9 +137,9 @@ FUNCTIONS = Memo(512)  # number of a call -> Function
 ENGINES = Memo(16)  # number of a call -> its V8, which ends when nobody uses it any more
 
 
-@python_functions.takes_nulls
-def called(number: str, rows: list[str]) -> list[str]:
-    return FUNCTIONS[number].run(number, rows)
+@python_functions.takes_columns
+def called(numbers: list[str], rows: list[str]) -> list[str]:
+    return FUNCTIONS[numbers[0]].run(numbers[0], rows)
 
 
 def call_sql(routine: "Routine", call: "Call") -> str:
@@ -152,32 +151,9 @@ def call_sql(routine: "Routine", call: "Call") -> str:
     number = str(next(NUMBERS))
     FUNCTIONS.use(number, lambda: Function(routine, inputs, output))
     row = fill(values.record_json(inputs, lambda field: f"{{{field['name']}}}"), call.args)
-    chunks = call.compiler.chunks
-    if chunks is None or MARK in row:
-        made = f"{chunk_sql(number, f'[{row}]')}[1]"
-    else:
-        made = chunks.setdefault(row + number, Chunked(f"j{number}", number, row)).column
+    made = python_functions.call("VARCHAR", "javascript.called", values.string(number), row)
     return (f"list_transform([{made}], lambda text: CASE WHEN text[1] = '!' THEN {raised('text[2:]')} "
             f"ELSE list_transform([json_extract(text::JSON, '$[0]')], lambda made: {values.from_json(output, 'made')})[1] END)[1]")
-
-
-class Chunked(NamedTuple):
-    """A call for many rows at a time: its results are a column of the rows. row: SQL of the arguments."""
-
-    column: str
-    number: str
-    row: str
-
-    def source(self, rows: str) -> str:
-        """The FROM clause with the column, over a FROM clause."""
-        numbered = f"SELECT struct_pack(r := t, a := {self.row}) AS item, (row_number() OVER () - 1) // {CHUNK} AS chunk{rows} AS t"
-        chunks = f"SELECT list(item) AS items FROM ({numbered}) GROUP BY chunk"
-        called = f"SELECT unnest(items) AS item, unnest({chunk_sql(self.number, 'list_transform(items, lambda i: i.a)')}) AS {self.column} FROM ({chunks})"
-        return f" FROM (SELECT r.*, {self.column} FROM (SELECT item.r AS r, {self.column} FROM ({called})))"
-
-
-def chunk_sql(number: str, rows: str) -> str:
-    return python_functions.call("VARCHAR[]", "javascript.called", values.string(number), rows)
 
 
 def check(field: dict) -> None:

@@ -1,31 +1,26 @@
 """Functions of Python that compiled SQL calls, for what DuckDB's SQL cannot say.
 
 `py_varchar('geography.st_astext', x)` calls a function of a module of this package, which is imported
-at its first call. DuckDB has one function for each type of result, made when a connection is set up:
-one made later is not seen by a transaction that runs already.
+at its first call. DuckDB hands over some 2,000 rows at a time, as columns of Arrow. It has one function for each type of
+result, made when a connection is set up: one made later is not seen by a transaction that runs already.
 """
 from __future__ import annotations
 
 import importlib
-import importlib.util
-import sys
 from functools import lru_cache
 
 from .. import values
 from ..errors import ApiError
 from .runtime import PythonFailed
 
-RESULTS = ("VARCHAR", "BLOB", "BIGINT", "DOUBLE", "BOOLEAN", "VARCHAR[]", "BIGINT[]", "DOUBLE[]")
+RESULTS = {"VARCHAR": "string", "BLOB": "binary", "BIGINT": "int64", "DOUBLE": "float64", "BOOLEAN": "bool_"}  # -> Arrow's name
+LISTS = ("VARCHAR", "BLOB", "BIGINT", "DOUBLE")
 
 
 def register(connection) -> None:
     """Make the functions; they live as long as the connection."""
-    if importlib.util.find_spec("pandas") is None:
-        sys.modules.setdefault("pandas", None)  # DuckDB looks for it at each call, which costs ten times the call itself
-    for result in RESULTS:
-        # DuckDB takes a NaN from Python for NULL, so a double comes as text.
-        function, kind = (dispatch_double, "VARCHAR") if result == "DOUBLE" else (dispatch, result)
-        connection.create_function(name_of(result), function, None, kind, null_handling="special")
+    for result in (*RESULTS, *(f"{item}[]" for item in LISTS)):
+        connection.create_function(name_of(result), dispatcher(result), None, result, type="arrow", null_handling="special")
 
 
 def name_of(result: str) -> str:
@@ -34,7 +29,7 @@ def name_of(result: str) -> str:
 
 def call(result: str, function: str, *args: str) -> str:
     """SQL of a call. result: one of RESULTS; function: 'module.name'; args: SQL."""
-    return f"{name_of(result)}({', '.join((values.string(function),) + args)})" + ("::DOUBLE" if result == "DOUBLE" else "")
+    return f"{name_of(result)}({', '.join((values.string(function),) + args)})"
 
 
 def python(result: str, function: str, fresh: bool = False):
@@ -48,19 +43,33 @@ def takes_nulls(function):
     return function
 
 
-def dispatch(name: str, *args):
-    function = lookup(name)
-    if None in args and not getattr(function, "takes_nulls", False):
-        return None
-    try:
-        return function(*args)
-    except ApiError as error:
-        raise PythonFailed(f"{error.reason} {error.message}") from None
+def takes_columns(function):
+    """Mark a function of lists, each an argument's values in many rows, that returns the list of its results."""
+    function.takes_columns = True
+    return function
 
 
-def dispatch_double(name: str, *args) -> str | None:
-    found = dispatch(name, *args)
-    return None if found is None else repr(found)
+def dispatcher(result: str):
+    def dispatch(names, *columns):
+        import pyarrow
+        item = getattr(pyarrow, RESULTS[result.removesuffix("[]")])()
+        kind = pyarrow.list_(item) if result.endswith("[]") else item
+        if not len(names):
+            return pyarrow.array([], kind)
+        function = lookup(names[0].as_py())
+        lists = [column.to_pylist() for column in columns]
+        try:
+            return pyarrow.array(function(*lists) if hasattr(function, "takes_columns") else by_row(function, lists, len(names)), kind)
+        except ApiError as error:
+            raise PythonFailed(f"{error.reason} {error.message}") from None
+    return dispatch
+
+
+def by_row(function, lists: list[list], count: int) -> list:
+    rows = zip(*lists) if lists else [()] * count
+    if hasattr(function, "takes_nulls"):
+        return [function(*row) for row in rows]
+    return [None if None in row else function(*row) for row in rows]
 
 
 @lru_cache(None)

@@ -10,6 +10,7 @@ import base64
 import datetime
 import hashlib
 import json
+import re
 from decimal import Decimal
 
 from google.protobuf.message import Message
@@ -137,46 +138,70 @@ TEXTS = Memo(8192)  # expression of the tree, serialized -> its GoogleSQL
 DIRECT = {"STRING": "VARCHAR", "BYTES": "BLOB", "INTEGER": "BIGINT", "FLOAT": "DOUBLE", "BOOLEAN": "BOOLEAN"}
 
 
+PARAMETER = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|@p(\d+)\b""", re.S)  # outside of literals
+
+
 class Expression:
-    """GoogleSQL over parameters p0, p1 and so on of given types, prepared in the evaluator: at once, or when it is first needed."""
+    """GoogleSQL over parameters p0, p1 and so on of given types, prepared in the evaluator: at once, or when it is first needed.
+
+    What is prepared maps an array of structs of arguments to one of results: a call costs as much as a dozen rows in it.
+    """
 
     def __init__(self, sql, text: str, protos: list, proto, at_once: bool):
-        self.sql, self.text, self.protos, self.proto = sql, text, protos, proto
+        self.sql, self.text, self.proto = sql, text, proto
+        self.rows = array_of_structs(protos or [types.type_proto({"type": "INTEGER"})])
+        self.protos = protos
         self.direct = types.kind_name(proto) in DIRECT
         self.generation = None
         if at_once:
             self.prepare()
 
     def prepare(self) -> None:
-        fields = [types.rest_field(proto, f"p{i}") for i, proto in enumerate(self.protos)]
-        request = service.PrepareRequest(sql=self.text, options=self.sql.options("NAMED", fields), registered_catalog_id=self.sql.builtin_catalog())
+        value = PARAMETER.sub(lambda found: found[1] or f"r.p{found[2]}", self.text)
+        text = f"ARRAY(SELECT AS STRUCT {value} AS v FROM UNNEST(@rows) AS r WITH OFFSET AS place ORDER BY place)"
+        request = service.PrepareRequest(sql=text, options=self.sql.options("NAMED", [types.rest_field(self.rows, "rows")]), registered_catalog_id=self.sql.builtin_catalog())
         self.number = self.sql.engine.call("Prepare", request, service.PrepareResponse).prepared.prepared_expression_id
         self.generation = self.sql.engine.generation
 
-    def value(self, args) -> object:
-        """The expression's value as DuckDB takes it from Python, or as a JSON text that values.from_json reads."""
+    def results(self, lists: list[list], count: int) -> list:
+        """The expression's values in rows of arguments, as DuckDB takes them from Python, or as JSON texts that values.from_json reads."""
         request = service.EvaluateRequest()
-        for i, (arg, proto) in enumerate(zip(args, self.protos)):
-            request.params.add(name=f"p{i}", value=encode(arg, proto))
+        rows = request.params.add(name="rows").value.array_value
+        rows.SetInParent()
+        for _ in range(count):
+            rows.element.add().struct_value.SetInParent()
+        for values_of, proto in zip(lists, self.protos) if lists else [([0] * count, types.type_proto({"type": "INTEGER"}))]:
+            for row, value in zip(rows.element, values_of):
+                row.struct_value.field.append(encode(value, proto))
         try:
             with self.sql.engine.lock:
                 if self.generation != self.sql.engine.generation:
                     self.prepare()
                 request.prepared_expression_id = self.number
-                value = self.sql.engine.call("Evaluate", request, service.EvaluateResponse).value
+                answer = self.sql.engine.call("Evaluate", request, service.EvaluateResponse).value
         except ServiceError as error:
             if error.code == UNIMPLEMENTED or any(words in error.message for words in MISSING):
                 raise unsupported(self.text) from None
             raise query_error(error) from None
         except Crash:
             raise ApiError("resourcesExceeded", f"Resources exceeded during query execution: {self.text}") from None
-        made = plain(value, self.proto)
-        return made if self.direct else json.dumps(made)
+        made = [plain(element.struct_value.field[0], self.proto) for element in answer.array_value.element]
+        return made if self.direct else [json.dumps(value) for value in made]
 
 
-@python_functions.takes_nulls
-def evaluated(key: str, *args):
-    return EXPRESSIONS[key].value(args)
+def array_of_structs(protos: list):
+    """The type ARRAY<STRUCT<p0, p1 and so on>>."""
+    proto = type_pb2.TypeProto(type_kind=type_pb2.TYPE_ARRAY)
+    struct = proto.array_type.element_type
+    struct.type_kind = type_pb2.TYPE_STRUCT
+    for i, part in enumerate(protos):
+        struct.struct_type.field.add(field_name=f"p{i}").field_type.CopyFrom(part)
+    return proto
+
+
+@python_functions.takes_columns
+def evaluated(keys: list[str], *lists: list) -> list:
+    return EXPRESSIONS[keys[0]].results(lists, len(keys))
 
 
 def expression(sql, text: str, args: list[str], protos: list, proto, missing: NoRule, at_once: bool = True) -> str:

@@ -31,6 +31,8 @@ MESSAGES = [
     (r"invalid date field format: \"(.*)\"", "invalidQuery", r"Invalid date: '\1'"),
     (r"date field value out of range: \"(.*)\"", "invalidQuery", r"Invalid date: '\1'"),
     (r"invalid timestamp field format: \"(.*)\"", "invalidQuery", r"Invalid timestamp: '\1'"),
+    (r"Unknown TimeZone '(.*?)'!", "invalidQuery", r"Invalid time zone: \1"),
+    (r"Failure in decode", "invalidQuery", "Invalid cast of bytes to UTF8 string"),
     (r"DECIMAL|Casting value .* to type", "invalidQuery", "numeric overflow"),
     (r"Invalid Input Error: ((?:missing|invalid|unexpected|no argument|bad|trailing|duplicate)\b[^\n]*?): (.*)$", "invalidQuery",
      r"Cannot parse regular expression: \1: \2"),

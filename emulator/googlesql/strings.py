@@ -2,26 +2,61 @@
 from __future__ import annotations
 
 import re
+from string import ascii_lowercase, ascii_uppercase
 
 from .. import values
 from ..errors import ApiError
-from . import python_functions
+from . import python_functions, types
 from .casts import CASTS, casted
-from .expressions import Call, NoRule, no
+from .expressions import PLACEHOLDER, Call, NoRule
 from .runtime import raised_text
 
 WHITESPACE = "' ' || chr(9) || chr(10) || chr(11) || chr(12) || chr(13) || chr(133) || chr(160) || chr(8232) || chr(8233) || chr(12288)"
 AT_MOST = "CASE WHEN {n} > 4294967295 THEN 4294967295 ELSE {n} END"  # DuckDB's limit of places in a text
 
 
+class Texts(Call):
+    """A call over BYTES as one over STRINGs that have a character for each byte."""
+
+    def __init__(self, call: Call):
+        self.__dict__.update(call.__dict__)
+        self.kinds = ["STRING" if kind == "BYTES" else kind for kind in call.kinds]
+
+    def literal(self, i: int):
+        value = super().literal(i)
+        return value.decode("latin-1") if isinstance(value, bytes) else value
+
+    def edge(self) -> str:
+        made = PLACEHOLDER.sub("\x03\\1\x04", super().edge())  # it takes the arguments as they are
+        return converted(made, self.type, "VARCHAR", "of_bytes")
+
+    def argument(self, i: int) -> str:
+        if isinstance(super().literal(i), bytes):
+            return types.string_literal(self.literal(i))
+        return converted("{%d}" % i, self.protos[i], "VARCHAR", "of_bytes")
+
+
+def converted(x: str, proto, result: str, function: str) -> str:
+    """SQL of BYTES, or an array of them, by a function of texts.py; of any other type as it is."""
+    kind = types.sql_name(proto)
+    if kind == "ARRAY<BYTES>":
+        return python_functions.call(f"{result}[]", f"texts.{function}_list", x)
+    return python_functions.call(result, f"texts.{function}", x) if kind == "BYTES" else x
+
+
+def of_both(entry):
+    """A rule of a function of STRINGs, for BYTES too."""
+    def rule(call: Call) -> str:
+        if "BYTES" not in call.kinds and types.sql_name(call.protos[0]) != "ARRAY<BYTES>":
+            return entry(call) if callable(entry) else entry
+        texts = Texts(call)
+        made = PLACEHOLDER.sub(lambda found: texts.argument(int(found[1])), entry(texts) if callable(entry) else entry)
+        return converted(made, call.type, "BLOB", "to_bytes").replace("\x03", "{").replace("\x04", "}")
+    return rule
+
+
 def substring(call: Call) -> str:
     start = call.literal(1)
-    if call.kinds[0] == "BYTES":
-        if len(call.args) == 2 and isinstance(start, int) and start > 0:
-            return "({0})[{1}:]"
-        if len(call.args) == 3 and isinstance(start, int) and start > 0 and 0 <= (call.literal(2) or -1) < 2**32:
-            return "({0})[{1}:{1} + {2} - 1]"
-        raise NoRule("SUBSTR of BYTES from such a place")
     if isinstance(start, int) and 0 < start < 2**32:
         place = "{1}"
     else:
@@ -43,16 +78,12 @@ def end_of_text(name: str) -> str:
 
 def trimmed(name: str):
     def rule(call: Call) -> str:
-        if call.kinds[0] == "BYTES":
-            raise NoRule(f"{call.name.upper()} of BYTES")
         return f"{name}({{0}}, {{1}})" if len(call.args) > 1 else f"{name}({{0}}, {WHITESPACE})"
     return rule
 
 
 def padded(name: str):
     def rule(call: Call) -> str:
-        if call.kinds[0] == "BYTES":
-            raise NoRule(f"{call.name.upper()} of BYTES")
         pad = "{2}" if len(call.args) > 2 else "' '"
         return f"CASE WHEN {{1}} < 0 OR {pad} = '' THEN {call.edge()} ELSE {name}({{0}}, ({{1}})::INTEGER, {pad}) END"
     return rule
@@ -63,14 +94,10 @@ def concatenated(call: Call) -> str:
 
 
 def split(call: Call) -> str:
-    if call.kinds[0] == "BYTES":
-        raise NoRule("SPLIT of BYTES")
     return "CASE WHEN {1} IS NOT NULL THEN string_split({0}, {1}) END" if len(call.args) > 1 else "string_split({0}, ',')"
 
 
 def repeated(call: Call) -> str:
-    if call.kinds[0] == "BYTES":
-        raise NoRule("REPEAT of BYTES")
     return f"CASE WHEN {{1}} < 0 THEN {call.edge()} ELSE repeat({{0}}, {{1}}) END"
 
 
@@ -84,8 +111,6 @@ def character(call: Call) -> str:
 
 
 def translated(call: Call) -> str:
-    if call.kinds[0] == "BYTES":
-        raise NoRule("TRANSLATE of BYTES")
     letters = call.literal(1)
     if isinstance(letters, str) and len(set(letters)) == len(letters):
         return "translate({0}, {1}, {2})"
@@ -93,8 +118,6 @@ def translated(call: Call) -> str:
 
 
 def regexp_replace(call: Call) -> str:
-    if call.kinds[0] == "BYTES":
-        raise NoRule("REGEXP_REPLACE of BYTES")
     pattern, rewrite = call.literal(1), call.literal(2)
     if isinstance(rewrite, str) and re.search(r"\\(?![\\\d])|\\\d", rewrite):
         known = isinstance(pattern, str)
@@ -106,8 +129,10 @@ def regexp_replace(call: Call) -> str:
 def position(call: Call) -> str:
     """INSTR(value, part [, from [, occurrence]])."""
     if len(call.args) == 2:
-        return "strpos({0}, {1})"
-    raise NoRule("INSTR from such a place")
+        return "CASE WHEN {1} = '' THEN " + call.edge() + " ELSE strpos({0}, {1}) END" if call.literal(1) in ("", None) else "strpos({0}, {1})"
+    occurrence = "{3}" if len(call.args) > 3 else "1"
+    found = python_functions.call("BIGINT", "texts.instr", "{0}", "{1}", "{2}", occurrence)
+    return f"CASE WHEN {{2}} = 0 OR {occurrence} < 1 OR {{1}} = '' THEN {call.edge()} ELSE {found} END"
 
 
 def groups(pattern: str) -> int:
@@ -124,28 +149,42 @@ def group_of(call: Call) -> int:
 
 
 def regexp_extract(call: Call) -> str:
-    if call.kinds[0] == "BYTES":
-        raise NoRule("REGEXP_EXTRACT of BYTES")
     group = group_of(call)
     if len(call.args) == 2:
         return f"CASE WHEN regexp_matches({{0}}, {{1}}) THEN regexp_extract({{0}}, {{1}}, {group}) END"
     occurrence = "{3}" if len(call.args) > 3 else "1"
-    checks = f"WHEN {{2}} < 1 THEN {raised_text('Position must be positive')} WHEN {occurrence} < 1 THEN {raised_text('Occurrence must be positive')}"
+    checks = f"WHEN {{2}} < 1 THEN {raised_text('Position must be positive')} WHEN {occurrence} < 1 AND {{2}} IS NOT NULL THEN {raised_text('Occurrence must be positive')}"
     return f"CASE {checks} ELSE (regexp_extract_all(substring({{0}}, {AT_MOST.replace('{n}', '{2}')}), {{1}}, {group}))[{occurrence}] END"
 
 
 def regexp_extract_all(call: Call) -> str:
-    return f"regexp_extract_all({{0}}, {{1}}, {group_of(call)})" if call.kinds[0] == "STRING" else no("REGEXP_EXTRACT_ALL of BYTES")
+    # A match of nothing at the end counts for DuckDB alone.
+    return f"CASE WHEN {{0}} <> '' AND regexp_matches('', {{1}}) THEN {call.edge()} ELSE regexp_extract_all({{0}}, {{1}}, {group_of(call)}) END"
 
 
-def strings_only(template: str):
-    """A template for STRING; the same function of BYTES has no rule."""
-    return lambda call: template if call.kinds[0] == "STRING" else no(f"{call.name.upper()} of BYTES")
+# What the standard says of single characters and DuckDB does not: the lower form of some is a character and a mark, the upper form of some two letters.
+SPECIAL_UPPER = "[" + "".join(c for c in map(chr, range(0x80, 0xFB18)) if len(c.upper()) > 1) + "]"
+
+
+def lower(call: Call) -> str:
+    if call.kinds[0] == "BYTES":
+        return of_both(f"translate({{0}}, '{ascii_uppercase}', '{ascii_lowercase}')")(call)
+    return "CASE WHEN regexp_matches({0}, '[İΣ]') THEN " + python_functions.call("VARCHAR", "texts.lower", "{0}") + " ELSE lower({0}) END"
+
+
+def upper(call: Call) -> str:
+    if call.kinds[0] == "BYTES":
+        return of_both(f"translate({{0}}, '{ascii_lowercase}', '{ascii_uppercase}')")(call)
+    return f"CASE WHEN regexp_matches({{0}}, '{SPECIAL_UPPER}') THEN {python_functions.call('VARCHAR', 'texts.upper', '{0}')} ELSE upper({{0}}) END"
+
+
+# DuckDB's own function keeps a letter and its accents together.
+REVERSE = "CASE WHEN strlen({0}) = length({0}) AND NOT contains({0}, chr(13)) THEN reverse({0}) ELSE array_to_string((string_split({0}, ''))[:-:-1], '') END"
 
 
 # BigQuery forgives spaces and a missing end.
 FROM_BASE64 = "from_base64(rpad(regexp_replace({0}, '[ =]', '', 'g'), ((length(regexp_replace({0}, '[ =]', '', 'g')) + 3) // 4 * 4)::INTEGER, '='))"
-INITCAP = ("(array_to_string(list_transform(regexp_extract_all(lower({0}), '%s'), lambda w: upper(w[1]) || w[2:]), '') || '')"
+INITCAP = ("(array_to_string(list_transform(regexp_extract_all({0}, '%s'), lambda w: replace(upper(w[1]), 'ẞ', 'ß') || lower(w[2:])), '') || '')"
            % r"""[\s\[\](){}/|<>!?@"^#$&~_,.:;*%+-]+|[^\s\[\](){}/|<>!?@"^#$&~_,.:;*%+-]+""".replace("'", "''"))
 
 SPECIFIER = re.compile(r"%(?P<flags>[-+ #0']*)(?P<width>\d*)(?:\.(?P<precision>\d+))?(?P<letter>[diuoxXeEfFgGaAcspPtT%])")
