@@ -71,6 +71,7 @@ def change_rows(job: "Job", statement: "Statement") -> None:
             table.refresh()
         check_writable(target.body)
         tx.execute(f"CREATE OR REPLACE TEMP TABLE change AS {statement.change(tx.cursor)}")
+        tx.hold_temporary("change")
         count(job, dict(tx.execute("SELECT _action, count(*) FROM change GROUP BY 1").fetchall()))
         if tx.execute("SELECT 1 FROM change WHERE _row IS NOT NULL GROUP BY _row HAVING count(*) > 1 LIMIT 1").fetchone():
             raise ApiError("invalidQuery", TWICE, "query")
@@ -142,7 +143,10 @@ def create_table(job: "Job", statement: "Statement") -> None:
     try:
         job.write(lambda tx: make(tx, job, base.parent, ref, given, relation if statement.type == "CREATE_TABLE_AS_SELECT" else None))
     finally:
-        job.lake.cursor().execute(f"DROP TABLE IF EXISTS {relation}")
+        if job.session.transaction:
+            job.session.transaction.hold(relation)
+        else:
+            job.lake.cursor().execute(f"DROP TABLE IF EXISTS {relation}")
 
 
 def table_ref(job: "Job", statement: "Statement", create) -> tables.Ref:

@@ -33,6 +33,7 @@ MISSING_FEATURES = re.compile(
     "|DISALLOW_GROUP_BY_FLOAT|STRUCT_POSITIONAL|STRUCT_BRACED|ROW_TYPE|TIME_BUCKET$|DML_RETURNING")
 REWRITES = ("FLATTEN", "UNPIVOT", "PIVOT", "ARRAY_INCLUDES", "TYPEOF_FUNCTION", "LIKE_ANY_ALL", "NULLIFERROR_FUNCTION",
             "BUILTIN_FUNCTION_INLINER", "INLINE_SQL_FUNCTIONS", "INLINE_SQL_TVFS", "INLINE_SQL_UDAS", "PIPE_ASSERT")
+INT64_NAMES = ("INT", "SMALLINT", "INTEGER", "BIGINT", "TINYINT", "BYTEINT")
 CATALOGS = 32  # registered in the instance at a time
 MEMO = 512  # analyzed statements kept
 SESSIONIZE = re.compile(r"\bRANGE_SESSIONIZE\b", re.I)
@@ -480,7 +481,9 @@ def catalog_proto(language, names: Names, session: str | None = None) -> simple_
 
 
 def add_functions(root: simple_catalog_pb2.SimpleCatalogProto) -> None:
-    """BigQuery's functions that the analyzer lacks."""
+    """BigQuery's functions, and its other names of types, that the analyzer lacks."""
+    for name in INT64_NAMES:
+        root.named_type.add(name=name, type=simple(type_pb2.TYPE_INT64))
     text, words = simple(type_pb2.TYPE_STRING), simple(type_pb2.TYPE_ARRAY)
     words.array_type.element_type.CopyFrom(text)
     counted = simple(type_pb2.TYPE_ARRAY)
