@@ -88,7 +88,7 @@ def load(job: "Job", statement: "Statement") -> None:
         raise unsupported("LOAD DATA WITH CONNECTION")
     ref = named_table(job, statement, node.name_path, "bigquery.tables.updateData")
     with job.cursor() as cursor:
-        config = options.made(options.read(statement, node.from_files_option_list, cursor, external.FILES, "LOAD DATA FROM FILES"))
+        config = options.made(options.read(statement, node.from_files_option_list, cursor, options.FILES, "LOAD DATA FROM FILES"))
         config = external.load_config(external.partition_columns(statement, node, config, cursor))
         properties = options.made(options.read(statement, node.option_list, cursor, options.TABLE, "LOAD DATA"))
         names = {item.column.column_id: item.name for item in node.column_definition_list}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Callable
 
 import duckdb
 
-from . import clones, datasets, exports, external, grants, iam, options, partitions, routines, row_access, tables, values
+from . import clones, datasets, exports, external, grants, iam, indexes, options, partitions, routines, row_access, tables, values
 from .alter import alter_schema, alter_table
 from .calls import merge
 from .errors import ApiError, not_found, unsupported
@@ -456,4 +456,5 @@ RUN: dict[str, Callable[["Job", "Statement"], None]] = {
     "EXPORT_DATA": exports.export, "LOAD_DATA": exports.load,
     "CREATE_FUNCTION": routines.create, "CREATE_TABLE_FUNCTION": routines.create, "CREATE_PROCEDURE": routines.create,
     "DROP_FUNCTION": routines.drop, "DROP_TABLE_FUNCTION": routines.drop, "ASSERT": check_assertion,
-    "CREATE_ROW_ACCESS_POLICY": row_access.create, "DROP_ROW_ACCESS_POLICY": row_access.drop, "GRANT": grants.grant, "REVOKE": grants.grant}
+    "CREATE_ROW_ACCESS_POLICY": row_access.create, "DROP_ROW_ACCESS_POLICY": row_access.drop, "GRANT": grants.grant, "REVOKE": grants.grant,
+    **{f"{verb}_{kind}_INDEX": run for kind in ("SEARCH", "VECTOR") for verb, run in (("CREATE", indexes.create), ("ALTER", indexes.alter), ("DROP", indexes.drop))}}

@@ -568,7 +568,7 @@ class Statement:
         self.context = context
         from .compiler import node_of
         self.node, self.node_name = node_of(tree)
-        self.type = STATEMENT_TYPES.get(self.node_name)
+        self.type = STATEMENT_TYPES.get(self.node_name) or index_statement(self.node, self.node_name)
         if self.type is None:
             raise unsupported(f"the statement {statement_name(tree)}")
         self.order = list(paths.values())
@@ -683,6 +683,18 @@ STATEMENT_TYPES = {
     "resolved_grant_stmt_node": "GRANT", "resolved_revoke_stmt_node": "REVOKE",
     "resolved_create_row_access_policy_stmt_node": "CREATE_ROW_ACCESS_POLICY", "resolved_drop_row_access_policy_stmt_node": "DROP_ROW_ACCESS_POLICY",
 }
+
+
+def index_statement(node, name: str) -> str | None:
+    """The type of a statement about an index, e.g. DROP_SEARCH_INDEX; None for any other."""
+    if name == "resolved_create_index_stmt_node" and (node.is_search or node.is_vector):
+        return f"CREATE_{'SEARCH' if node.is_search else 'VECTOR'}_INDEX"
+    if name in ("resolved_alter_index_stmt_node", "resolved_drop_index_stmt_node") and node.index_type in INDEX_KINDS:
+        return f"{name.split('_')[1].upper()}_{INDEX_KINDS[node.index_type]}_INDEX"
+    return None
+
+
+INDEX_KINDS = {1: "SEARCH", 2: "VECTOR"}  # by index_type of the resolved tree
 
 
 def statement_name(tree) -> str:

@@ -46,13 +46,21 @@ def conditions(statement, cursor) -> dict[int, list[str | None]]:
 
 def merged(pruner: "Pruner", node) -> str | None:
     """What is true of the rows of its target that a MERGE has to read: any that one of the clauses is about."""
-    made = []
+    made, never = [], is_false(node.merge_expr)
     for clause in node.when_clause_list:
+        if never and clause.match_type != NOT_MATCHED_BY_SOURCE:
+            made.append("FALSE")
+            continue
         parts = list(conjuncts(node.merge_expr)) if clause.match_type != NOT_MATCHED_BY_SOURCE else []
         if clause.HasField("match_expr"):
             parts += conjuncts(clause.match_expr)
         made.append(pruner.all_of(parts))
     return " OR ".join(f"({part})" for part in made) if all(made) else None
+
+
+def is_false(expression) -> bool:
+    node, name = node_of(expression)
+    return name == "resolved_literal_node" and node.value.value.HasField("bool_value") and not node.value.value.bool_value
 
 
 def partitioning_of(statement, scan):
