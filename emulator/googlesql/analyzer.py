@@ -30,7 +30,8 @@ MISSING_FEATURES = re.compile(
     "|IMPLICIT_COERCION_STRING|WITH_GROUP_ROWS|PI_FUNCTIONS|MANHATTAN|L1_NORM|L2_NORM|DOT_PRODUCT|LATERAL_JOIN|MAP_TYPE"
     "|PIPE_(INSERT|IF|CREATE_TABLE|EXPORT|TEE|FORK|DESCRIBE|STATIC|RECURSIVE|LOG)|LIMIT_OFFSET_EXPRESSIONS|DEPTH_MODIFIER"
     "|ON_CONFLICT|STATEMENT_WITH_PIPE|ANONYMIZATION|INTERNAL_LEGACY|ARRAY_ORDERING|ARRAY_ZIP|FOR_UPDATE|MULTIWAY_UNNEST"
-    "|DISALLOW_GROUP_BY_FLOAT|STRUCT_POSITIONAL|STRUCT_BRACED|ROW_TYPE|TIME_BUCKET$|DML_RETURNING")
+    "|DISALLOW_GROUP_BY_FLOAT|STRUCT_POSITIONAL|STRUCT_BRACED|ROW_TYPE|TIME_BUCKET$|DML_RETURNING"
+    "|ARRAY_ELEMENTS_WITH_SET|NESTED_UPDATE_DELETE_WITH_OFFSET|CORRELATED_REFS_IN_NESTED_DML")
 REWRITES = ("FLATTEN", "UNPIVOT", "PIVOT", "ARRAY_INCLUDES", "TYPEOF_FUNCTION", "LIKE_ANY_ALL", "NULLIFERROR_FUNCTION",
             "BUILTIN_FUNCTION_INLINER", "INLINE_SQL_FUNCTIONS", "INLINE_SQL_TVFS", "INLINE_SQL_UDAS", "PIPE_ASSERT")
 INT64_NAMES = ("INT", "SMALLINT", "INTEGER", "BIGINT", "TINYINT", "BYTEINT")
@@ -43,8 +44,12 @@ PATH_PART = re.compile(r"`([^`]*)`|([^`.]+)")
 # BigQuery's functions that need models, connections or the history of changes.
 ELSEWHERE = re.compile(r"(Table-valued f|F)unction not found: ((?:ml|ai|obj|bqml)\.\w+|appends|changes|gap_fill|vector_search|external_query|"
                        r"external_object_transform)\b", re.I)
+NOT_KINDS = re.compile(r"(CAPACITY|RESERVATION|ASSIGNMENT|BI_CAPACITY|PROJECT|ORGANIZATION) is not a supported object type")  # to the analyzer
+UNREAD = re.compile(r"\b(MATCH_RECOGNIZE(?=\s*\()|(?<=WITH\s)DIFFERENTIAL_PRIVACY(?=\s+OPTIONS))", re.I)  # clauses that the analyzer does not take
+ASSIGNMENT = re.compile("Statement not supported: (SingleAssignment|AssignmentFromStruct)")
 POSITION = re.compile(r" \[at (\d+:\d+)\]$")
-CHANGES = re.compile(r"\b(ALTER\s+TABLE|LOAD\s+DATA)\b", re.I)  # the statements whose target is not among the names they read
+CHANGES = re.compile(r"\b(ALTER\s+(TABLE|VIEW)|LOAD\s+DATA)\b", re.I)  # the statements whose target is not among the names they read
+LOADS = re.compile(r"\s*LOAD\s+DATA\b", re.I)
 TRAVELS = re.compile(r"\bFOR\s+SYSTEM(_TIME|\s+TIME)\b", re.I)
 NAME_OF_STATEMENT = re.compile(r"^resolved_|_(stmt|statement)?_?node$|_stmt$")
 
@@ -237,7 +242,7 @@ class GoogleSQL:
         return [tuple(name.table_name_segment) for name in found.table_name]
 
     def changed(self, text: str) -> tuple[tuple[str, ...] | None, str, tuple[str, ...]]:
-        """The table that an ALTER TABLE or LOAD DATA is about; what lets it be missing: "IF EXISTS", "LOAD" or nothing;
+        """The table that an ALTER TABLE, ALTER VIEW or LOAD DATA is about; what lets it be missing: "IF EXISTS", "LOAD" or nothing;
         the columns that a LOAD DATA partitions and clusters it by."""
         if not CHANGES.search(text):
             return None, "", ()
@@ -249,7 +254,7 @@ class GoogleSQL:
             answer = self._call("Parse", service.ParseRequest(sql_statement=text, options=self.language), service.ParseResponse)
         except ServiceError:
             return None, "", ()  # the analyzer says what is wrong, and where
-        for node in find(answer, "ASTAlterTableStatementProto"):
+        for node in (*find(answer, "ASTAlterTableStatementProto"), *find(answer, "ASTAlterViewStatementProto")):
             return tuple(name.id_string for name in node.parent.path.names), "IF EXISTS" if node.parent.is_if_exists else "", ()
         for node in find(answer, "ASTAuxLoadDataStatementProto"):
             columns = [path.names[0].id_string for part in (node.partition_by, node.cluster_by) for path in find(part, "ASTPathExpressionProto")]
@@ -310,9 +315,15 @@ class GoogleSQL:
 
     def _analyze(self, text: str, names: Names, mode: str | None, parameters: list[dict]):
         options = self.options(mode, parameters, names.variables)
+        if LOADS.match(text) and any(getattr(table, "pseudo", ()) for table in names.tables.values()):
+            del options.ddl_pseudo_columns[:]  # the table has them of its own
         try:
             tree = self.sessionized(text, names, options) if SESSIONIZE.search(text) else self.tree(text, names, options)
         except ServiceError as error:
+            if ASSIGNMENT.match(error.message):
+                raise IsScript from None
+            if found := UNREAD.search(text):
+                raise unsupported(found[1].upper()) from None
             tree = self._with_split_paths(text, names, options, error)
         return tree, needed_columns(tree)
 
@@ -415,6 +426,8 @@ def query_error(error: ServiceError) -> ApiError:
     """The service's error as BigQuery words it: `... at [line:column]`."""
     if found := ELSEWHERE.match(error.message):
         raise unsupported(f"the {'table ' if found[1] != 'F' else ''}function {found[2].upper()}") from None
+    if found := NOT_KINDS.match(error.message):
+        raise unsupported(f"the statement on a {found[1]}") from None
     message = POSITION.sub(r" at [\1]", GROUP.sub("", error.message)).replace("Unexpected end of statement", "Unexpected end of script")
     return ApiError("invalidQuery", message, "query")
 
@@ -569,6 +582,8 @@ class Statement:
         from .compiler import node_of
         self.node, self.node_name = node_of(tree)
         self.type = STATEMENT_TYPES.get(self.node_name) or index_statement(self.node, self.node_name)
+        if self.type is None and statement_name(tree) in NOT_OF_BIGQUERY:
+            raise ApiError("invalidQuery", f"Statement not supported: {statement_name(tree).title().replace(' ', '')}Statement at [1:1]", "query")
         if self.type is None:
             raise unsupported(f"the statement {statement_name(tree)}")
         self.order = list(paths.values())
@@ -683,6 +698,11 @@ STATEMENT_TYPES = {
     "resolved_grant_stmt_node": "GRANT", "resolved_revoke_stmt_node": "REVOKE",
     "resolved_create_row_access_policy_stmt_node": "CREATE_ROW_ACCESS_POLICY", "resolved_drop_row_access_policy_stmt_node": "DROP_ROW_ACCESS_POLICY",
 }
+
+
+# The statements that the analyzer knows and BigQuery does not.
+NOT_OF_BIGQUERY = {"EXPLAIN", "DESCRIBE", "SHOW", "CREATE INDEX", "ANALYZE", "CREATE DATABASE", "CREATE SEQUENCE", "DEFINE TABLE", "START BATCH", "RUN BATCH",
+                   "ABORT BATCH", "SET TRANSACTION", "IMPORT", "MODULE", "CREATE CONSTANT", "RENAME"}
 
 
 def index_statement(node, name: str) -> str | None:
