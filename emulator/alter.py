@@ -343,5 +343,5 @@ def narrower(old: dict, new: dict) -> bool:
 
 
 def shown(field: dict) -> str:
-    from .information_schema import data_type
+    from .ddl import data_type
     return data_type({**field, "mode": "NULLABLE"})

@@ -6,8 +6,9 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import external, files, formats, options, transfer, values
+from . import external, files, formats, options, partitions, tables, transfer, values
 from .errors import ApiError, unsupported
+from .googlesql.compiler import node_of
 from .options import Option
 from .query import reference, results_relation
 
@@ -78,23 +79,21 @@ def checked(job: "Job", config: dict, fields: list[dict]) -> tuple[tuple[str, st
 
 def load(job: "Job", statement: "Statement") -> None:
     """LOAD DATA INTO or OVERWRITE a table FROM FILES: what a load job does, with the configuration said in SQL."""
-    from .statements import column_field, layout, named_table
+    from .statements import column_field, layout, named_table, temporary_table
     node = statement.node
-    if node.is_temp_table:
-        raise unsupported("LOAD DATA INTO TEMP TABLE")
-    if node.partition_filter.ByteSize():
-        raise unsupported("LOAD DATA INTO PARTITIONS")
     if node.connection.ByteSize():
         raise unsupported("LOAD DATA WITH CONNECTION")
-    ref = named_table(job, statement, node.name_path, "bigquery.tables.updateData")
+    ref = temporary_table(job, node.name_path) if node.is_temp_table else named_table(job, statement, node.name_path, "bigquery.tables.updateData")
     with job.cursor() as cursor:
-        config = options.made(options.read(statement, node.from_files_option_list, cursor, external.FILES, "LOAD DATA FROM FILES"))
+        partition = partition_of(job, statement, ref, cursor) if node.partition_filter.ByteSize() else None
+        config = options.made(options.read(statement, node.from_files_option_list, cursor, options.FILES, "LOAD DATA FROM FILES"))
         config = external.load_config(external.partition_columns(statement, node, config, cursor))
         properties = options.made(options.read(statement, node.option_list, cursor, options.TABLE, "LOAD DATA"))
         names = {item.column.column_id: item.name for item in node.column_definition_list}
         placed = layout(statement, names, cursor)
         declared = [column_field(item, statement, cursor) for item in node.column_definition_list]
-    config |= {"destinationTable": reference(ref), "writeDisposition": "WRITE_TRUNCATE" if node.insertion_mode == OVERWRITE else "WRITE_APPEND",
+    overwrites = node.insertion_mode == OVERWRITE or node.partition_filter.is_overwrite
+    config |= {"destinationTable": reference(ref), "writeDisposition": "WRITE_TRUNCATE" if overwrites else "WRITE_APPEND",
                "destinationTableProperties": properties, **placed}
     if declared:
         config["schema"] = {"fields": declared}
@@ -102,5 +101,23 @@ def load(job: "Job", statement: "Statement") -> None:
     elif config.get("sourceFormat") in ("CSV", "NEWLINE_DELIMITED_JSON"):
         config["autodetect"] = True
     job.statistics["query"]["ddlTargetTable"] = reference(ref)
-    transfer.load_into(job, config, (ref, None), lambda counts: job.statistics["query"].update(loadQueryStatistics=counts))
+    transfer.load_into(job, config, (ref, partition), lambda counts: job.statistics["query"].update(loadQueryStatistics=counts))
+    if node.is_temp_table:
+        job.session.tables[ref[2]] = ref
+
+
+def partition_of(job: "Job", statement: "Statement", ref: tuple[str, str, str], cursor) -> str:
+    """The id of the partition that PARTITIONS(column = value) means; ApiError invalidQuery for another condition."""
+    body = tables.find(job.lake, ref)
+    node, kind = node_of(statement.node.partition_filter.filter)
+    if kind == "resolved_function_call_node" and node.parent.function.name.endswith(":$equal"):
+        column, value = node.parent.argument_list
+        named, kind = node_of(column)
+        if kind == "resolved_column_ref_node" and f"'{named.column.name.lower()}'" in partitions.filter_columns(body).lower():
+            home = partitions.of(body).column
+            field = next(field for field in partitions.stored(body) if field["name"] == home)
+            given = statement.constant(value, cursor)
+            row = f"SELECT ?::{values.duckdb_type(field)} AS {values.identifier(home)}"
+            return cursor.execute(f"SELECT {partitions.row_id(body)} FROM ({row})", [given]).fetchone()[0]
+    raise ApiError("invalidQuery", "PARTITIONS takes an equality between the column that the table is partitioned by and a constant", "query")
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Iterator
 from . import files, options, tables
 from .calls import Emulator
 from .errors import ApiError, unsupported
-from .options import Option
 from .query import results_relation
 
 if TYPE_CHECKING:
@@ -22,35 +21,11 @@ TAKEN = {"autodetect", "csvOptions", "parquetOptions", "avroOptions", "jsonOptio
          "datetimeFormat", "timeFormat", "timestampFormat", "timeZone", "timestampTargetPrecision"}
 
 
-FORMAT_NAMES = {"JSON": "NEWLINE_DELIMITED_JSON", "CSV": "CSV", "PARQUET": "PARQUET", "NEWLINE_DELIMITED_JSON": "NEWLINE_DELIMITED_JSON",
-                "AVRO": "AVRO", "ORC": "ORC"}
-_whole = {"convert": lambda number: int(number)}
-_flag = {"convert": bool}
-# The options of files, of CREATE EXTERNAL TABLE and LOAD DATA, as properties of an ExternalDataConfiguration.
-FILES: options.Known = {
-    "format": Option("sourceFormat", choices=tuple(FORMAT_NAMES)), "uris": Option("sourceUris", options.names), "compression": Option("compression"),
-    "max_bad_records": Option("maxBadRecords", **_whole), "ignore_unknown_values": Option("ignoreUnknownValues", **_flag),
-    "field_delimiter": Option("csvOptions.fieldDelimiter"), "quote": Option("csvOptions.quote"), "null_marker": Option("csvOptions.nullMarker"),
-    "null_markers": Option("csvOptions.nullMarkers", list), "encoding": Option("csvOptions.encoding"),
-    "skip_leading_rows": Option("csvOptions.skipLeadingRows", lambda count: str(int(count))),
-    "allow_jagged_rows": Option("csvOptions.allowJaggedRows", **_flag), "allow_quoted_newlines": Option("csvOptions.allowQuotedNewlines", **_flag),
-    "enable_list_inference": Option("parquetOptions.enableListInference", **_flag),
-    "enum_as_string": Option("parquetOptions.enumAsString", **_flag),
-    "preserve_ascii_control_characters": Option("csvOptions.preserveAsciiControlCharacters", **_flag),
-    "source_column_match": Option("csvOptions.sourceColumnMatch", choices=("POSITION", "NAME")), "decimal_target_types": Option("decimalTargetTypes", list),
-    "file_set_spec_type": Option("fileSetSpecType"), "reference_file_schema_uri": Option("referenceFileSchemaUri"), "json_extension": Option("jsonExtension"),
-    "date_format": Option("dateFormat"), "datetime_format": Option("datetimeFormat"), "time_format": Option("timeFormat"),
-    "timestamp_format": Option("timestampFormat"), "time_zone": Option("timeZone"), "enable_logical_types": Option("avroOptions.useAvroLogicalTypes", **_flag),
-    "hive_partition_uri_prefix": Option("hivePartitioningOptions.sourceUriPrefix"),
-    "require_hive_partition_filter": Option("hivePartitioningOptions.requirePartitionFilter", **_flag)}
-TABLE: options.Known = FILES | options.VIEW
-
-
 def given(statement: "Statement", base, cursor) -> dict:
     """A CREATE EXTERNAL TABLE as a table's REST body."""
     from .statements import column_field
-    patch = options.made(options.read(statement, base.option_list, cursor, TABLE, "EXTERNAL TABLE"))
-    names = {option.path.partition(".")[0] for option in FILES.values()}
+    patch = options.made(options.read(statement, base.option_list, cursor, options.EXTERNAL_TABLE, "EXTERNAL TABLE"))
+    names = {option.path.partition(".")[0] for option in options.FILES.values()}
     config = {name: patch.pop(name) for name in names & patch.keys()}
     if base.connection.ByteSize():
         raise unsupported("CREATE EXTERNAL TABLE WITH CONNECTION")
@@ -64,7 +39,7 @@ def given(statement: "Statement", base, cursor) -> dict:
 def partition_columns(statement: "Statement", node, config: dict, cursor) -> dict:
     """WITH PARTITION COLUMNS, as hivePartitioningOptions; and the format by the name that REST has for it."""
     from .statements import column_field
-    config = {**config, "sourceFormat": FORMAT_NAMES[config.get("sourceFormat", "CSV")]}
+    config = {**config, "sourceFormat": options.FORMAT_NAMES[config.get("sourceFormat", "CSV")]}
     if not node.HasField("with_partition_columns"):
         return config
     hive = config.get("hivePartitioningOptions", {})

@@ -9,9 +9,10 @@ import datetime as dt
 import json
 from typing import TYPE_CHECKING, Callable, Iterator, NamedTuple
 
-from . import iam, values
+from . import ddl, iam, indexes, job_views, options, values
 from .errors import ApiError, not_found
-from .partitions import row_id
+from .job_views import seconds
+from .partitions import hidden, row_id
 
 if TYPE_CHECKING:
     from .calls import Emulator
@@ -25,19 +26,19 @@ Ref = tuple[str, ...]
 
 class View(NamedTuple):
     """columns: "name TYPE, ...", of which a RECORD's parts are in `parts`; rows: the rows of one dataset's resources, as dicts of
-    REST values; jobs: whether the rows are a project's jobs instead, made by rows(emulator, project, principal)."""
+    REST values; of_project: whether the rows are of a project instead, made by rows(emulator, project, principal) as (location, row)."""
 
     columns: str
     rows: Callable[..., Iterator[dict]]
     parts: dict[str, str] = {}
-    jobs: bool = False
+    of_project: bool = False
 
     @property
     def fields(self) -> list[dict]:
         return [self.field(*column.split()) for column in self.columns.split(",")]
 
     def field(self, name: str, kind: str, mode: str = "NULLABLE") -> dict:
-        inner = {"fields": View(self.parts[name], nothing).fields} if kind == "RECORD" else {}
+        inner = {"fields": View(self.parts[name], nothing, self.parts).fields} if kind == "RECORD" else {}
         return {"name": name, "type": kind, "mode": mode} | inner
 
 
@@ -49,9 +50,11 @@ class Table:
     body = {"type": "VIEW", "id": "INFORMATION_SCHEMA"}
 
     def __init__(self, emulator: "Emulator", ref: Ref, principal: str):
-        self.emulator, self.ref, self.principal = emulator, ref, principal
         name = ref[2].removeprefix(PREFIX)
-        if name not in VIEWS or VIEWS[name].jobs and not ref[1].lower().startswith(REGION):
+        if name.startswith("SCHEMATA") and not ref[1].lower().startswith(REGION):  # named without a region, behind a project or not
+            ref = ref[0] if emulator.lake.get("dataset", ref[:2]) else ref[1], REGION + "us", ref[2]
+        self.emulator, self.ref, self.principal = emulator, ref, principal
+        if name not in VIEWS or VIEWS[name].of_project and not ref[1].lower().startswith(REGION):
             raise not_found("Table", iam.name_of(ref), "US")
         self.about = VIEWS[name]
         self.fields = self.about.fields
@@ -61,11 +64,13 @@ class Table:
         """The FROM item of the view's rows as they are now."""
         if at is not None:
             raise ApiError("invalidQuery", "INFORMATION_SCHEMA views can't be read FOR SYSTEM_TIME AS OF.", "query")
-        if self.about.jobs:
+        if self.about.of_project:
             place = self.ref[1].lower().removeprefix(REGION)
             rows = [row for location, row in self.about.rows(self.emulator, self.ref[0], self.principal) if location.lower() == place]
         else:
             rows = [row for dataset in self.datasets() for row in self.about.rows(self.emulator.lake, dataset)]
+        names = {field["name"] for field in self.fields}
+        rows = [{name: value for name, value in row.items() if name in names} for row in rows]
         columns = ", ".join(f"{values.from_json(field, values.json_member('j', field['name']))} AS {values.identifier(field['name'])}" for field in self.fields)
         return f"(SELECT {columns} FROM (SELECT unnest(from_json({values.string(json.dumps(rows))}, '[\"JSON\"]')) AS j))"
 
@@ -102,21 +107,20 @@ def fields_of(body: dict) -> list[dict]:
     return body.get("schema", {}).get("fields", [])
 
 
-def seconds(milliseconds: str) -> float:
-    return int(milliseconds) / 1000
-
-
 def yes(value) -> str:
     return "YES" if value else "NO"
 
 
-KINDS = {"TABLE": "BASE TABLE", "MATERIALIZED_VIEW": "MATERIALIZED VIEW"}
+def kind_of(body: dict) -> str:
+    return "CLONE" if "cloneDefinition" in body else {"TABLE": "BASE TABLE"}.get(body["type"], body["type"].replace("_", " "))
 
 
 def tables(lake: "Lake", dataset: Ref) -> Iterator[dict]:
     for body, names in tables_of(lake, dataset):
-        yield names | {"table_type": KINDS.get(body["type"], body["type"]), "is_insertable_into": yes(body["type"] == "TABLE"), "is_typed": "NO",
-                       "is_fine_grained_mutations_enabled": "NO", "is_change_history_enabled": yes(body.get("_changeHistory")), "creation_time": seconds(body["creationTime"])} | base(body)
+        yield names | {"table_type": kind_of(body), "is_insertable_into": yes(body["type"] == "TABLE"), "is_typed": "NO",
+                       "is_fine_grained_mutations_enabled": yes(body.get("_fineGrainedMutations")), "is_change_history_enabled": yes(body.get("_changeHistory")),
+                       "creation_time": seconds(body["creationTime"]), "ddl": ddl.table(body), "default_collation_name": body.get("defaultCollation", "NULL"),
+                       "managed_table_type": "NATIVE" if body["type"] == "TABLE" else None} | base(body)
 
 
 def base(body: dict) -> dict:
@@ -127,19 +131,6 @@ def base(body: dict) -> dict:
     return {}
 
 
-def data_type(field: dict) -> str:
-    """A field's type in GoogleSQL, e.g. ARRAY<STRUCT<a INT64, b STRING>>."""
-    if values.repeated(field):
-        return f"ARRAY<{data_type(values.element(field))}>"
-    kind = values.type_name(field)
-    if kind == "RECORD":
-        return "STRUCT<" + ", ".join(f"{part['name']} {data_type(part)}" for part in field["fields"]) + ">"
-    if kind == "RANGE":
-        return f"RANGE<{field.get('rangeElementType', {}).get('type', 'DATE')}>"
-    size = field.get("maxLength") or ", ".join(field[name] for name in ("precision", "scale") if field.get(name))
-    return values.TYPES[kind].sql + (f"({size})" if size else "")
-
-
 def columns(lake: "Lake", dataset: Ref) -> Iterator[dict]:
     for body, names in tables_of(lake, dataset):
         partition = (body.get("timePartitioning") or body.get("rangePartitioning") or {}).get("field", "").lower()
@@ -148,10 +139,13 @@ def columns(lake: "Lake", dataset: Ref) -> Iterator[dict]:
             name = field["name"].lower()
             yield names | {
                 "column_name": field["name"], "ordinal_position": place + 1, "is_nullable": yes(field.get("mode") != "REQUIRED"),
-                "data_type": data_type(field), "is_generated": "NEVER", "is_hidden": "NO", "is_system_defined": "NO",
-                "is_partitioning_column": yes(name == partition), "collation_name": "NULL",
-                "clustering_ordinal_position": clustering.index(name) + 1 if name in clustering else None,
+                "data_type": ddl.data_type(field), "is_generated": "NEVER", "is_hidden": "NO", "is_system_defined": "NO",
+                "is_partitioning_column": yes(name == partition), "collation_name": field.get("collation", "NULL"),
+                "policy_tags": field.get("policyTags", {}).get("names", []), "clustering_ordinal_position": clustering.index(name) + 1 if name in clustering else None,
                 "column_default": field.get("defaultValueExpression", "NULL"), "rounding_mode": field.get("roundingMode")}
+        for field in hidden(body):
+            yield names | {"column_name": field["name"], "is_nullable": "YES", "data_type": ddl.data_type(field), "is_generated": "NEVER", "is_hidden": "YES",
+                           "is_system_defined": "YES", "is_partitioning_column": "YES", "collation_name": "NULL", "column_default": "NULL"}
 
 
 def field_paths(lake: "Lake", dataset: Ref) -> Iterator[dict]:
@@ -162,35 +156,15 @@ def field_paths(lake: "Lake", dataset: Ref) -> Iterator[dict]:
     for body, names in tables_of(lake, dataset):
         for column in fields_of(body):
             for path, field in walk(column, column["name"]):
-                yield names | {"column_name": column["name"], "field_path": path, "data_type": data_type(field),
-                               "description": field.get("description"), "collation_name": "NULL", "rounding_mode": field.get("roundingMode")}
-
-
-def literal(value) -> str:
-    return json.dumps(value, ensure_ascii=False)
+                yield names | {"column_name": column["name"], "field_path": path, "data_type": ddl.data_type(field),
+                               "description": field.get("description"), "collation_name": field.get("collation", "NULL"),
+                               "policy_tags": field.get("policyTags", {}).get("names", []), "rounding_mode": field.get("roundingMode")}
 
 
 def table_options(lake: "Lake", dataset: Ref) -> Iterator[dict]:
     for body, names in tables_of(lake, dataset):
-        for name, kind, value in options_of(body):
+        for name, kind, value in ddl.table_options(body):
             yield names | {"option_name": name, "option_type": kind, "option_value": value}
-
-
-def options_of(body: dict) -> Iterator[tuple[str, str, str]]:
-    """The options set on a table: name, type, value as SQL writes it."""
-    if "description" in body:
-        yield "description", "STRING", literal(body["description"])
-    if "friendlyName" in body:
-        yield "friendly_name", "STRING", literal(body["friendlyName"])
-    if body.get("labels"):
-        pairs = ", ".join(f"STRUCT({literal(key)}, {literal(value)})" for key, value in sorted(body["labels"].items()))
-        yield "labels", "ARRAY<STRUCT<STRING, STRING>>", f"[{pairs}]"
-    if "expirationTime" in body:
-        yield "expiration_timestamp", "TIMESTAMP", f"TIMESTAMP_MILLIS({body['expirationTime']})"
-    if "requirePartitionFilter" in body:
-        yield "require_partition_filter", "BOOL", str(body["requirePartitionFilter"]).lower()
-    if body.get("timePartitioning", {}).get("expirationMs"):
-        yield "partition_expiration_days", "FLOAT64", str(int(body["timePartitioning"]["expirationMs"]) / 86_400_000)
 
 
 def views(lake: "Lake", dataset: Ref) -> Iterator[dict]:
@@ -202,43 +176,80 @@ def views(lake: "Lake", dataset: Ref) -> Iterator[dict]:
 def schemata(lake: "Lake", dataset: Ref) -> Iterator[dict]:
     body = lake.get("dataset", dataset)
     yield {"catalog_name": dataset[0], "schema_name": dataset[1], "creation_time": seconds(body["creationTime"]),
-           "last_modified_time": seconds(body["lastModifiedTime"]), "location": body["location"], "default_collation_name": "NULL"}
+           "last_modified_time": seconds(body["lastModifiedTime"]), "location": body["location"], "ddl": ddl.schema(body),
+           "default_collation_name": body.get("defaultCollation", "NULL")}
 
 
 def schemata_options(lake: "Lake", dataset: Ref) -> Iterator[dict]:
     body = lake.get("dataset", dataset)
-    for name, key in (("description", "description"), ("friendly_name", "friendlyName")):
-        if key in body:
-            yield {"catalog_name": dataset[0], "schema_name": dataset[1], "option_name": name, "option_type": "STRING", "option_value": literal(body[key])}
+    for name, kind, said in options.given(body, options.SCHEMA):
+        yield {"catalog_name": dataset[0], "schema_name": dataset[1], "option_name": name, "option_type": kind, "option_value": said}
 
 
 def partitions(lake: "Lake", dataset: Ref) -> Iterator[dict]:
     for body, names in tables_of(lake, dataset):
         if "_relation" in body:
-            size = " + ".join(values.size(field, values.identifier(field["name"])) for field in fields_of(body)) or "0"
-            found = lake.cursor().execute(f"SELECT {row_id(body)}, count(*), coalesce(sum({size}), 0)::BIGINT FROM {lake.relation(body)} GROUP BY 1 ORDER BY 1")
-            for name, rows, total in found.fetchall():
+            for name, rows, total in partitions_of(lake, body):
                 yield names | {"partition_id": name, "total_rows": rows, "total_logical_bytes": total,
                                "last_modified_time": seconds(body["lastModifiedTime"]), "storage_tier": "ACTIVE"}
+
+
+def partitions_of(lake: "Lake", body: dict) -> list[tuple[str | None, int, int]]:
+    """The id, rows and bytes of each partition; a table without partitions is one of no id."""
+    size = " + ".join(values.size(field, values.identifier(field["name"])) for field in fields_of(body)) or "0"
+    found = lake.cursor().execute(f"SELECT {row_id(body)}, count(*), coalesce(sum({size}), 0)::BIGINT FROM {lake.relation(body)} GROUP BY 1 ORDER BY 1").fetchall()
+    return found or ([] if {"timePartitioning", "rangePartitioning"} & body.keys() else [(None, 0, 0)])
 
 
 def storage(lake: "Lake", dataset: Ref) -> Iterator[dict]:
     from .projects import number
     for body, names in tables_of(lake, dataset):
         if "_relation" in body:
-            size = lake.measure(body, [field["name"] for field in fields_of(body)])
-            yield names | {"project_id": dataset[0], "project_number": number(dataset[0]), "creation_time": seconds(body["creationTime"]),
-                           "total_rows": lake.rows(body), "total_partitions": 0, "total_logical_bytes": size, "active_logical_bytes": size,
-                           "long_term_logical_bytes": 0, "deleted": False, "table_type": KINDS.get(body["type"], body["type"])}
+            size, (now, past) = lake.measure(body, [field["name"] for field in fields_of(body)]), lake.physical(body)
+            yield names | {
+                "project_id": dataset[0], "project_number": number(dataset[0]), "creation_time": seconds(body["creationTime"]), "total_rows": lake.rows(body),
+                "total_partitions": sum(name is not None for name, *_ in partitions_of(lake, body)), "total_logical_bytes": size, "active_logical_bytes": size,
+                "long_term_logical_bytes": 0, "current_physical_bytes": now, "total_physical_bytes": now + past, "active_physical_bytes": now + past,
+                "long_term_physical_bytes": 0, "time_travel_physical_bytes": past, "storage_last_modified_time": seconds(body["lastModifiedTime"]),
+                "deleted": False, "table_type": kind_of(body), "managed_table_type": "NATIVE", "fail_safe_physical_bytes": 0}
 
 
 def privileges(lake: "Lake", dataset: Ref) -> Iterator[dict]:
+    """What is granted on the dataset and on the tables in it."""
+    for entry in lake.get("dataset", dataset).get("access", ()):
+        if "role" in entry:
+            yield {"object_catalog": dataset[0], "object_name": dataset[1], "object_type": "SCHEMA", "grantee": grantee(dataset[0], entry),
+                   "privilege_type": f"roles/{iam.ACCESS_ROLES[entry['role']]}" if entry["role"] in iam.ACCESS_ROLES else entry["role"]}
     for body, names in tables_of(lake, dataset):
         policy = iam.get_policy(lake, (*dataset, names["table_name"]))
         for binding in policy.get("bindings", ()):
             for member in binding["members"]:
                 yield {"object_catalog": dataset[0], "object_schema": dataset[1], "object_name": names["table_name"], "object_type": body["type"],
                        "privilege_type": binding["role"], "grantee": member}
+
+
+def grantee(project: str, entry: dict) -> str:
+    """Whom an entry of a dataset's access is for, as a policy has it."""
+    if special := entry.get("specialGroup"):
+        return special if special.startswith("all") else f"{special.replace('Owners', 'Owner').replace('Writers', 'Editor').replace('Readers', 'Viewer')}:{project}"
+    if email := entry.get("userByEmail"):
+        return f"{'serviceAccount' if email.endswith('.gserviceaccount.com') else 'user'}:{email}"
+    if "iamMember" in entry:
+        return entry["iamMember"]
+    return f"group:{entry['groupByEmail']}" if "groupByEmail" in entry else f"domain:{entry.get('domain')}"
+
+
+def index_view(rows: Callable[..., Iterator[dict]], kind: str) -> Callable[..., Iterator[dict]]:
+    """The rows of a view of indexes, of all tables of a dataset."""
+    return lambda lake, dataset: (row for body, _ in tables_of(lake, dataset) if "_indexes" in body for row in rows(body, kind))
+
+
+def search_indexes(lake: "Lake", dataset: Ref, kind: str = "SEARCH") -> Iterator[dict]:
+    return (row for body, _ in tables_of(lake, dataset) if "_indexes" in body for row in indexes.rows(body, kind, lake.rows(body)))
+
+
+def vector_indexes(lake: "Lake", dataset: Ref) -> Iterator[dict]:
+    return search_indexes(lake, dataset, "VECTOR")
 
 
 def routines_of(lake: "Lake", dataset: Ref) -> Iterator[tuple[dict, dict]]:
@@ -356,72 +367,36 @@ def materialized_views(lake: "Lake", dataset: Ref) -> Iterator[dict]:
             yield names | {"last_refresh_time": now, "refresh_watermark": now}
 
 
-# Jobs ---------------------------------------------------------------------------------------------
-
-def jobs(emulator: "Emulator", project: str, principal: str) -> Iterator[tuple[str, dict]]:
-    """A project's jobs, the newest first: location, row."""
-    from .projects import number
-    for body in emulator.jobs.bodies(project):
-        statistics, configuration, status = body["statistics"], body["configuration"], body["status"]
-        query = statistics.get("query", {})
-        yield body["jobReference"]["location"], {
-            "creation_time": seconds(statistics["creationTime"]), "project_id": project, "project_number": number(project),
-            "user_email": body["user_email"], "principal_subject": body["principal_subject"], "job_id": body["jobReference"]["jobId"],
-            "job_type": configuration["jobType"], "statement_type": query.get("statementType"),
-            "priority": configuration.get("query", {}).get("priority", "INTERACTIVE"),
-            "start_time": seconds(statistics["startTime"]) if "startTime" in statistics else None,
-            "end_time": seconds(statistics["endTime"]) if "endTime" in statistics else None,
-            "query": configuration.get("query", {}).get("query"), "state": status["state"],
-            "total_bytes_processed": query.get("totalBytesProcessed", statistics.get("totalBytesProcessed")), "total_slot_ms": statistics.get("totalSlotMs"),
-            "error_result": status.get("errorResult"), "cache_hit": query.get("cacheHit"), "destination_table": snake(destination(configuration)),
-            "referenced_tables": [snake(table) for table in query.get("referencedTables", ())],
-            "labels": [{"key": key, "value": value} for key, value in configuration.get("labels", {}).items()],
-            "session_info": {"session_id": statistics["sessionInfo"]["sessionId"]} if "sessionInfo" in statistics else None,
-            "dml_statistics": {f"{word}_row_count": query["dmlStats"].get(f"{word}RowCount", "0") for word in ("inserted", "deleted", "updated")}
-            if "dmlStats" in query else None,
-            "total_bytes_billed": query.get("totalBytesBilled"), "transaction_id": statistics.get("transactionInfo", {}).get("transactionId"),
-            "parent_job_id": statistics.get("parentJobId"), "query_dialect": "GOOGLE_SQL" if query else None,
-            "job_creation_reason": {"code": "REQUESTED"}}
-
-
-def destination(configuration: dict) -> dict | None:
-    return next((part["destinationTable"] for part in configuration.values() if isinstance(part, dict) and "destinationTable" in part), None)
-
-
-def snake(table: dict | None) -> dict | None:
-    return {"project_id": table.get("projectId"), "dataset_id": table.get("datasetId"), "table_id": table.get("tableId")} if table else None
-
-
-def own_jobs(emulator: "Emulator", project: str, principal: str) -> Iterator[tuple[str, dict]]:
-    return ((location, row) for location, row in jobs(emulator, project, principal) if row["user_email"] == principal)
-
-
-JOB = ("creation_time TIMESTAMP, project_id STRING, project_number INTEGER, user_email STRING, principal_subject STRING, job_id STRING, job_type STRING, "
-       "statement_type STRING, priority STRING, start_time TIMESTAMP, end_time TIMESTAMP, query STRING, state STRING, reservation_id STRING, "
-       "total_bytes_processed INTEGER, total_slot_ms INTEGER, error_result RECORD, cache_hit BOOLEAN, destination_table RECORD, "
-       "referenced_tables RECORD REPEATED, labels RECORD REPEATED, session_info RECORD, dml_statistics RECORD, total_bytes_billed INTEGER, "
-       "transaction_id STRING, parent_job_id STRING, query_dialect STRING, job_creation_reason RECORD")
-TABLE = "project_id STRING, dataset_id STRING, table_id STRING"
-JOB_PARTS = {
-    "error_result": "reason STRING, location STRING, debug_info STRING, message STRING", "destination_table": TABLE, "referenced_tables": TABLE,
-    "labels": "key STRING, value STRING", "session_info": "session_id STRING", "job_creation_reason": "code STRING",
-    "dml_statistics": "inserted_row_count INTEGER, deleted_row_count INTEGER, updated_row_count INTEGER"}
-WITHOUT_QUERY = JOB.replace("query STRING, ", "", 1)  # an organization's view does not show what was asked
-
+# The views ----------------------------------------------------------------------------------------
 
 SPECIFIC = "specific_catalog STRING, specific_schema STRING, specific_name STRING"
 NAMES = "table_catalog STRING, table_schema STRING, table_name STRING"
 CONSTRAINT = "constraint_catalog STRING, constraint_schema STRING, constraint_name STRING"
+INDEX = "index_catalog STRING, index_schema STRING, table_name STRING, index_name STRING"
+STORAGE = ("project_id STRING, project_number INTEGER, " + NAMES + ", creation_time TIMESTAMP, total_rows INTEGER, total_partitions INTEGER, "
+           "total_logical_bytes INTEGER, active_logical_bytes INTEGER, long_term_logical_bytes INTEGER, current_physical_bytes INTEGER, "
+           "total_physical_bytes INTEGER, active_physical_bytes INTEGER, long_term_physical_bytes INTEGER, time_travel_physical_bytes INTEGER, "
+           "storage_last_modified_time TIMESTAMP, deleted BOOLEAN, table_type STRING, managed_table_type STRING, fail_safe_physical_bytes INTEGER, "
+           "last_metadata_index_refresh_time TIMESTAMP")
+
+
+def by_scope(name: str, *scopes: str) -> list[str]:
+    """A view's name, and that of its forms for a project, a folder, an organization."""
+    return [name, *(f"{name}_BY_{scope}" for scope in scopes)]
+
+
 VIEWS: dict[str, View] = {
-    "TABLES": View(NAMES + ", table_type STRING, is_insertable_into STRING, is_fine_grained_mutations_enabled STRING, is_typed STRING, "
+    "TABLES": View(NAMES + ", table_type STRING, managed_table_type STRING, is_insertable_into STRING, is_fine_grained_mutations_enabled STRING, is_typed STRING, "
                    "is_change_history_enabled STRING, creation_time TIMESTAMP, base_table_catalog STRING, base_table_schema STRING, "
-                   "base_table_name STRING, snapshot_time_ms TIMESTAMP, ddl STRING, default_collation_name STRING", tables),
+                   "base_table_name STRING, snapshot_time_ms TIMESTAMP, replica_source_catalog STRING, replica_source_schema STRING, "
+                   "replica_source_name STRING, replication_status STRING, replication_error STRING, ddl STRING, default_collation_name STRING, "
+                   "upsert_stream_apply_watermark TIMESTAMP", tables),
     "COLUMNS": View(NAMES + ", column_name STRING, ordinal_position INTEGER, is_nullable STRING, data_type STRING, is_generated STRING, "
                     "generation_expression STRING, is_stored STRING, is_hidden STRING, is_updatable STRING, is_system_defined STRING, "
                     "is_partitioning_column STRING, clustering_ordinal_position INTEGER, collation_name STRING, column_default STRING, "
-                    "rounding_mode STRING", columns),
+                    "rounding_mode STRING, policy_tags STRING REPEATED", columns),
     "COLUMN_FIELD_PATHS": View(NAMES + ", column_name STRING, field_path STRING, data_type STRING, description STRING, collation_name STRING, "
-                               "rounding_mode STRING", field_paths),
+                               "rounding_mode STRING, policy_tags STRING REPEATED", field_paths),
     "TABLE_OPTIONS": View(NAMES + ", option_name STRING, option_type STRING, option_value STRING", table_options),
     "VIEWS": View(NAMES + ", view_definition STRING, check_option STRING, use_standard_sql STRING", views),
     "SCHEMATA": View("catalog_name STRING, schema_name STRING, schema_owner STRING, creation_time TIMESTAMP, last_modified_time TIMESTAMP, "
@@ -429,9 +404,7 @@ VIEWS: dict[str, View] = {
     "SCHEMATA_OPTIONS": View("catalog_name STRING, schema_name STRING, option_name STRING, option_type STRING, option_value STRING", schemata_options),
     "PARTITIONS": View(NAMES + ", partition_id STRING, total_rows INTEGER, total_logical_bytes INTEGER, last_modified_time TIMESTAMP, "
                        "storage_tier STRING", partitions),
-    "TABLE_STORAGE": View("project_id STRING, project_number INTEGER, " + NAMES + ", creation_time TIMESTAMP, total_rows INTEGER, "
-                          "total_partitions INTEGER, total_logical_bytes INTEGER, active_logical_bytes INTEGER, long_term_logical_bytes INTEGER, "
-                          "deleted BOOLEAN, table_type STRING", storage),
+    **{name: View(STORAGE, storage) for name in by_scope("TABLE_STORAGE", "PROJECT", "FOLDER", "ORGANIZATION")},
     "OBJECT_PRIVILEGES": View("object_catalog STRING, object_schema STRING, object_name STRING, object_type STRING, privilege_type STRING, "
                               "grantee STRING", privileges),
     "ROUTINES": View(SPECIFIC + ", routine_catalog STRING, routine_schema STRING, routine_name STRING, routine_type STRING, data_type STRING, "
@@ -444,10 +417,27 @@ VIEWS: dict[str, View] = {
     "KEY_COLUMN_USAGE": View(CONSTRAINT + ", " + NAMES + ", column_name STRING, ordinal_position INTEGER, position_in_unique_constraint INTEGER", key_columns),
     "CONSTRAINT_COLUMN_USAGE": View(NAMES + ", column_name STRING, " + CONSTRAINT, constraint_columns),
     "TABLE_SNAPSHOTS": View(NAMES + ", base_table_catalog STRING, base_table_schema STRING, base_table_name STRING, snapshot_time TIMESTAMP", snapshots),
-    "MATERIALIZED_VIEWS": View(NAMES + ", last_refresh_time TIMESTAMP, refresh_watermark TIMESTAMP", materialized_views),
-    "JOBS": View(JOB, jobs, JOB_PARTS, jobs=True),
-    "JOBS_BY_PROJECT": View(JOB, jobs, JOB_PARTS, jobs=True),
-    "JOBS_BY_USER": View(JOB, own_jobs, JOB_PARTS, jobs=True),
-    "JOBS_BY_FOLDER": View(WITHOUT_QUERY, jobs, JOB_PARTS, jobs=True),
-    "JOBS_BY_ORGANIZATION": View(WITHOUT_QUERY, jobs, JOB_PARTS, jobs=True),
+    "MATERIALIZED_VIEWS": View(NAMES + ", last_refresh_time TIMESTAMP, refresh_watermark TIMESTAMP, last_refresh_status RECORD", materialized_views,
+                               {"last_refresh_status": "reason STRING, location STRING, debug_info STRING, message STRING"}),
+    "SCHEMATA_LINKS": View("catalog_name STRING, schema_name STRING, linked_schema_catalog_number STRING, linked_schema_catalog_name STRING, "
+                           "linked_schema_name STRING, linked_schema_creation_time TIMESTAMP, linked_schema_org_display_name STRING", nothing),
+    "SEARCH_INDEXES": View(INDEX + ", index_status STRING, creation_time TIMESTAMP, last_modification_time TIMESTAMP, last_refresh_time TIMESTAMP, "
+                           "disable_time TIMESTAMP, disable_reason STRING, ddl STRING, coverage_percentage INTEGER, unindexed_row_count INTEGER, "
+                           "total_logical_bytes INTEGER, total_storage_bytes INTEGER, analyzer STRING", search_indexes),
+    "VECTOR_INDEXES": View(INDEX + ", index_status STRING, creation_time TIMESTAMP, last_modification_time TIMESTAMP, last_refresh_time TIMESTAMP, "
+                           "disable_time TIMESTAMP, disable_reason STRING, ddl STRING, coverage_percentage INTEGER, unindexed_row_count INTEGER, "
+                           "total_logical_bytes INTEGER, total_storage_bytes INTEGER", vector_indexes),
+    **{f"{kind}_INDEX_{what}": View(INDEX + columns, index_view(rows, kind)) for kind in ("SEARCH", "VECTOR") for what, columns, rows in (
+        ("COLUMNS", ", index_column_name STRING, index_field_path STRING", indexes.column_rows),
+        ("OPTIONS", ", option_name STRING, option_type STRING, option_value STRING", indexes.option_rows))},
+    "PROJECT_OPTIONS": View("project_id STRING, project_number INTEGER, option_name STRING, option_type STRING, option_value STRING", nothing),
+    "EFFECTIVE_PROJECT_OPTIONS": View("option_name STRING, option_type STRING, option_value STRING, option_set_level STRING, option_set_on_id STRING", nothing),
+    **{name: View(job_views.JOB, job_views.jobs, job_views.PARTS, True) for name in by_scope("JOBS", "PROJECT")},
+    **{name: View(job_views.TIMELINE, job_views.timeline, job_views.PARTS, True) for name in by_scope("JOBS_TIMELINE", "PROJECT", "FOLDER", "ORGANIZATION")},
+    **{name: View(job_views.SESSION, job_views.sessions, {}, True) for name in by_scope("SESSIONS", "PROJECT")},
+    "JOBS_BY_USER": View(job_views.JOB, job_views.own_jobs, job_views.PARTS, True),
+    "JOBS_BY_FOLDER": View(job_views.SHARED_JOB, job_views.jobs, job_views.PARTS, True),
+    "JOBS_BY_ORGANIZATION": View(job_views.SHARED_JOB, job_views.jobs, job_views.PARTS, True),
+    "JOBS_TIMELINE_BY_USER": View(job_views.TIMELINE, job_views.own_timeline, job_views.PARTS, True),
+    "SESSIONS_BY_USER": View(job_views.SESSION, job_views.own_sessions, {}, True),
 }

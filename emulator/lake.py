@@ -290,6 +290,8 @@ class Transaction:
         self.cursor = lake.cursor()
         self.stamp = f"{time.time_ns()}"
         self._changes: dict[tuple[str, Ref], dict | None] = {}
+        self._log: list[tuple[str, list | None]] | None = None  # what a lent transaction did; see `_restore`
+        self._held: list[str] = []
 
     def run(self, work: Callable[["Transaction"], T], later: dict) -> T:
         self.cursor.execute("BEGIN")
@@ -300,6 +302,9 @@ class Transaction:
         except BaseException:
             self._undo()
             raise
+        finally:
+            for relation in self._held:
+                self.cursor.execute(f"DROP TABLE IF EXISTS {relation}")
         self.lake._published(self.cursor, self._changes)
         return result
 
@@ -307,7 +312,7 @@ class Transaction:
 
     def lend(self, lent: Future) -> None:
         """On the writer's thread: let another thread use this transaction until it is done."""
-        self._done, self._busy, self._used = threading.Event(), threading.RLock(), time.monotonic()
+        self._done, self._busy, self._used, self._log = threading.Event(), threading.RLock(), time.monotonic(), []
         if not lent.set_running_or_notify_cancel():
             raise RolledBack
         lent.set_result(self)
@@ -319,7 +324,7 @@ class Transaction:
         if self._how:
             raise self._how
 
-    broken = False  # an error has ended it; a rollback is all that is left to do
+    broken = False  # an error has ended it, and it could not be restored: a rollback is all that is left to do
 
     @contextmanager
     def use(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -330,21 +335,48 @@ class Transaction:
             try:
                 yield self.cursor
             except BaseException:
-                try:
-                    self.cursor.execute("SELECT 1")
-                except duckdb.Error:
-                    self.broken = True
+                self._restore()
                 raise
             finally:
                 self._used = time.monotonic()
 
+    def _restore(self) -> None:
+        """After an error, which ends a transaction of DuckDB, begin it anew and do again what it had done.
+
+        No other write comes between, so that the rows keep their numbers.
+        """
+        try:
+            self.cursor.execute("SELECT 1")
+        except duckdb.Error:
+            try:
+                self._undo()
+                self.cursor.execute("BEGIN")
+                for sql, parameters in self._log:
+                    self.cursor.execute(sql, parameters)
+            except duckdb.Error:
+                self.broken = True
+
+    def hold(self, relation: str) -> None:
+        """Keep a table of `results` that statements of this transaction read until it ends, when it is dropped."""
+        self._held.append(relation)
+
+    def hold_temporary(self, name: str) -> None:
+        """Keep the rows of a temporary table, made by the last statement, in which time or chance may have had a part."""
+        if self._log is not None:
+            relation = f'results."held{uuid.uuid4().hex}"'
+            rows = self.cursor.execute(f"SELECT * FROM temp.{name}").fetch_record_batch()  # noqa: F841 (DuckDB finds it by its name)
+            self.lake.cursor().execute(f"CREATE TABLE {relation} AS SELECT * FROM rows")
+            self._held.append(relation)
+            self._log[-1] = (f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM {relation}", None)
+
     def write(self, work: Callable[["Transaction"], T]) -> T:
         with self.use():
-            changes = dict(self._changes)
+            changes, done = dict(self._changes), len(self._log)
             try:
                 return work(self)
             except BaseException:
                 self._changes = changes
+                del self._log[done:]
                 raise
 
     def commit(self) -> None:
@@ -391,7 +423,10 @@ class Transaction:
             pass  # a COMMIT that failed has ended the transaction already
 
     def execute(self, sql: str, parameters: list | None = None) -> duckdb.DuckDBPyConnection:
-        return self.cursor.execute(sql, parameters) if parameters else self.cursor.execute(sql)
+        found = self.cursor.execute(sql, parameters)
+        if self._log is not None and not sql.startswith("SELECT"):
+            self._log.append((sql, parameters))
+        return found
 
     @property
     def version(self) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from . import cache, datasets, iam, information_schema, partitions, rules, values
+from . import cache, datasets, iam, information_schema, legacy, partitions, rules, values
 from .calls import Emulator
 from .errors import ApiError, unsupported
 from .lake import now_ms
@@ -165,14 +165,19 @@ def bodies_then(emulator: Emulator, text: str, context: dict) -> dict[tuple, dic
 
 def check(config: dict) -> None:
     """ApiError for a query's configuration that no job is made of."""
-    if config.get("useLegacySql", True):
-        raise unsupported("legacy SQL: set useLegacySql to false")
+    if legacy.asked(config) and config.get("queryParameters"):
+        raise unsupported("legacy SQL with query parameters: set useLegacySql to false")
     if not config.get("query", "").strip():
         raise ApiError("required", "Required parameter is missing: query", "query")
 
 
 def analyze(job: "Job") -> "Statement":
     from .googlesql import IsScript
+    if not job.parent and legacy.asked(job.config):
+        job.text = legacy.translate(job.config["query"])
+        statement = prepare_for(job, job.text)
+        legacy.check_flat(statement)
+        return statement
     try:
         return prepare_for(job, job.text or job.config["query"])
     except IsScript:

@@ -220,8 +220,15 @@ class Runner:
 
     def single_assignment(self, node, scope: Scope) -> None:
         name = node.variable.id_string
-        home = scope.home(name)
+        home = self.home(node.variable, scope)
         home[name.lower()] = self.value_of(node.expression, scope, home[name.lower()].type)
+
+    def home(self, identifier, scope: Scope) -> Scope:
+        """The scope of a variable that is assigned to."""
+        if identifier.id_string.lower() not in scope.visible():
+            line, column = self.script.position(identifier)
+            raise ApiError("invalidQuery", f"Undeclared variable: {identifier.id_string} at [{line}:{column}]", "query")
+        return scope.home(identifier.id_string)
 
     def system_variable_assignment(self, node, scope: Scope) -> None:
         name = ".".join(names_of(node.system_variable.path)).lower()
@@ -237,20 +244,44 @@ class Runner:
         parts = whole.field.get("fields", ())
         if len(parts) != len(wanted):
             raise ApiError("invalidQuery", f"Number of variables in assignment ({len(wanted)}) does not match the number of fields ({len(parts)})", "query")
-        homes = [scope.home(name) for name in wanted]
+        homes = [self.home(item, scope) for item in node.variables.identifier_list]
         for name, part, home in zip(wanted, parts, homes):
             sql = f"struct_extract({whole.sql}, {values.string(part['name'])})::{values.duckdb_type(home[name.lower()].field)}"
             home[name.lower()] = home[name.lower()]._replace(sql=f"({sql})")
 
     def value_of(self, expression, scope: Scope, declared: str = "") -> Variable:
-        """An expression's value, as the declared type if there is one."""
-        before, after = ("SELECT CAST((", f") AS {declared})") if declared else ("SELECT (", ")")
-        return self.evaluate(self.script.placed(expression, before, after), scope)
+        """An expression's value, as the declared type if there is one; ApiError invalidQuery for one that is not coerced to it."""
+        child, statement = self.analyzed(self.script.placed(expression, "SELECT (", ")"), scope)
+        if declared and type_of(statement) != declared:
+            cast = f"CAST(NULL AS {declared})"
+            wanted = type_of(self.analyzed(f"SELECT {cast}", scope)[1])
+            if "(" in declared:
+                child, statement = self.analyzed(self.script.placed(expression, "SELECT CAST((", f") AS {declared})"), scope)
+            elif type_of(statement) != wanted:
+                child, statement = self.coerced(expression, scope, wanted)
+        return self.computed(child, statement)
+
+    def coerced(self, expression, scope: Scope, wanted: str) -> tuple["Job", "Statement"]:
+        """The SELECT of an expression whose type is to become another: what literals and narrower types may."""
+        try:
+            found = self.analyzed(self.script.placed(expression, f"SELECT IF(TRUE, CAST(NULL AS {wanted}), (", "))"), scope)
+            if type_of(found[1]) == wanted:
+                return self.analyzed(self.script.placed(expression, "SELECT CAST((", f") AS {wanted})"), scope)
+        except ApiError as error:
+            if not error.message.startswith("No matching signature"):
+                raise
+        line, column = self.script.position(expression)
+        raise ApiError("invalidQuery", f"Cannot coerce expression {self.script.part(expression)} to type {wanted} at [{line}:{column}]", "query")
+
+    def analyzed(self, text: str, scope: Scope) -> tuple["Job", "Statement"]:
+        child = self.new_child(text, text.strip(), scope, "EXPRESSION")
+        return child, query.prepare_for(child, text)
 
     def evaluate(self, text: str, scope: Scope) -> Variable:
+        return self.computed(*self.analyzed(text, scope))
+
+    def computed(self, child: "Job", statement: "Statement") -> Variable:
         """The one value of a SELECT; one that reads tables is a child job."""
-        child = self.new_child(text, text.strip(), scope, "EXPRESSION")
-        statement = query.prepare_for(child, text)
         if not statement.tables:
             with self.job.cursor() as cursor:
                 return fetch(statement, cursor)
@@ -477,10 +508,15 @@ def variable_name(text: str, argument: dict, scope: Scope) -> str:
 
 # Values -------------------------------------------------------------------------------------------
 
+def type_of(statement: "Statement") -> str:
+    """The type in GoogleSQL of a statement of one column."""
+    return types.sql_name(types.type_proto(statement.fields[0]))
+
+
 def fetch(statement: "Statement", cursor) -> Variable:
     """The value of a statement of one row and column, as a Variable."""
     (field,) = statement.fields
-    return Variable(types.sql_name(types.type_proto(field)), field, constant(cursor, f"({statement.compile(cursor)})", field))
+    return Variable(type_of(statement), field, constant(cursor, f"({statement.compile(cursor)})", field))
 
 
 def constant(cursor, sql: str, field: dict) -> str:

@@ -25,12 +25,12 @@ SESSION = "session_id"  # the connection property that names a session
 class Session:
     """A script's surroundings, or those of all queries with one session_id.
 
-    id: "" for a script's; tables: name -> ref of temporary ones; functions: name in small letters -> Routine;
+    id, project, principal, location: "" for a script's; tables: name -> ref of temporary ones; functions: name in small letters -> Routine;
     variables: those that a session's queries declared; settings: of system variables; transaction: the open one.
     """
 
-    def __init__(self, session_id: str = ""):
-        self.id = session_id
+    def __init__(self, session_id: str = "", project: str = "", principal: str = "", location: str = ""):
+        self.id, self.project, self.principal, self.location = session_id, project, principal, location
         self.tables: dict[str, tuple[str, str, str]] = {}
         self.functions: dict[str, "Routine"] = {}
         self.variables: dict[str, "Variable"] = {}
@@ -46,6 +46,10 @@ class Session:
     def lake(self, emulator: "Emulator") -> Lake | Transaction:
         """What statements read: inside of a transaction, what it has written."""
         return self.readable or emulator.lake
+
+    @property
+    def expires(self) -> int:
+        return min(self.used + IDLE_MS, self.created + LONGEST_MS)
 
     @property
     def readable(self) -> Transaction | None:
@@ -122,7 +126,8 @@ class Sessions:
         if SESSION in properties:
             session = self.find(properties[SESSION])
         elif job.kind == "query" and job.config.get("createSession"):
-            session = self._open[made] = Session(made := base64.urlsafe_b64encode(uuid.uuid4().bytes + uuid.uuid4().bytes).decode().rstrip("="))
+            made = base64.urlsafe_b64encode(uuid.uuid4().bytes + uuid.uuid4().bytes).decode().rstrip("=")
+            session = self._open[made] = Session(made, job.project, job.principal, job.reference["location"])
         else:
             session = Session()
         if session.transaction:
@@ -139,6 +144,9 @@ class Sessions:
             raise ApiError("invalid", "Invalid input session id.")
         return session
 
+    def open(self) -> list[Session]:
+        return list(self._open.values())
+
     def abort(self, name: str) -> None:
         self.find(name).close(self.lake)
         self._open.pop(name, None)
@@ -146,7 +154,7 @@ class Sessions:
     def sweep(self) -> None:
         """End the sessions that nobody used for a day, or that are a week old."""
         for name, session in list(self._open.items()):
-            if session.used + IDLE_MS < now_ms() or session.created + LONGEST_MS < now_ms():
+            if session.expires < now_ms():
                 self.abort(name)
 
     def close(self) -> None:

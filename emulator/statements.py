@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Callable
 
 import duckdb
 
-from . import clones, datasets, exports, external, grants, iam, options, partitions, routines, row_access, tables, values
+from . import clones, datasets, exports, external, grants, iam, indexes, options, partitions, routines, row_access, tables, values
 from .alter import alter_schema, alter_table
 from .calls import merge
 from .errors import ApiError, not_found, unsupported
 from .googlesql import types
+from .googlesql.compiler import node_of
 from .googlesql.modify import TWICE
 from .lake import Transaction, now_ms
 from .query import materialize, price, reference, results_relation
@@ -71,6 +72,7 @@ def change_rows(job: "Job", statement: "Statement") -> None:
             table.refresh()
         check_writable(target.body)
         tx.execute(f"CREATE OR REPLACE TEMP TABLE change AS {statement.change(tx.cursor)}")
+        tx.hold_temporary("change")
         count(job, dict(tx.execute("SELECT _action, count(*) FROM change GROUP BY 1").fetchall()))
         if tx.execute("SELECT 1 FROM change WHERE _row IS NOT NULL GROUP BY _row HAVING count(*) > 1 LIMIT 1").fetchone():
             raise ApiError("invalidQuery", TWICE, "query")
@@ -142,7 +144,10 @@ def create_table(job: "Job", statement: "Statement") -> None:
     try:
         job.write(lambda tx: make(tx, job, base.parent, ref, given, relation if statement.type == "CREATE_TABLE_AS_SELECT" else None))
     finally:
-        job.lake.cursor().execute(f"DROP TABLE IF EXISTS {relation}")
+        if job.session.transaction:
+            job.session.transaction.hold(relation)
+        else:
+            job.lake.cursor().execute(f"DROP TABLE IF EXISTS {relation}")
 
 
 def table_ref(job: "Job", statement: "Statement", create) -> tables.Ref:
@@ -238,8 +243,10 @@ def table_properties(statement: "Statement", base, cursor) -> dict:
 
 def layout(statement: "Statement", names: dict[int, str], cursor) -> dict:
     """PARTITION BY and CLUSTER BY as REST properties. names: column id -> name."""
-    given = {}
-    for expression in statement.node.partition_by_list:
+    given, expressions = {}, statement.node.partition_by_list
+    if len(expressions) > 1:
+        raise ApiError("invalidQuery", f"Only a single PARTITION BY expression is supported but found {len(expressions)}", "query")
+    for expression in expressions:
         given |= partitioning(statement, expression, names, cursor)
     if statement.node.cluster_by_list:
         columns = [item.resolved_column_ref_node.column for item in statement.node.cluster_by_list]
@@ -420,27 +427,41 @@ def partitioned_by(column, names: dict[int, str]) -> dict:
     return {} if name.upper() in (partitions.TIME, partitions.DATE) else {"field": name}
 
 
+PARTITION_BY = (
+    "PARTITION BY expression must be _PARTITIONDATE, DATE(_PARTITIONTIME), DATE(<timestamp_column>), DATE(<datetime_column>), "
+    "DATETIME_TRUNC(<datetime_column>, DAY/HOUR/MONTH/YEAR), a DATE column, TIMESTAMP_TRUNC(<timestamp_column>, DAY/HOUR/MONTH/YEAR), "
+    "DATE_TRUNC(<date_column>, MONTH/YEAR), or RANGE_BUCKET(<int64_column>, GENERATE_ARRAY(<int64_value>, <int64_value>[, <int64_value>]))")
+# A function over a column -> the types that the column may have, and the units of time that it may be cut to.
+CUT = {"date": (("TIMESTAMP", "DATETIME"), ("DAY",)), "date_trunc": (("DATE",), ("MONTH", "YEAR")),
+       "timestamp_trunc": (("TIMESTAMP",), ("DAY", "HOUR", "MONTH", "YEAR")), "datetime_trunc": (("DATETIME",), ("DAY", "HOUR", "MONTH", "YEAR"))}
+
+
 def partitioning(statement: "Statement", expression, names: dict[int, str], cursor) -> dict:
-    """A PARTITION BY expression as timePartitioning or rangePartitioning; ApiError notImplemented for another form."""
-    from .googlesql.compiler import node_of
+    """A PARTITION BY expression as timePartitioning or rangePartitioning; ApiError invalidQuery for another form."""
+    def suits(column, *kinds: str) -> bool:  # LOAD DATA finds the types of columns in the files, later
+        return statement.type == "LOAD_DATA" or types.kind_name(column.type) in kinds
     node, kind = node_of(expression)
-    if kind == "resolved_column_ref_node":
+    if kind == "resolved_column_ref_node" and suits(node.column, "DATE"):
         return {"timePartitioning": {"type": "DAY"} | partitioned_by(node.column, names)}
-    if kind != "resolved_function_call_node":
-        raise unsupported("PARTITION BY such an expression")
-    call = node.parent
-    function = call.function.name.rpartition(":")[2].lower()
-    column = node_of(call.argument_list[0])[0].column
-    if function == "date":
-        return {"timePartitioning": {"type": "DAY"} | partitioned_by(column, names)}
-    if function.endswith("_trunc"):
-        from zetasql.wasi._pb2.zetasql.public.functions import datetime_pb2
-        part = datetime_pb2.DateTimestampPart.Name(node_of(call.argument_list[1])[0].value.value.enum_value)
-        return {"timePartitioning": {"type": part} | partitioned_by(column, names)}
-    if function == "range_bucket":
-        start, end, interval = (str(statement.constant(item, cursor)) for item in node_of(call.argument_list[1])[0].parent.argument_list)
-        return {"rangePartitioning": partitioned_by(column, names) | {"range": {"start": start, "end": end, "interval": interval}}}
-    raise unsupported(f"PARTITION BY {function.upper()}")
+    call = node.parent if kind == "resolved_function_call_node" else None
+    column, of = node_of(call.argument_list[0]) if call else (None, "")
+    if of == "resolved_column_ref_node":
+        function = call.function.name.rpartition(":")[2].lower()
+        if function in CUT:
+            unit = part_of(call.argument_list[1]) if function != "date" else "DAY" if len(call.argument_list) == 1 else ""
+            if suits(column.column, *CUT[function][0]) and unit in CUT[function][1]:
+                return {"timePartitioning": {"type": unit} | partitioned_by(column.column, names)}
+        bounds, array = node_of(call.argument_list[1]) if function == "range_bucket" else (None, "")
+        if array == "resolved_function_call_node" and bounds.parent.function.name.endswith(":generate_array") and suits(column.column, "INTEGER"):
+            start, end, interval = ([str(statement.constant(item, cursor)) for item in bounds.parent.argument_list] + ["1"])[:3]
+            return {"rangePartitioning": partitioned_by(column.column, names) | {"range": {"start": start, "end": end, "interval": interval}}}
+    raise ApiError("invalidQuery", PARTITION_BY, "query")
+
+
+def part_of(expression) -> str:
+    """The part of a date that an argument names."""
+    from zetasql.wasi._pb2.zetasql.public.functions import datetime_pb2
+    return datetime_pb2.DateTimestampPart.Name(node_of(expression)[0].value.value.enum_value)
 
 
 RUN: dict[str, Callable[["Job", "Statement"], None]] = {
@@ -452,4 +473,5 @@ RUN: dict[str, Callable[["Job", "Statement"], None]] = {
     "EXPORT_DATA": exports.export, "LOAD_DATA": exports.load,
     "CREATE_FUNCTION": routines.create, "CREATE_TABLE_FUNCTION": routines.create, "CREATE_PROCEDURE": routines.create,
     "DROP_FUNCTION": routines.drop, "DROP_TABLE_FUNCTION": routines.drop, "ASSERT": check_assertion,
-    "CREATE_ROW_ACCESS_POLICY": row_access.create, "DROP_ROW_ACCESS_POLICY": row_access.drop, "GRANT": grants.grant, "REVOKE": grants.grant}
+    "CREATE_ROW_ACCESS_POLICY": row_access.create, "DROP_ROW_ACCESS_POLICY": row_access.drop, "GRANT": grants.grant, "REVOKE": grants.grant,
+    **{f"{verb}_{kind}_INDEX": run for kind in ("SEARCH", "VECTOR") for verb, run in (("CREATE", indexes.create), ("ALTER", indexes.alter), ("DROP", indexes.drop))}}

@@ -85,6 +85,9 @@ ROWS = [
     ("WITH a AS (SELECT 1 AS x), b AS (SELECT x + 1 AS x FROM a) SELECT a.x, b.x AS y FROM a, b", [(1, 2)]),
     ("WITH a AS (SELECT 1 AS x) SELECT * FROM (WITH a AS (SELECT 2 AS x) SELECT x FROM a) UNION ALL SELECT x FROM a ORDER BY x", [(1,), (2,)]),
     ("WITH RECURSIVE n AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM n WHERE x < 4) SELECT SUM(x) FROM n", [(10,)]),
+    ("WITH RECURSIVE n AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM n WHERE x < 500) SELECT COUNT(*) FROM n", [(500,)]),
+    ("WITH RECURSIVE n AS (SELECT 1 AS x UNION DISTINCT SELECT MOD(x + 1, 3) FROM n) SELECT COUNT(*) FROM n", [(3,)]),
+    ("SELECT CAST('1' AS INT), CAST(2 AS BIGINT), CAST(3 AS INTEGER), CAST(4 AS SMALLINT) + CAST(5 AS TINYINT) + CAST(6 AS BYTEINT)", [(1, 2, 3, 15)]),
     # Subqueries
     ("SELECT (SELECT MAX(id) FROM people)", [(3,)]),
     ("SELECT id FROM people p WHERE EXISTS (SELECT 1 FROM orders o WHERE o.person = p.id) ORDER BY id", [(1,), (2,)]),
@@ -193,11 +196,30 @@ def test_the_order_of_joins_is_not_the_written_one(world):
 @pytest.mark.parametrize("text,construct", [
     ("DECLARE x INT64; SELECT x", "scripts"), ("SELECT 1; SELECT 2", "several statements"),
     ("SELECT * FROM APPENDS(TABLE d.people, NULL, NULL)", "the table function APPENDS"), ("SELECT ML.DISTANCE([1.0], [2.0])", "the function ML.DISTANCE"),
+    ("SELECT WITH DIFFERENTIAL_PRIVACY OPTIONS (epsilon=1, delta=.1, privacy_unit_column=id) COUNT(*) FROM people", "DIFFERENTIAL_PRIVACY"),
+    ("SELECT * FROM people MATCH_RECOGNIZE (ORDER BY id MEASURES COUNT(*) AS n PATTERN (a+) DEFINE a AS id > 0)", "MATCH_RECOGNIZE"),
+    ("CREATE RESERVATION `p.region-us.r` OPTIONS (slot_capacity=100)", "the statement on a RESERVATION"),
 ])
 def test_what_is_not_supported_is_named(world, text, construct):
     with pytest.raises(ApiError, match=construct) as failed:
         world.rows(text)
     assert failed.value.reason == "notImplemented"
+
+
+@pytest.mark.parametrize("text, words", [
+    ("WITH RECURSIVE n AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM n) SELECT COUNT(*) FROM n", "has reached the maximum number of iterations: 500"),
+    ("SELECT 1 INTERSECT ALL SELECT 1", "INTERSECT ALL"), ("SELECT 1 FROM people TABLESAMPLE BERNOULLI (10 PERCENT)", "BERNOULLI"),
+    ("EXPLAIN SELECT 1", r"Statement not supported: ExplainStatement at \[1:1\]"), ("DESCRIBE people", "Statement not supported: DescribeStatement"),
+    ("SELECT 1,\n @missing", r"Query parameter 'missing' not found at \[2:2\]"), ("UPDATE people SET tags[OFFSET(0)] = 'x' WHERE true", "does not support array modification")])
+def test_what_bigquery_refuses(world, text, words):
+    with pytest.raises(ApiError, match=words) as failed:
+        world.rows(text)
+    assert failed.value.reason == "invalidQuery"
+
+
+def test_groups_of_few_are_left_out(world):
+    text = "SELECT WITH AGGREGATION_THRESHOLD OPTIONS (threshold={}, privacy_unit_column=id) person, COUNT(*) AS n FROM orders GROUP BY person"
+    assert world.rows(text.format(2)) == [(1, 2)] and world.rows(text.format(3)) == []
 
 
 def test_a_deep_expression_is_compiled_or_refused(world):

@@ -1,4 +1,5 @@
 """ALTER, snapshots, clones, materialized views, files, undelete: through the client, and that REST sees the same."""
+import datetime as dt
 import re
 import uuid
 from decimal import Decimal
@@ -363,6 +364,25 @@ def test_load_data(bucket, sql, rows, table, stock):
     assert rows("SELECT COUNT(*) FROM t") == [(2,)]
     with pytest.raises(NotFound, match="Not found: URI"):
         sql(f"LOAD DATA INTO t FROM FILES (format='CSV', uris=['gs://{bucket.name}/nothing/*'])")
+
+
+def test_load_data_into_partitions_and_temporary_tables(bucket, sql, rows, stock):
+    sql(f"EXPORT DATA OPTIONS (uri='gs://{bucket.name}/p/*.json', format='JSON') AS SELECT id, DATE '2020-01-01' AS day FROM stock")
+    files = f"FROM FILES (format='JSON', uris=['gs://{bucket.name}/p/*.json'])"
+    sql("CREATE TABLE daily (id INT64, day DATE) PARTITION BY day; CREATE TABLE came (id INT64, day DATE) PARTITION BY _PARTITIONDATE")
+    sql("INSERT INTO daily VALUES (9, '2020-01-01'), (8, '2020-01-02')")
+    sql(f"LOAD DATA INTO daily OVERWRITE PARTITIONS(day = '2020-01-01') {files}")
+    assert rows("SELECT day, COUNT(*), MAX(id) = 9 FROM daily GROUP BY day ORDER BY day") == [
+        (dt.date(2020, 1, 1), 2, False), (dt.date(2020, 1, 2), 1, False)]
+    sql(f"LOAD DATA INTO came PARTITIONS(_PARTITIONTIME = TIMESTAMP '2021-05-06') {files}")
+    assert rows("SELECT DISTINCT _PARTITIONDATE FROM came") == [(dt.date(2021, 5, 6),)]
+    with pytest.raises(BadRequest, match="PARTITIONS takes an equality"):
+        sql(f"LOAD DATA INTO daily PARTITIONS(id = 5) {files}")
+    with pytest.raises(BadRequest):
+        sql(f"LOAD DATA INTO daily PARTITIONS(day = '2020-01-02') {files}")
+    assert rows(f"LOAD DATA INTO TEMP TABLE mine {files}; SELECT COUNT(*) FROM mine") == [(2,)]
+    with pytest.raises(BadRequest, match="requires a script or session"):
+        sql(f"LOAD DATA INTO TEMP TABLE mine {files}")
 
 
 # Datasets -----------------------------------------------------------------------------------------

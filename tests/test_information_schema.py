@@ -60,18 +60,105 @@ def test_storage_and_privileges(client, dataset, view):
     policy = client.get_iam_policy(f"{client.project}.{dataset}.daily")
     policy.bindings = [{"role": "roles/viewer", "members": {"allUsers"}}]
     client.set_iam_policy(f"{client.project}.{dataset}.daily", policy)
-    assert view("object_name, privilege_type, grantee", "OBJECT_PRIVILEGES") == [("daily", "roles/viewer", "allUsers")]
+    assert view("object_name, privilege_type, grantee", "OBJECT_PRIVILEGES", "WHERE object_schema IS NOT NULL") == [("daily", "roles/viewer", "allUsers")]
 
 
-def test_schemata_of_a_region(client, dataset):
-    rows = client.query(f"SELECT schema_name, location FROM `region-us`.INFORMATION_SCHEMA.SCHEMATA WHERE schema_name = '{dataset}'").result()
+@pytest.mark.parametrize("place", ["`region-us`.", "", "`lab-project`.", "`lab-project`.`region-us`.", "region-us."])
+def test_schemata_of_a_region(client, dataset, sql, place):
+    rows = sql(f"SELECT schema_name, location FROM {place}INFORMATION_SCHEMA.SCHEMATA WHERE schema_name = '{dataset}'").result()
     assert [tuple(row) for row in rows] == [(dataset, "US")]
+
+
+DDL = {
+    "daily": """CREATE TABLE `{d}.daily`
+(
+  a INT64 NOT NULL OPTIONS(description="an \\"a\\""),
+  `b c` STRING(5) DEFAULT 'q',
+  `order` NUMERIC(5, 2),
+  s STRUCT<x INT64 OPTIONS(description="in"), y ARRAY<STRUCT<z STRING(3)>>>,
+  ts TIMESTAMP,
+  PRIMARY KEY (a) NOT ENFORCED
+)
+PARTITION BY TIMESTAMP_TRUNC(ts, MONTH)
+CLUSTER BY `b c`
+OPTIONS(
+  description="days",
+  labels=[("k", "v"), ("l", "")],
+  expiration_timestamp=TIMESTAMP "2099-01-01T00:00:00.000Z",
+  partition_expiration_days=3.5
+);""",
+    "seen": """CREATE VIEW `{d}.seen`
+OPTIONS(
+  description="sees"
+)
+AS SELECT a FROM {d}.daily;""",
+    "counted": """CREATE MATERIALIZED VIEW `{d}.counted`
+OPTIONS(
+  enable_refresh=false,
+  refresh_interval_minutes=60.0
+)
+AS SELECT a, COUNT(*) AS n FROM {d}.daily GROUP BY a;""",
+    "keys": """CREATE TABLE `{d}.keys`
+(
+  a INT64,
+  CONSTRAINT of FOREIGN KEY (a) REFERENCES `{d}.daily`(a) NOT ENFORCED
+)
+PARTITION BY RANGE_BUCKET(a, GENERATE_ARRAY(0, 100, 10));""".replace("CONSTRAINT of ", "CONSTRAINT belongs "),
+    "came": """CREATE TABLE `{d}.came`
+(
+  a INT64
+)
+PARTITION BY DATE(_PARTITIONTIME)
+OPTIONS(
+  require_partition_filter=true
+);"""}
+
+
+def test_ddl_is_what_makes_the_same_again(client, dataset, rows):
+    whole = {name: text.format(d=f"{client.project}.{dataset}").replace("\\\\", "\\") for name, text in DDL.items()}
+    for name in ("daily", "seen", "counted", "keys", "came"):
+        client.query(whole[name]).result()
+    assert dict(rows("SELECT table_name, ddl FROM INFORMATION_SCHEMA.TABLES")) == whole
+    assert rows("SELECT column_name, is_hidden FROM INFORMATION_SCHEMA.COLUMNS WHERE table_name = 'came'") == [("a", "NO"), ("_PARTITIONTIME", "YES")]
+
+
+def test_options_of_schemata(client, dataset, rows, sql):
+    sql(f"ALTER SCHEMA {dataset} SET OPTIONS (description='d', default_table_expiration_days=2, labels=[('a', 'b')])")
+    assert set(rows(f"SELECT option_name, option_type, option_value FROM INFORMATION_SCHEMA.SCHEMATA_OPTIONS WHERE schema_name = '{dataset}'")) >= {
+        ("description", "STRING", '"d"'), ("default_table_expiration_days", "FLOAT64", "2.0"), ("labels", "ARRAY<STRUCT<STRING, STRING>>", '[STRUCT("a", "b")]')}
+    (ddl,), = rows(f"SELECT ddl FROM INFORMATION_SCHEMA.SCHEMATA WHERE schema_name = '{dataset}'")
+    assert ddl.startswith(f"CREATE SCHEMA `{client.project}.{dataset}`\nOPTIONS(\n  description=\"d\",\n  labels=[(\"a\", \"b\")],\n")
+
+
+def test_clones_and_who_may_what(client, dataset, rows, sql):
+    sql("CREATE TABLE one AS SELECT 1 AS a; CREATE TABLE two CLONE one")
+    assert rows("SELECT table_name, table_type FROM INFORMATION_SCHEMA.TABLES ORDER BY 1") == [("one", "BASE TABLE"), ("two", "CLONE")]
+    assert ("SCHEMA", "roles/bigquery.dataViewer", f"projectViewer:{client.project}") in rows(
+        f"SELECT object_type, privilege_type, grantee FROM `region-us`.INFORMATION_SCHEMA.OBJECT_PRIVILEGES WHERE object_name = '{dataset}'")
+
+
+def test_sessions(client):
+    job = client.query("SELECT 1", job_config=bigquery.QueryJobConfig(create_session=True))
+    job.result()
+    rows = client.query("SELECT session_id, is_active, project_id FROM `region-us`.INFORMATION_SCHEMA.SESSIONS_BY_USER").result()
+    assert (job.session_info.session_id, True, client.project) in [tuple(row) for row in rows]
+
+
+def test_what_a_job_did_in_which_second(client, dataset, rows):
+    found = rows(f"SELECT COUNT(*) > 0, LOGICAL_AND(period_slot_ms <= 1000 * 60), COUNTIF(period_start < TIMESTAMP_TRUNC(job_start_time, SECOND)) "
+                 "FROM `region-us`.INFORMATION_SCHEMA.JOBS_TIMELINE_BY_PROJECT")
+    assert found == [(True, True, 0)]
+    assert rows("SELECT COUNT(*) > 0 FROM `region-us`.INFORMATION_SCHEMA.JOBS, UNNEST(job_stages) AS stage, UNNEST(stage.steps) AS step "
+                "WHERE step.kind = 'READ' AND query_info.query_hashes.normalized_literals IS NULL") == [(True,)]
 
 
 @pytest.mark.parametrize("name", information_schema.VIEWS)
 def test_every_view_can_be_read(client, view, name):
-    if information_schema.VIEWS[name].jobs:
-        assert list(client.query(f"SELECT * FROM `region-us`.INFORMATION_SCHEMA.{name} LIMIT 1").result())
+    if information_schema.VIEWS[name].of_project:
+        found = list(client.query(f"SELECT * FROM `region-us`.INFORMATION_SCHEMA.{name} LIMIT 1").result())
+        assert found or name.startswith("SESSIONS")
+    elif name.startswith("SCHEMATA"):
+        list(client.query(f"SELECT * FROM INFORMATION_SCHEMA.{name}").result())
     else:
         view("*", name)
 

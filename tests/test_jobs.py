@@ -30,7 +30,7 @@ def test_an_id_is_used_once(client):
 
 @pytest.mark.parametrize("configuration, code, words", [
     ({}, 400, "one of query, load, copy and extract"), ({"query": {}, "copy": {}}, 400, "one of query"),
-    ({"query": {"query": "SELECT 1"}}, 501, "legacy SQL"), ({"query": {"query": "  ", "useLegacySql": False}}, 400, "Required parameter is missing: query"),
+    ({"query": {"query": "DELETE FROM [d.t]"}}, 501, "legacy SQL with 'DELETE'"), ({"query": {"query": "  ", "useLegacySql": False}}, 400, "Required parameter is missing: query"),
     ({"query": {"query": "SELECT 1", "useLegacySql": False, "writeDisposition": "WRITE"}}, 400, "Invalid value for writeDisposition: WRITE"),
     ({"copy": {"createDisposition": "NEVER"}}, 400, "Invalid value for createDisposition: NEVER"),
     ({"qery": {}}, 400, 'Unknown name "qery" at \'configuration\''),

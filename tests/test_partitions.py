@@ -136,6 +136,23 @@ def test_a_partition_is_deleted(client, rows, events, months, name):
     assert rows("SELECT id FROM events") == [(2,)] and rows("SELECT id FROM months ORDER BY id") == [(1,), (2,), (3,)]
 
 
+@pytest.mark.parametrize("on, when, needs_more", [
+    ("t.day = s.day AND t.day = '2024-01-01'", "MATCHED THEN UPDATE SET id = s.id", False),
+    ("t.day = s.day", "MATCHED AND t.day = '2024-01-01' THEN DELETE", False), ("t.day = s.day", "MATCHED THEN DELETE", True),
+    ("t.day = s.day AND t.day = '2024-01-01'", "NOT MATCHED BY SOURCE THEN DELETE", True),
+    ("t.day = s.day AND t.day = '2024-01-01'", "NOT MATCHED BY SOURCE AND t.day > '2024-01-01' THEN DELETE WHEN NOT MATCHED THEN INSERT ROW", False),
+    ("FALSE", "NOT MATCHED BY SOURCE AND t.day = '2024-01-02' THEN DELETE WHEN NOT MATCHED THEN INSERT ROW", False)])
+def test_a_merge_reads_the_partitions_that_its_clauses_are_about(sql, on, when, needs_more):
+    sql("CREATE TABLE daily (day DATE, id INT64) PARTITION BY day OPTIONS (require_partition_filter=true)")
+    sql("INSERT INTO daily VALUES ('2024-01-01', 1), ('2024-01-02', 2), ('2024-01-03', 3)")
+    merge = f"MERGE daily t USING (SELECT DATE '2024-01-01' AS day, 5 AS id) s ON {on} WHEN {when}"
+    if needs_more:
+        with pytest.raises(BadRequest, match="without a filter over column"):
+            sql(merge)
+    else:
+        assert sql(merge).total_bytes_processed < 3 * 16 or "BY SOURCE AND t.day >" in when
+
+
 # Schema updates of query jobs ---------------------------------------------------------------------
 
 def test_a_query_adds_columns_where_it_may(sql, rows, name):

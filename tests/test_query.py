@@ -93,7 +93,9 @@ def test_parameters_of_every_shape(sql):
     assert values(job) == [("it's", 6, None, dt.datetime(2020, 1, 1, tzinfo=dt.timezone.utc), b"ab", [1, 2], dt.date(2020, 1, 2))]
     job = sql("SELECT ? || ?", query_parameters=[ScalarQueryParameter(None, "STRING", "a"), ScalarQueryParameter(None, "STRING", "b")])
     assert values(job) == [("ab",)]
-    with pytest.raises(BadRequest, match="(?i)query parameter"):
+    job = sql("SELECT CAST(@i AS STRING)", query_parameters=[ScalarQueryParameter("i", "INTERVAL", "1-2 3 4:5:6")])
+    assert values(job) == [("1-2 3 4:5:6",)]
+    with pytest.raises(BadRequest, match=r"Query parameter 'missing' not found at \[1:8\]"):
         sql("SELECT @missing")
 
 

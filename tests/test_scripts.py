@@ -21,6 +21,8 @@ def script(client, dataset):
     ("DECLARE x STRUCT<a INT64, b STRING> DEFAULT (1, 'q'); SELECT x.a, x.b", [(1, "q")]),
     ("DECLARE m, n INT64; SET (m, n) = (3, 4); SELECT m * n", [(12,)]),
     ("DECLARE x INT64; DECLARE y STRING; SELECT x, y", [(None, None)]),
+    ("DECLARE n NUMERIC DEFAULT 1.5; DECLARE f FLOAT64 DEFAULT 1; DECLARE a ARRAY<FLOAT64> DEFAULT [1]; DECLARE d STRING(3) DEFAULT 'abc'; DECLARE i BIGINT DEFAULT 7; "
+     "SET f = i; SELECT CAST(n AS STRING), f, a, d, i", [("1.5", 7.0, [1.0], "abc", 7)]),
     ("IF 1 > 2 THEN SELECT 'a'; ELSEIF NULL THEN SELECT 'b'; ELSE SELECT 'c'; END IF", [("c",)]),
     ("CASE WHEN 1 = 2 THEN SELECT 'a'; ELSE SELECT 'b'; END CASE", [("b",)]),
     ("CASE 5 WHEN 4 THEN SELECT 'four'; WHEN 5 THEN SELECT 'five'; END CASE", [("five",)]),
@@ -52,9 +54,13 @@ def test_statements_see_each_other_and_the_variables(script):
 
 @pytest.mark.parametrize("text, words", [
     ("SELECT 1;\n  SELECT nope", r"Unrecognized name: nope at \[2:10\]"), ("SELECT 1; SELECT 1 / 0", "division by zero: 1 / 0"),
-    ("DECLARE x INT64; SET y = 1; SELECT x", "Undeclared variable: y"), ("DECLARE x INT64; SET x = 'a'; SELECT x", "Bad int64 value: a"),
+    ("DECLARE x INT64; SET y = 1; SELECT x", "Undeclared variable: y"), ("DECLARE x INT64; SET x = 'a'; SELECT x", r"Cannot coerce expression 'a' to type INT64 at \[1:26\]"),
     ("SELECT 1; RAISE USING MESSAGE = 'my own'", "my own"), ("SELECT 1; BREAK", "(?i)BREAK"), ("SELECT 1; SELEC 2", "Syntax error"),
-    ("BEGIN SELECT 1", "Syntax error")])
+    ("BEGIN SELECT 1", "Syntax error"), ("SET y = 1", r"Undeclared variable: y at \[1:5\]"), ("SET (a, b) = (1, 2)", r"Undeclared variable: a at \[1:6\]"),
+    ("DECLARE f FLOAT64 DEFAULT 1.5; DECLARE i INT64 DEFAULT f", "Cannot coerce expression f to type INT64"), ("IF 1 THEN SELECT 1; END IF", "to type BOOL"),
+    *[(text, r"Variable declarations are allowed only at the start of a block or script at \[1:" + place) for text, place in (
+        ("DECLARE x INT64; SELECT 1; DECLARE y INT64", "28"), ("IF TRUE THEN DECLARE y INT64; END IF", "14"), ("WHILE FALSE DO DECLARE q INT64; END WHILE", "16"),
+        ("CASE WHEN TRUE THEN DECLARE y INT64; END CASE", "21"))]])
 def test_errors(script, text, words):
     with pytest.raises(BadRequest, match=words):
         script(text)
@@ -235,6 +241,21 @@ def test_what_is_rolled_back(script, ledger, text):
     except BadRequest as error:
         assert "division by zero" in str(error) or "DDL statements are not supported in a transaction" in str(error)
     assert ledger() == [(1, 100)]
+
+
+def test_a_transaction_goes_on_after_an_error_that_was_handled(script):
+    script("CREATE TABLE book (id INT64, code STRING, span INTERVAL, place GEOGRAPHY, parts ARRAY<STRUCT<x BIGNUMERIC>>, hour TIME)")
+    assert script("""BEGIN TRANSACTION;
+        INSERT INTO book VALUES (1, GENERATE_UUID(), INTERVAL '1-2 3 4:5:6.7' YEAR TO SECOND, ST_GEOGPOINT(1, 2), [STRUCT(BIGNUMERIC "1.5")], '12:00:00.123456');
+        CREATE TEMP TABLE codes AS SELECT code FROM book;
+        BEGIN INSERT INTO book (id) SELECT CAST(code AS INT64) FROM book; EXCEPTION WHEN ERROR THEN SELECT @@error.message; END;
+        INSERT INTO book (id) VALUES (2), (3);
+        BEGIN DELETE FROM book WHERE id = 3; SELECT ERROR('again'); EXCEPTION WHEN ERROR THEN UPDATE book SET id = 20 WHERE id = 2; END;
+        COMMIT TRANSACTION;
+        SELECT id, code IN (SELECT code FROM codes), CAST(span AS STRING), ST_ASTEXT(place), ARRAY_LENGTH(parts), CAST(hour AS STRING) FROM book ORDER BY id""") == [
+        (1, True, "1-2 3 4:5:6.7", "POINT(1 2)", 1, "12:00:00.123456"), (20, None, None, None, 0, None)]
+    assert script("BEGIN TRANSACTION; TRUNCATE TABLE book; BEGIN SELECT 1 / 0; EXCEPTION WHEN ERROR THEN SELECT 1; END; SELECT COUNT(*) FROM book") == [(0,)]
+    assert script("SELECT COUNT(*) FROM book") == [(2,)]
 
 
 def test_others_read_what_was_before(client, dataset, ledger):

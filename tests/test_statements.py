@@ -171,6 +171,21 @@ def test_schemas(client, dataset, sql):
         client.get_dataset(name)
 
 
+@pytest.mark.parametrize("columns, expression", [
+    ("t TIMESTAMP", "t"), ("t DATETIME", "t"), ("t STRING", "t"), ("t INT64", "t"), ("t DATE", "DATE(t)"), ("t DATE", "DATE_TRUNC(t, WEEK)"),
+    ("t TIMESTAMP", "DATE(t, 'UTC')"), ("t INT64", "RANGE_BUCKET(t, [1, 2])"), ("t INT64", "t + 1")])
+def test_what_a_table_is_not_partitioned_by(sql, columns, expression):
+    with pytest.raises(BadRequest, match=r"PARTITION BY expression must be _PARTITIONDATE, DATE\(_PARTITIONTIME\), DATE\(<timestamp_column>\)"):
+        sql(f"CREATE TABLE parted ({columns}) PARTITION BY {expression}")
+
+
+def test_one_partitioning_and_its_shortest_form(client, dataset, sql):
+    with pytest.raises(BadRequest, match="Only a single PARTITION BY expression is supported but found 2"):
+        sql("CREATE TABLE parted (a DATE, b DATE) PARTITION BY a, b")
+    sql("CREATE TABLE parted (a INTEGER, b DECIMAL(5, 2)) PARTITION BY RANGE_BUCKET(a, GENERATE_ARRAY(0, 10))")
+    assert client.get_table(f"{dataset}.parted").range_partitioning.range_.interval == 1
+
+
 @pytest.mark.parametrize("text, words", [
     ("CREATE TABLE t (x INT64, CHECK (x > 0))", "CHECK"), ("CREATE TABLE t (x INT64) OPTIONS(storage_uri='k')", "the option storage_uri")])
 def test_what_is_not_supported_says_so(sql, text, words):

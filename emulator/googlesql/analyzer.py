@@ -30,10 +30,11 @@ MISSING_FEATURES = re.compile(
     "|IMPLICIT_COERCION_STRING|WITH_GROUP_ROWS|PI_FUNCTIONS|MANHATTAN|L1_NORM|L2_NORM|DOT_PRODUCT|LATERAL_JOIN|MAP_TYPE"
     "|PIPE_(INSERT|IF|CREATE_TABLE|EXPORT|TEE|FORK|DESCRIBE|STATIC|RECURSIVE|LOG)|LIMIT_OFFSET_EXPRESSIONS|DEPTH_MODIFIER"
     "|ON_CONFLICT|STATEMENT_WITH_PIPE|ANONYMIZATION|INTERNAL_LEGACY|ARRAY_ORDERING|ARRAY_ZIP|FOR_UPDATE|MULTIWAY_UNNEST"
-    "|DISALLOW_GROUP_BY_FLOAT|STRUCT_POSITIONAL|STRUCT_BRACED|ROW_TYPE|TIME_BUCKET$|DML_RETURNING")
+    "|DISALLOW_GROUP_BY_FLOAT|STRUCT_POSITIONAL|STRUCT_BRACED|ROW_TYPE|TIME_BUCKET$|DML_RETURNING"
+    "|ARRAY_ELEMENTS_WITH_SET|NESTED_UPDATE_DELETE_WITH_OFFSET|CORRELATED_REFS_IN_NESTED_DML")
 REWRITES = ("FLATTEN", "UNPIVOT", "PIVOT", "ARRAY_INCLUDES", "TYPEOF_FUNCTION", "LIKE_ANY_ALL", "NULLIFERROR_FUNCTION",
             "BUILTIN_FUNCTION_INLINER", "INLINE_SQL_FUNCTIONS", "INLINE_SQL_TVFS", "INLINE_SQL_UDAS", "PIPE_ASSERT")
-INT64_ALIASES = ("INT", "SMALLINT", "INTEGER", "BIGINT", "TINYINT", "BYTEINT")
+INT64_NAMES = ("INT", "SMALLINT", "INTEGER", "BIGINT", "TINYINT", "BYTEINT")
 CATALOGS = 32  # registered in the instance at a time
 MEMO = 512  # analyzed statements kept
 SESSIONIZE = re.compile(r"\bRANGE_SESSIONIZE\b", re.I)
@@ -44,9 +45,13 @@ PATH_PART = re.compile(r"`([^`]*)`|([^`.]+)")
 # BigQuery's functions that need models, connections or the history of changes.
 ELSEWHERE = re.compile(r"(Table-valued f|F)unction not found: ((?:ml|ai|obj|bqml)\.\w+|appends|changes|gap_fill|vector_search|external_query|"
                        r"external_object_transform)\b", re.I)
+NOT_KINDS = re.compile(r"(CAPACITY|RESERVATION|ASSIGNMENT|BI_CAPACITY|PROJECT|ORGANIZATION) is not a supported object type")  # to the analyzer
+UNREAD = re.compile(r"\b(MATCH_RECOGNIZE(?=\s*\()|(?<=WITH\s)DIFFERENTIAL_PRIVACY(?=\s+OPTIONS))", re.I)  # clauses that the analyzer does not take
+ASSIGNMENT = re.compile("Statement not supported: (SingleAssignment|AssignmentFromStruct)")
 POSITION = re.compile(r" \[at (\d+:\d+)\]$")
-CHANGES = re.compile(r"\b(ALTER\s+TABLE|LOAD\s+DATA)\b", re.I)  # the statements whose target is not among the names they read
 WITH = re.compile(r"\bWITH\b", re.I)
+CHANGES = re.compile(r"\b(ALTER\s+(TABLE|VIEW)|LOAD\s+DATA)\b", re.I)  # the statements whose target is not among the names they read
+LOADS = re.compile(r"\s*LOAD\s+DATA\b", re.I)
 TRAVELS = re.compile(r"\bFOR\s+SYSTEM(_TIME|\s+TIME)\b", re.I)
 NAME_OF_STATEMENT = re.compile(r"^resolved_|_(stmt|statement)?_?node$|_stmt$")
 
@@ -242,7 +247,7 @@ class GoogleSQL:
         return [tuple(name.table_name_segment) for name in found.table_name]
 
     def changed(self, text: str) -> tuple[tuple[str, ...] | None, str, tuple[str, ...]]:
-        """The table that an ALTER TABLE or LOAD DATA is about; what lets it be missing: "IF EXISTS", "LOAD" or nothing;
+        """The table that an ALTER TABLE, ALTER VIEW or LOAD DATA is about; what lets it be missing: "IF EXISTS", "LOAD" or nothing;
         the columns that a LOAD DATA partitions and clusters it by."""
         if not CHANGES.search(text):
             return None, "", ()
@@ -254,7 +259,7 @@ class GoogleSQL:
             answer = self._call("Parse", service.ParseRequest(sql_statement=text, options=self.language), service.ParseResponse)
         except ServiceError:
             return None, "", ()  # the analyzer says what is wrong, and where
-        for node in find(answer, "ASTAlterTableStatementProto"):
+        for node in (*find(answer, "ASTAlterTableStatementProto"), *find(answer, "ASTAlterViewStatementProto")):
             return tuple(name.id_string for name in node.parent.path.names), "IF EXISTS" if node.parent.is_if_exists else "", ()
         for node in find(answer, "ASTAuxLoadDataStatementProto"):
             columns = [path.names[0].id_string for part in (node.partition_by, node.cluster_by) for path in find(part, "ASTPathExpressionProto")]
@@ -330,9 +335,15 @@ class GoogleSQL:
 
     def _analyze(self, text: str, names: Names, mode: str | None, parameters: list[dict]):
         options = self.options(mode, parameters, names.variables)
+        if LOADS.match(text) and any(getattr(table, "pseudo", ()) for table in names.tables.values()):
+            del options.ddl_pseudo_columns[:]  # the table has them of its own
         try:
             tree = self.sessionized(text, names, options) if SESSIONIZE.search(text) else self.tree(text, names, options)
         except ServiceError as error:
+            if ASSIGNMENT.match(error.message):
+                raise IsScript from None
+            if found := UNREAD.search(text):
+                raise unsupported(found[1].upper()) from None
             tree = self._with_split_paths(text, names, options, error)
         return tree, needed_columns(tree)
 
@@ -435,6 +446,8 @@ def query_error(error: ServiceError) -> ApiError:
     """The service's error as BigQuery words it: `... at [line:column]`."""
     if found := ELSEWHERE.match(error.message):
         raise unsupported(f"the {'table ' if found[1] != 'F' else ''}function {found[2].upper()}") from None
+    if found := NOT_KINDS.match(error.message):
+        raise unsupported(f"the statement on a {found[1]}") from None
     message = POSITION.sub(r" at [\1]", GROUP.sub("", error.message)).replace("Unexpected end of statement", "Unexpected end of script")
     return ApiError("invalidQuery", message, "query")
 
@@ -472,8 +485,6 @@ def catalog_proto(language, names: Names, session: str | None = None) -> simple_
     """A catalog with the built-in functions and the names; a table's serialization_id is its place in `tables`."""
     root = simple_catalog_pb2.SimpleCatalogProto(name="catalog")
     root.builtin_function_options.language_options.CopyFrom(language)
-    for name in INT64_ALIASES:
-        root.named_type.add(name=name, type=simple(type_pb2.TYPE_INT64))
     catalogs = {(): root}
 
     def home(path: tuple[str, ...]):
@@ -504,7 +515,9 @@ def catalog_proto(language, names: Names, session: str | None = None) -> simple_
 
 
 def add_functions(root: simple_catalog_pb2.SimpleCatalogProto) -> None:
-    """BigQuery's functions that the analyzer lacks."""
+    """BigQuery's functions, and its other names of types, that the analyzer lacks."""
+    for name in INT64_NAMES:
+        root.named_type.add(name=name, type=simple(type_pb2.TYPE_INT64))
     text, words = simple(type_pb2.TYPE_STRING), simple(type_pb2.TYPE_ARRAY)
     words.array_type.element_type.CopyFrom(text)
     counted, weighed = terms_with("count", type_pb2.TYPE_INT64), terms_with("tf_idf", type_pb2.TYPE_DOUBLE)
@@ -596,7 +609,9 @@ class Statement:
         self.context = context
         from .compiler import node_of
         self.node, self.node_name = node_of(tree)
-        self.type = STATEMENT_TYPES.get(self.node_name)
+        self.type = STATEMENT_TYPES.get(self.node_name) or index_statement(self.node, self.node_name)
+        if self.type is None and statement_name(tree) in NOT_OF_BIGQUERY:
+            raise ApiError("invalidQuery", f"Statement not supported: {statement_name(tree).title().replace(' ', '')}Statement at [1:1]", "query")
         if self.type is None:
             raise unsupported(f"the statement {statement_name(tree)}")
         self.order = list(paths.values())
@@ -711,6 +726,23 @@ STATEMENT_TYPES = {
     "resolved_grant_stmt_node": "GRANT", "resolved_revoke_stmt_node": "REVOKE",
     "resolved_create_row_access_policy_stmt_node": "CREATE_ROW_ACCESS_POLICY", "resolved_drop_row_access_policy_stmt_node": "DROP_ROW_ACCESS_POLICY",
 }
+
+
+# The statements that the analyzer knows and BigQuery does not.
+NOT_OF_BIGQUERY = {"EXPLAIN", "DESCRIBE", "SHOW", "CREATE INDEX", "ANALYZE", "CREATE DATABASE", "CREATE SEQUENCE", "DEFINE TABLE", "START BATCH", "RUN BATCH",
+                   "ABORT BATCH", "SET TRANSACTION", "IMPORT", "MODULE", "CREATE CONSTANT", "RENAME"}
+
+
+def index_statement(node, name: str) -> str | None:
+    """The type of a statement about an index, e.g. DROP_SEARCH_INDEX; None for any other."""
+    if name == "resolved_create_index_stmt_node" and (node.is_search or node.is_vector):
+        return f"CREATE_{'SEARCH' if node.is_search else 'VECTOR'}_INDEX"
+    if name in ("resolved_alter_index_stmt_node", "resolved_drop_index_stmt_node") and node.index_type in INDEX_KINDS:
+        return f"{name.split('_')[1].upper()}_{INDEX_KINDS[node.index_type]}_INDEX"
+    return None
+
+
+INDEX_KINDS = {1: "SEARCH", 2: "VECTOR"}  # by index_type of the resolved tree
 
 
 def statement_name(tree) -> str:

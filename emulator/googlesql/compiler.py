@@ -14,12 +14,14 @@ from ..errors import ApiError, unsupported
 from . import types
 from .columns import columns_of
 from .expressions import Expressions, NoRule, collated, folded
+from .runtime import raised_text
 
 SET_OPERATIONS = ("UNION ALL", "UNION", "INTERSECT ALL", "INTERSECT", "EXCEPT ALL", "EXCEPT")
 OWN_NAME = re.compile(r"[a-z]\d+", re.I)  # of columns and variables in compiled SQL
 MEETS = 2  # a value of RangeSessionizeMode
 PSEUDO = {"_PARTITIONDATE": '"_PARTITIONTIME"::DATE'}  # columns of tables that are made of what the lake has
 SERIES = re.compile(r"generate_series\(\(?(-?\d+)\)?::BIGINT, \(?-?\d+\)?::BIGINT, \(?(-?\d+)\)?(?:::BIGINT)?\)")
+MOST_ITERATIONS = 500  # of a recursive CTE
 JOINS = ("JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN")
 
 
@@ -261,6 +263,8 @@ class Compiler(Expressions):
         for item in node.input_item_list:
             columns = ", ".join(f"{self.column(c)} AS {name}" for c, name in zip(item.output_column_list, names))
             items.append(f"(SELECT {columns} FROM ({self.scan(item.scan)}))")
+        if SET_OPERATIONS[node.op_type] in ("INTERSECT ALL", "EXCEPT ALL"):
+            raise ApiError("invalidQuery", f"{SET_OPERATIONS[node.op_type]} is not supported: use DISTINCT", "query")
         return f" {SET_OPERATIONS[node.op_type]} ".join(items)
 
     def scan_with_scan(self, node) -> str:
@@ -283,6 +287,8 @@ class Compiler(Expressions):
         for term in (node.non_recursive_term, node.recursive_term):
             columns = ", ".join(f"{self.column(c)} AS {name}" for c, name in zip(term.output_column_list, names))
             terms.append(f"SELECT {columns} FROM ({self.scan(term.scan)})")
+        if SET_OPERATIONS[node.op_type] == "UNION ALL":
+            terms = counted(*terms, values.identifier(self.recursive[-1]))
         return f" {SET_OPERATIONS[node.op_type]} ".join(terms)
 
     def scan_recursive_ref_scan(self, node) -> str:
@@ -296,7 +302,25 @@ class Compiler(Expressions):
         columns = ", ".join(f"{source} AS {self.column(c)}" for source, c in zip(self.with_columns[name], node.parent.column_list))
         return f"SELECT {columns or '1 AS c0'} FROM {values.identifier(name)}"
 
+    def scan_aggregation_threshold_aggregate_scan(self, node) -> str:
+        """The groups to which enough units of privacy have contributed."""
+        given = {option.name.lower(): option.value for option in node.option_list}
+        if "privacy_unit_column" not in given or set(given) - {"threshold", "privacy_unit_column"}:
+            raise unsupported(f"AGGREGATION_THRESHOLD with {', '.join(sorted(given)) or 'no options'}")
+        threshold = self.constant(given["threshold"]) if "threshold" in given else 50
+        base = node.parent
+        if base.grouping_set_list:
+            raise NoRule("AGGREGATION_THRESHOLD with GROUPING SETS")
+        groups = self.computed(base.group_by_list)
+        aggregates, source = self.aggregates(base, groups)
+        items = [f"{expr} AS c{number}" for number, expr in (groups | aggregates).items()]
+        keys = ", ".join(str(place + 1) for place in range(len(groups)))
+        units = f" HAVING count(DISTINCT {self.expr(given['privacy_unit_column'])}) >= {int(threshold)}"
+        return f"SELECT {', '.join(items)}{source}{f' GROUP BY {keys}' if keys else ''}{units}"
+
     def scan_sample_scan(self, node) -> str:
+        if node.method.lower() != "system":
+            raise ApiError("invalidQuery", f"TABLESAMPLE {node.method.upper()} is not supported: the only method is SYSTEM", "query")
         if node.partition_by_list or node.HasField("weight_column"):
             raise NoRule("TABLESAMPLE of this form")
         unit = "ROWS" if node.unit == 0 else "PERCENT"
@@ -320,6 +344,14 @@ class Compiler(Expressions):
 
     def scan_barrier_scan(self, node) -> str:
         return self.scan(node.input_scan)
+
+
+def counted(base: str, recursive: str, name: str) -> tuple[str, str]:
+    """The two terms of a recursive CTE with a column that counts iterations, of which there may not be too many."""
+    failed = raised_text(f"A recursive CTE has reached the maximum number of iterations: {MOST_ITERATIONS}")
+    number = f"CASE WHEN before >= {MOST_ITERATIONS} THEN {failed} ELSE before + 1 END AS _iteration"
+    return (f"SELECT *, 1 AS _iteration FROM ({base})",
+            f"SELECT * EXCLUDE (before), {number} FROM (SELECT *, (SELECT max(_iteration) FROM {name}) AS before FROM ({recursive}))")
 
 
 def range_sessions(rows: str, span: str, keys: list[str], meeting: bool) -> str:

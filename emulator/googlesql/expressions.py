@@ -6,6 +6,7 @@ written once and evaluated once, whatever templates are nested.
 """
 from __future__ import annotations
 
+import json
 import re
 
 from zetasql.wasi._pb2.zetasql.public import type_pb2
@@ -194,7 +195,9 @@ class Expressions:
             if (parameter.get("name", "").lower() == node.name.lower()) if node.name else place + 1 == node.position:
                 return parameter, fields[place]
         if node.name:
-            raise ApiError("invalidQuery", f"Query parameter '{node.name}' not found", "query")
+            before = re.split(rf"@\s*`?{re.escape(node.name)}\b", self.plan.text, maxsplit=1, flags=re.I)[0]
+            place = f"[{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}]"
+            raise ApiError("invalidQuery", f"Query parameter '{node.name}' not found at {place}", "query")
         raise ApiError("invalidQuery", f"Query parameter number {node.position} is not defined ({len(parameters)} provided)", "query")
 
     def expr_parameter(self, node) -> str:
@@ -204,6 +207,8 @@ class Expressions:
         if value is not None and proto.type_kind in CHECKED_PARAMETERS and not values.repeated(field):
             from .casts import CASTS
             kind = types.kind_name(proto)
+            if ("STRING", kind) not in CASTS:  # the reference evaluator casts it
+                return self.plan.sql.expression(f"CAST({json.dumps(str(value))} AS {kind})", self.cursor)
             return fill(CASTS["STRING", kind], [types.string_literal(str(value))])
         field = types.rest_field(proto) | {"mode": field.get("mode", "NULLABLE")}
         return f"({values.literal(field, value)})"

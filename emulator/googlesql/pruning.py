@@ -17,6 +17,7 @@ from .expressions import NoRule
 COMPARED = {"$equal": "{a} <= {c} AND {b} >= {c}", "$less": "{a} < {c}", "$less_or_equal": "{a} <= {c}",
             "$greater": "{b} > {c}", "$greater_or_equal": "{b} >= {c}"}
 TURNED = {"$equal": "$equal", "$less": "$greater", "$less_or_equal": "$greater_or_equal", "$greater": "$less", "$greater_or_equal": "$less_or_equal"}
+NOT_MATCHED_BY_SOURCE = 1  # a value of ResolvedMergeWhen.match_type
 # Functions that keep the order of their argument, so that they can be looked through.
 MONOTONE = {"date", "timestamp", "datetime", "date_trunc", "timestamp_trunc", "datetime_trunc", "$extract_date"}
 
@@ -34,9 +35,32 @@ def conditions(statement, cursor) -> dict[int, list[str | None]]:
         parts += conjuncts(statement.node.where_expr)
     found: dict[int, list[str | None]] = {}
     for scan in scans:
-        made = [sql for part in parts if (sql := Pruner(compiler, scan, partitioning_of(statement, scan)).condition(part))]
-        found.setdefault(scan.table.serialization_id - 1, []).append(" AND ".join(made) or None)
+        pruner = Pruner(compiler, scan, partitioning_of(statement, scan))
+        if statement.type == "MERGE" and scan == statement.node.table_scan:
+            made = merged(pruner, statement.node)
+        else:
+            made = pruner.all_of(parts)
+        found.setdefault(scan.table.serialization_id - 1, []).append(made)
     return found
+
+
+def merged(pruner: "Pruner", node) -> str | None:
+    """What is true of the rows of its target that a MERGE has to read: any that one of the clauses is about."""
+    made, never = [], is_false(node.merge_expr)
+    for clause in node.when_clause_list:
+        if never and clause.match_type != NOT_MATCHED_BY_SOURCE:
+            made.append("FALSE")
+            continue
+        parts = list(conjuncts(node.merge_expr)) if clause.match_type != NOT_MATCHED_BY_SOURCE else []
+        if clause.HasField("match_expr"):
+            parts += conjuncts(clause.match_expr)
+        made.append(pruner.all_of(parts))
+    return " OR ".join(f"({part})" for part in made) if all(made) else None
+
+
+def is_false(expression) -> bool:
+    node, name = node_of(expression)
+    return name == "resolved_literal_node" and node.value.value.HasField("bool_value") and not node.value.value.bool_value
 
 
 def partitioning_of(statement, scan):
@@ -64,6 +88,10 @@ class Pruner:
         self.compiler, self.partitioning = compiler, partitioning
         names = {partitioning.column.lower()} | ({"_partitiondate"} if partitioning.column == "_PARTITIONTIME" else set())
         self.columns = {column.column_id: column.name for column in scan.parent.column_list if column.name.lower() in names}
+
+    def all_of(self, parts) -> str | None:
+        """SQL over the partition of a row that is true where each part may be that says something of it; None where none does."""
+        return " AND ".join(made for part in parts if (made := self.condition(part))) or None
 
     def condition(self, expression) -> str | None:
         """SQL over the partition of a row that is true where an expression may be; None where that can't be said."""

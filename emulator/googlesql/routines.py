@@ -32,7 +32,7 @@ class Routine:
         self.kind = body["routineType"]
         self.language = body.get("language", "SQL")
         self.arguments = body.get("arguments", [])
-        self.text = body["definitionBody"]  # as the analyzer is to read it
+        self.text = body.get("definitionBody", "")  # as the analyzer is to read it
 
     @cached_property
     def key(self) -> tuple:

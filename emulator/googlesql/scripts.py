@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from zetasql.wasi._pb2.zetasql.local_service import local_service_pb2 as service
 
+from ..errors import ApiError
 from .analyzer import GoogleSQL, query_error
 from .engine import ServiceError
 
@@ -28,7 +29,42 @@ def parse_script(sql: GoogleSQL, text: str) -> "Script":
         answer = sql.engine.call("Parse", request, service.ParseResponse)
     except ServiceError as error:
         raise query_error(error) from None
-    return Script(text, answer.parsed_script.statement_list_node)
+    script = Script(text, answer.parsed_script.statement_list_node)
+    check_declarations(script, script.body, True)
+    return script
+
+
+def check_declarations(script: "Script", node, begins: bool) -> None:
+    """ApiError invalidQuery for a DECLARE behind another statement, and inside of what is no block. begins: whether it is a block's list."""
+    for item in node.statement_list:
+        name, statement = kind(item)
+        if name == "variable_declaration" and not begins:
+            line, column = script.position(item)
+            raise ApiError("invalidQuery", f"Variable declarations are allowed only at the start of a block or script at [{line}:{column}]", "query")
+        begins = begins and name == "variable_declaration"
+        if name == "begin_end_block":
+            check_declarations(script, statement.statement_list_node, True)
+            for handler in statement.handler_list.exception_handler_list:
+                check_declarations(script, handler.statement_list, False)
+        else:
+            for inner in lists_in(statement):
+                check_declarations(script, inner, False)
+
+
+def lists_in(statement):
+    """The lists of statements in a branch or loop."""
+    for field, value in statement.ListFields():
+        if field.message_type is None or field.name == "parent" and not field.message_type.name.startswith("AST"):
+            continue
+        for part in value if field.is_repeated else (value,):
+            if part.DESCRIPTOR.name == "ASTStatementListProto":
+                yield part
+            elif part.DESCRIPTOR.name in LISTED:
+                yield from lists_in(part)
+
+
+# The parts of branches and loops that have lists of statements in them.
+LISTED = {"ASTElseifClauseListProto", "ASTElseifClauseProto", "ASTWhenThenClauseListProto", "ASTWhenThenClauseProto", "ASTLoopStatementProto"}
 
 
 class Script:
