@@ -49,7 +49,7 @@ INTERVAL_TEXT = (
 
 # JSON texts that may not be as BigQuery prints a JSON value: more than one member, fractions, escapes, wide numbers.
 UNUSUAL_JSON = r"'(?s)\x7b.*,|\d[.eE]|\\|" + r"\d" * 16 + "|N|I|-0'"
-JSON = f"CASE WHEN regexp_matches({{x}}, {UNUSUAL_JSON}) THEN coalesce(py_varchar('json_texts.rounded', {{x}})::JSON, json({{x}})) ELSE json({{x}}) END"
+JSON = f"CASE WHEN regexp_matches({{x}}, {UNUSUAL_JSON}) THEN coalesce((py_varchar('json_texts.rounded', {{x}}) || '')::JSON, json({{x}})) ELSE json({{x}}) END"
 # Y-M D H:M:S.F, where a sign stands before Y, D and H.
 INTERVAL_FORM = " *([-+]?)([0-9]+)-([0-9]+) +([-+]?[0-9]+) +([-+]?)([0-9]+):([0-9]+):([0-9]+(?:\\.[0-9]+)?) *"
 INTERVAL_PART = "regexp_extract({x}, '" + INTERVAL_FORM + "', %d)"

@@ -91,3 +91,9 @@ def test_an_error_of_a_constant_call(world):
     with pytest.raises(ApiError, match="Invalid ASCII value 300") as failed:
         world.value("CODE_POINTS_TO_BYTES([300])")
     assert failed.value.reason == "invalidQuery"
+
+
+def test_what_python_made_outlives_the_call(world):
+    """DuckDB's COALESCE points to texts of Arrow that may be gone by then."""
+    text = "SELECT TO_HEX(COALESCE((REPEAT(b'\\x00', 20) || b'\\x01') << 1, b'')), COALESCE(LEFT(NORMALIZE_AND_CASEFOLD(REPEAT('É', 20)), 20), '')"
+    assert {world.rows(text)[0] for _ in range(30)} == {("00" * 20 + "02", "é" * 20)}

@@ -14,6 +14,8 @@ from ..errors import ApiError
 from .runtime import PythonFailed
 
 RESULTS = {"VARCHAR": "string", "BLOB": "binary", "BIGINT": "int64", "DOUBLE": "float64", "BOOLEAN": "bool_"}  # -> Arrow's name
+# DuckDB's COALESCE keeps pointers to Arrow's texts, and not the texts: what it gets is to be a copy.
+COPIED = {"VARCHAR": "''", "BLOB": "''::BLOB"}
 LISTS = ("VARCHAR", "BLOB", "BIGINT", "DOUBLE")
 
 
@@ -29,7 +31,8 @@ def name_of(result: str) -> str:
 
 def call(result: str, function: str, *args: str) -> str:
     """SQL of a call. result: one of RESULTS; function: 'module.name'; args: SQL."""
-    return f"{name_of(result)}({', '.join((values.string(function),) + args)})"
+    made = f"{name_of(result)}({', '.join((values.string(function),) + args)})"
+    return f"({made} || {COPIED[result]})" if result in COPIED else made
 
 
 def python(result: str, function: str, fresh: bool = False):
