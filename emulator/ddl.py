@@ -1,17 +1,10 @@
 """Datasets and tables as the SQL that makes them: types, columns, layouts, CREATE statements."""
 from __future__ import annotations
 
-import re
 from typing import Iterator
 
 from . import options, values
 
-# The words that GoogleSQL takes as names only between backticks.
-RESERVED = set("""all and any array as asc assert_rows_modified at between by case cast collate contains create cross cube current default define desc
-    distinct else end enum escape except exclude exists extract false fetch following for from full group grouping groups hash having if ignore in
-    inner intersect interval into is join lateral left like limit lookup merge natural new no not null nulls of on or order outer over partition
-    preceding proto qualify range recursive respect right rollup rows select set some struct tablesample then to treat true unbounded union unnest
-    using when where window with within""".split())
 KNOWN = {"MATERIALIZED_VIEW": options.MATERIALIZED_VIEW, "SNAPSHOT": options.SNAPSHOT, "VIEW": options.VIEW, "EXTERNAL": options.VIEW}
 WHAT = {"VIEW": "VIEW", "MATERIALIZED_VIEW": "MATERIALIZED VIEW", "EXTERNAL": "EXTERNAL TABLE", "SNAPSHOT": "SNAPSHOT TABLE"}
 
@@ -22,16 +15,11 @@ def data_type(field: dict, part=lambda field: "") -> str:
         return f"ARRAY<{data_type(values.element(field), part)}>"
     kind = values.type_name(field)
     if kind == "RECORD":
-        return "STRUCT<" + ", ".join(f"{name_of(inner['name'])} {data_type(inner, part)}{part(inner)}" for inner in field["fields"]) + ">"
+        return "STRUCT<" + ", ".join(f"{values.googlesql_name(inner['name'])} {data_type(inner, part)}{part(inner)}" for inner in field["fields"]) + ">"
     if kind == "RANGE":
         return f"RANGE<{field.get('rangeElementType', {}).get('type', 'DATE')}>"
     size = field.get("maxLength") or ", ".join(field[name] for name in ("precision", "scale") if field.get(name))
     return values.TYPES[kind].sql + (f"({size})" if size else "")
-
-
-def name_of(name: str) -> str:
-    plain = re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) and name.lower() not in RESERVED
-    return name if plain else "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
 
 
 def about(field: dict) -> str:
@@ -50,7 +38,7 @@ def table(body: dict) -> str:
     if kind == "SNAPSHOT":
         words.append(f"CLONE {path(body['snapshotDefinition']['baseTableReference'])}")
     elif kind not in ("VIEW", "MATERIALIZED_VIEW"):
-        parts = [f"{name_of(field['name'])} {data_type(field, about)}{about(field)}" for field in body.get("schema", {}).get("fields", ())]
+        parts = [f"{values.googlesql_name(field['name'])} {data_type(field, about)}{about(field)}" for field in body.get("schema", {}).get("fields", ())]
         parts += constraints(body.get("tableConstraints") or {})
         words.append("(\n  " + ",\n  ".join(parts) + "\n)")
     words += layout(body) if kind != "SNAPSHOT" else []
@@ -79,11 +67,11 @@ def option_list(given) -> Iterator[str]:
 
 def constraints(found: dict) -> Iterator[str]:
     def listed(names) -> str:
-        return ", ".join(map(name_of, names))
+        return ", ".join(map(values.googlesql_name, names))
     if "primaryKey" in found:
         yield f"PRIMARY KEY ({listed(found['primaryKey']['columns'])}) NOT ENFORCED"
     for key in found.get("foreignKeys", ()):
-        pairs, named = key["columnReferences"], f"CONSTRAINT {name_of(key['name'])} " if key.get("name") else ""
+        pairs, named = key["columnReferences"], f"CONSTRAINT {values.googlesql_name(key['name'])} " if key.get("name") else ""
         yield (f"{named}FOREIGN KEY ({listed(pair['referencingColumn'] for pair in pairs)}) REFERENCES {path(key['referencedTable'])}"
                f"({listed(pair['referencedColumn'] for pair in pairs)}) NOT ENFORCED")
 
@@ -93,15 +81,15 @@ def layout(body: dict) -> Iterator[str]:
         yield f"PARTITION BY {by_time(body, time)}"
     if span := body.get("rangePartitioning"):
         bounds = span["range"]
-        yield f"PARTITION BY RANGE_BUCKET({name_of(span['field'])}, GENERATE_ARRAY({bounds['start']}, {bounds['end']}, {bounds['interval']}))"
+        yield f"PARTITION BY RANGE_BUCKET({values.googlesql_name(span['field'])}, GENERATE_ARRAY({bounds['start']}, {bounds['end']}, {bounds['interval']}))"
     if clustering := (body.get("clustering") or {}).get("fields"):
-        yield f"CLUSTER BY {', '.join(map(name_of, clustering))}"
+        yield f"CLUSTER BY {', '.join(map(values.googlesql_name, clustering))}"
 
 
 def by_time(body: dict, time: dict) -> str:
     named, unit = time.get("field"), time["type"]
     kinds = {field["name"].lower(): values.type_name(field) for field in body.get("schema", {}).get("fields", ())}
-    kind, column = (kinds.get(named.lower(), "TIMESTAMP"), name_of(named)) if named else ("TIMESTAMP", "_PARTITIONTIME")
+    kind, column = (kinds.get(named.lower(), "TIMESTAMP"), values.googlesql_name(named)) if named else ("TIMESTAMP", "_PARTITIONTIME")
     if unit == "DAY" and kind != "DATETIME":
         return column if kind == "DATE" else f"DATE({column})"
     return f"{kind}_TRUNC({column}, {unit})"

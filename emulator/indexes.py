@@ -148,9 +148,9 @@ def rows(body: dict, kind: str, count: int) -> Iterator[dict]:
 
 def text(body: dict, index: dict) -> str:
     """The CREATE statement of an index."""
-    columns = ", ".join(map(ddl.name_of, index["columns"])) or "ALL COLUMNS"
-    storing = [f"STORING({', '.join(map(ddl.name_of, index['storing']))})"] if index["storing"] else []
-    words = [f"CREATE {index['kind']} INDEX {ddl.name_of(index['name'])} ON {ddl.path(body['tableReference'])}({columns})", *storing]
+    columns = ", ".join(map(values.googlesql_name, index["columns"])) or "ALL COLUMNS"
+    storing = [f"STORING({', '.join(map(values.googlesql_name, index['storing']))})"] if index["storing"] else []
+    words = [f"CREATE {index['kind']} INDEX {values.googlesql_name(index['name'])} ON {ddl.path(body['tableReference'])}({columns})", *storing]
     return "\n".join([*words, *ddl.option_list(options.given(index["options"], OPTIONS[index["kind"]]))]) + ";"
 
 

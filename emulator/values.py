@@ -6,10 +6,17 @@ here takes such a field and builds SQL, so that DuckDB converts whole columns an
 from __future__ import annotations
 
 import json
+import re
 from typing import Callable, NamedTuple
 
 from .errors import ApiError
 
+# The words that GoogleSQL takes as names only between backticks.
+RESERVED = set("""all and any array as asc assert_rows_modified at between by case cast collate contains create cross cube current default define desc
+    distinct else end enum escape except exclude exists extract false fetch following for from full group grouping groups hash having if ignore in
+    inner intersect interval into is join lateral left like limit lookup merge natural new no not null nulls of on or order outer over partition
+    preceding proto qualify range recursive respect right rollup rows select set some struct tablesample then to treat true unbounded union unnest
+    using when where window with within""".split())
 
 class Type(NamedTuple):
     """One type of BigQuery.
@@ -88,6 +95,12 @@ FLOAT_TIMESTAMP = "(epoch_us({x}) / 1000000.0)::DOUBLE::VARCHAR"
 def identifier(name: str) -> str:
     """A name in DuckDB's quotes."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def googlesql_name(name: str) -> str:
+    """A name as GoogleSQL takes it: between backticks where it has to be."""
+    plain = re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) and name.lower() not in RESERVED
+    return name if plain else "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
 
 
 def string(text: str) -> str:

@@ -32,6 +32,9 @@ ROWS = [
     ("SELECT p.id, o.id AS o FROM people p RIGHT JOIN orders o ON p.id = o.person ORDER BY 2", [(1, 10), (1, 11), (2, 12), (None, 13)]),
     ("SELECT COUNT(*) FROM people p FULL JOIN orders o ON p.id = o.person", [(5,)]),
     ("SELECT COUNT(*) FROM people, orders", [(12,)]),
+    ("SELECT ARRAY(SELECT COALESCE(x, 0) * 10 + COALESCE(y, 0) FROM (SELECT x, o FROM UNNEST(a) AS x WITH OFFSET o) FULL JOIN "
+     "(SELECT y, o FROM UNNEST(b) AS y WITH OFFSET o) USING (o) ORDER BY o) FROM UNNEST([STRUCT([1, 2] AS a, [3, 4, 5] AS b), ([7], [])])", [([13, 24, 5],), ([70],)]),
+    ("SELECT id, (SELECT COUNT(*) FROM (SELECT 1 FROM UNNEST(tags)) FULL JOIN (SELECT 1) ON true) FROM people ORDER BY id", [(1, 2), (2, 1), (3, 1)]),
     ("SELECT id, a, b FROM (SELECT 1 AS id, 2 AS a) JOIN (SELECT 1 AS id, 3 AS b) USING (id)", [(1, 2, 3)]),
     ("SELECT id FROM (SELECT 1 AS id) FULL JOIN (SELECT 2 AS id) USING (id) ORDER BY id", [(1,), (2,)]),
     # Arrays

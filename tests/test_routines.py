@@ -102,6 +102,8 @@ def test_a_dataset_goes_with_its_routines(client, dataset, path):
     ("(y INT64) AS (y * 2)", "SELECT (SELECT SUM(f(v + o)) FROM UNNEST([1, 2]) AS v) FROM UNNEST([10, 20]) AS o WITH OFFSET ORDER BY offset", [(46,), (86,)]),
     ("() AS (7)", "SELECT f() + f()", [(14,)]),
     ("(n INT64) AS (n -- a comment ends it\n)", "SELECT f(3)", [(3,)]),
+    ("(h STRUCT<n INT64, v ARRAY<INT64>>) RETURNS STRUCT<n FLOAT64, `range` ARRAY<STRUCT<a INT64, b FLOAT64>>> AS (STRUCT(h.n, ARRAY(SELECT AS STRUCT x, x / 1 FROM UNNEST(h.v) AS x) AS `range`))",
+     "SELECT f(STRUCT(1 AS n, [2] AS v)).`range`[0].b, f(STRUCT(1 AS n, [2] AS v)).n", [(2.0, 1.0)]),
     # Arguments inside WITH
     ("(n INT64) AS ((WITH a AS (SELECT n + 1 AS b), c AS (SELECT b * 2 AS d FROM a) SELECT c.d + x.d FROM c, c AS x, a))", "SELECT f(v) FROM UNNEST([1, 2]) AS v ORDER BY 1",
      [(8,), (12,)]),

@@ -312,7 +312,7 @@ class GoogleSQL:
             answer = self._call("Parse", service.ParseRequest(sql_statement=routine.query, options=self.language), service.ParseResponse)
         except ServiceError:
             return routine.text  # the analyzer says what is wrong, and where
-        return routine.body_of(without_with(routine.query, answer))
+        return routine.converted(routine.body_of(without_with(routine.query, answer)))
 
     def is_script(self, text: str) -> bool:
         request = service.ExtractTableNamesFromStatementRequest(sql_statement=text, options=self.language, allow_script=True)

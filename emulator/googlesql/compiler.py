@@ -62,6 +62,7 @@ class Compiler(Expressions):
         self.cursor = cursor
         self.with_columns: dict[str, list[str]] = {}
         self.recursive: list[str] = []
+        self.correlated = False  # inside of a subquery that reads columns from outside
 
     def statement(self) -> str:
         node = self.plan.node
@@ -162,7 +163,17 @@ class Compiler(Expressions):
         if node.is_lateral:
             raise NoRule("LATERAL JOIN")
         condition = self.expr(node.join_expr) if node.HasField("join_expr") else "true"
-        return f"{self.item(node.left_scan)} {JOINS[node.join_type]} {self.item(node.right_scan)} ON {condition}"
+        left, right, join = self.item(node.left_scan), self.item(node.right_scan), JOINS[node.join_type]
+        if join == "FULL JOIN" and self.correlated:
+            return self.correlated_full_join(node, left, right, condition)
+        return f"{left} {join} {right} ON {condition}"
+
+    def correlated_full_join(self, node, left: str, right: str, condition: str) -> str:
+        """A FULL JOIN as DuckDB takes it in a correlated subquery: a LEFT JOIN, and the rows of the right that match none."""
+        ours, theirs = ([self.column(column) for column in columns_of(scan)] for scan in (node.left_scan, node.right_scan))
+        both, rest = (", ".join(names) or "1 AS c0" for names in (ours + theirs, [f"NULL AS {name}" for name in ours] + theirs))
+        return (f"(SELECT {both} FROM {left} LEFT JOIN {right} ON {condition} "
+                f"UNION ALL SELECT {rest} FROM {right} WHERE NOT EXISTS (SELECT 1 FROM {left} WHERE {condition}))")
 
     def scan_array_scan(self, node) -> str:
         if len(node.array_expr_list) > 1:

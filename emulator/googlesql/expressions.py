@@ -242,7 +242,9 @@ class Expressions:
         return values.json_member(self.expr(node.expr), node.field_name)
 
     def expr_subquery_expr(self, node) -> str:
+        before, self.correlated = self.correlated, self.correlated or bool(node.parameter_list)
         query = self.scan(node.subquery)
+        self.correlated = before
         if node.subquery_type == 0:
             return f"({query})"
         if node.subquery_type == 1:

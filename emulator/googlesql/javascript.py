@@ -56,7 +56,7 @@ PRELUDE = r"""
     INTEGER: (type, v) => /^[-+]?\d+$/.test(String(typeof v === 'number' && Number.isInteger(v) ? BigInt(v) : v)) ?
         String(typeof v === 'number' ? BigInt(v) : v) : fail(type, v),
     FLOAT: (type, v) => typeof v === 'number' ? String(v) : numeric(type, v), NUMERIC: numeric, BIGNUMERIC: numeric,
-    BOOLEAN: (type, v) => typeof v === 'boolean' ? v : v === 'true' || v === 'false' ? v === 'true' : fail(type, v),
+    BOOLEAN: (type, v) => typeof v === 'boolean' ? v : typeof v === 'number' ? v !== 0 : v === 'true' || v === 'false' ? v === 'true' : fail(type, v),
     STRING: (type, v) => typeof v === 'object' && !(v instanceof Date) ? JSON.stringify(v) : String(v), BYTES: (type, v) => String(v), TIME: (type, v) => String(v),
     DATE: (type, v) => v instanceof Date ? iso(v, 10) : String(v),
     DATETIME: (type, v) => v instanceof Date ? iso(v, 23) : String(v),

@@ -32,7 +32,12 @@ class Routine:
         self.kind = body["routineType"]
         self.language = body.get("language", "SQL")
         self.arguments = body.get("arguments", [])
-        self.text = body.get("definitionBody", "")  # as the analyzer is to read it
+        self.text = self.converted(body.get("definitionBody", ""))  # as the analyzer is to read it
+
+    def converted(self, text: str) -> str:
+        """A body in the type that the function returns: the analyzer fails to convert a STRUCT(...) by itself."""
+        returned = self.body.get("returnType", {})
+        return f"CAST({text}\nAS {type_name(returned)})" if self.language == "SQL" and returned.get("typeKind") == "STRUCT" else text
 
     @cached_property
     def key(self) -> tuple:

@@ -130,7 +130,7 @@ def sql_name(proto: type_pb2.TypeProto) -> str:
     if kind == "ARRAY":
         return f"ARRAY<{sql_name(proto.array_type.element_type)}>"
     if kind == "RECORD":
-        inner = ", ".join(f"{f.field_name} {sql_name(f.field_type)}".strip() for f in proto.struct_type.field)
+        inner = ", ".join(f"{values.googlesql_name(f.field_name) if f.field_name else ''} {sql_name(f.field_type)}".strip() for f in proto.struct_type.field)
         return f"STRUCT<{inner}>"
     if kind == "RANGE":
         return f"RANGE<{sql_name(proto.range_type.element_type)}>"
