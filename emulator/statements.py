@@ -422,7 +422,7 @@ def partitioned_by(column, names: dict[int, str]) -> dict:
 
 def partitioning(statement: "Statement", expression, names: dict[int, str], cursor) -> dict:
     """A PARTITION BY expression as timePartitioning or rangePartitioning; ApiError notImplemented for another form."""
-    from .googlesql.compiler import node_of
+    from .googlesql.tree import node_of
     node, kind = node_of(expression)
     if kind == "resolved_column_ref_node":
         return {"timePartitioning": {"type": "DAY"} | partitioned_by(node.column, names)}

@@ -8,7 +8,8 @@ import zetasql.wasi
 
 from emulator.errors import ApiError
 from emulator.googlesql import engine
-from emulator.googlesql.analyzer import Memo, normal_path
+from emulator.googlesql.analyzer import Memo
+from emulator.googlesql.catalog import normal_path
 from googlesql_fixture import CACHE, World, sql, world  # noqa: F401
 
 

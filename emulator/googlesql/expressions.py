@@ -15,6 +15,7 @@ from .. import values
 from ..errors import ApiError, unsupported
 from . import types
 from .routines import JS_GROUP
+from .tree import columns_of, node_of
 
 MARK = "\x02"
 SHORT = 48  # an argument up to this length is repeated rather than bound
@@ -169,7 +170,6 @@ class Expressions:
 
     def expr(self, expression) -> str:
         """SQL of any expression."""
-        from .compiler import node_of
         node, name = node_of(expression)
         rule = getattr(self, "expr_" + name.removeprefix("resolved_").removesuffix("_node"), None)
         if rule is None:
@@ -178,7 +178,6 @@ class Expressions:
 
     def type_of(self, expression):
         """The type of any expression."""
-        from .compiler import node_of
         node, _ = node_of(expression)
         while "type" not in node.DESCRIPTOR.fields_by_name or node.DESCRIPTOR.name != "ResolvedExprProto":
             node = node.parent
@@ -250,7 +249,6 @@ class Expressions:
 
     def quantified_like(self, node, query: str) -> str:
         """x [NOT] LIKE ANY or ALL (subquery): NULL where patterns that are NULL leave it open."""
-        from .columns import columns_of
         if types.kind_name(self.type_of(node.in_expr)) != "STRING":
             raise NoRule("LIKE ANY and ALL of BYTES over a subquery")
         words = "NOT LIKE" if node.subquery_type in (6, 7) else "LIKE"
@@ -400,7 +398,6 @@ class Expressions:
 
     def analytic(self, expression, group) -> str:
         """An analytic function call with its window."""
-        from .compiler import node_of
         from .functions import AGGREGATES, WINDOWS
         node, _ = node_of(expression)
         scalar = node.parent
