@@ -1,7 +1,6 @@
 """What statements other than queries do: DML on rows, DDL on resources. REST and SQL see the same ones."""
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING, Callable
 
 import duckdb
@@ -13,7 +12,7 @@ from .errors import ApiError, not_found, unsupported
 from .googlesql import types
 from .googlesql.modify import TWICE
 from .lake import Transaction, now_ms
-from .query import materialize, price, reference, results_relation
+from .query import price, reference
 
 if TYPE_CHECKING:
     from .googlesql import Statement
@@ -132,17 +131,11 @@ def create_table(job: "Job", statement: "Statement") -> None:
     for kind in ("clone", "copy"):
         if statement.type == "CREATE_TABLE" and (source := getattr(statement.node, f"{kind}_from")).ByteSize():
             return clones.create(job, statement, base, ref, kind.upper(), source, base.option_list)
-    relation = results_relation(f"create{uuid.uuid4().hex}")
     with job.cursor() as cursor:
         given = table_properties(statement, base, cursor)
-        sql = statement.compile(cursor) if statement.type == "CREATE_TABLE_AS_SELECT" else ""
-    if sql:
-        materialize(job, relation, sql, statement.fields)
+        rows = f"({statement.compile(cursor)})" if statement.type == "CREATE_TABLE_AS_SELECT" else None
     given = tables.prepare(job.emulator, job.principal, given, ref)
-    try:
-        job.write(lambda tx: make(tx, job, base.parent, ref, given, relation if statement.type == "CREATE_TABLE_AS_SELECT" else None))
-    finally:
-        job.lake.cursor().execute(f"DROP TABLE IF EXISTS {relation}")
+    job.write(lambda tx: make(tx, job, base.parent, ref, given, rows))
 
 
 def table_ref(job: "Job", statement: "Statement", create) -> tables.Ref:
@@ -171,14 +164,19 @@ def named_table(job: "Job", statement: "Statement", path, permission: str) -> ta
     return ref
 
 
-def make(tx: Transaction, job: "Job", create, ref: tables.Ref, given: dict, relation: str | None) -> None:
-    """Make a table or view, or leave or replace the one that is there, as the statement says."""
+def make(tx: Transaction, job: "Job", create, ref: tables.Ref, given: dict, rows: str | None) -> None:
+    """Make a table or view, or leave or replace the one that is there, as the statement says. rows: a FROM item of a table's first rows."""
     done = decide(tx, job, create, ref)
     if done != "SKIP":
+        staged = bool(rows) and done == "REPLACE" and bool(job.session.transaction)
+        if staged:  # the table that is replaced may be among those read, and has no snapshot here
+            tx.execute(f"CREATE OR REPLACE TEMP TABLE created AS FROM {rows}")
         tables.create(tx, ref, given)
-        if relation:
-            tables.fill(tx, ref, given["schema"]["fields"], relation, write_disposition="WRITE_APPEND")
-    if relation:
+        if rows:
+            tables.fill(tx, ref, given["schema"]["fields"], "temp.created" if staged else rows, write_disposition="WRITE_APPEND")
+        if staged:
+            tx.execute("DROP TABLE temp.created")
+    if rows:
         job.config["destinationTable"] = reference(ref)  # as the service tells it; dbt looks there
     if create.create_scope == TEMPORARY:
         job.session.tables[ref[2]] = ref

@@ -88,6 +88,10 @@ def _engine() -> wasmtime.Engine:
     return wasmtime.Engine(config)
 
 
+def _compiled() -> bytes:
+    return wasmtime.Module(_engine(), _module()).serialize()
+
+
 def prepare_cache(cache_dir: Path, progress: Callable[[str], None] = lambda text: None) -> Path:
     """Compile the module into the cache folder unless it is there already; returns the file.
 
@@ -98,7 +102,7 @@ def prepare_cache(cache_dir: Path, progress: Callable[[str], None] = lambda text
         return path
     progress("Compiling Google's SQL analyzer for this machine (once, under a minute)")
     start = time.monotonic()
-    compiled = wasmtime.Module(_engine(), _module()).serialize()
+    compiled = _compiled()
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
         file.write(compiled)
