@@ -48,8 +48,7 @@ class Bench(NamedTuple):
 def bench(folder: Path, rows: int) -> Iterator[Bench]:
     from emulator.lake import connect, extension
     with emulator(folder / "emulator") as ready:
-        os.environ.update(GOOGLE_APPLICATION_CREDENTIALS=ready["credentials"], BIGQUERY_EMULATOR_HOST=ready["bigquery"],
-                          GRPC_DEFAULT_SSL_ROOTS_FILE_PATH=ready["grpc_roots"])
+        os.environ.update(GOOGLE_APPLICATION_CREDENTIALS=ready["credentials"], grpc_proxy=ready["grpc"], GRPC_DEFAULT_SSL_ROOTS_FILE_PATH=ready["grpc_roots"])
         client = bigquery.Client(ready["project"], AnonymousCredentials(), client_options={"api_endpoint": ready["bigquery"]})
         client.create_dataset("d")
         client.query_and_wait(f"CREATE TABLE d.big AS {FILL.format(rows)}")
@@ -212,7 +211,7 @@ def files(on: Bench, rows: int, folder: Path) -> None:
 
         def load() -> None:
             config = bigquery.LoadJobConfig(source_format=name, schema=[bigquery.SchemaField(f["name"], f["type"]) for f in SCHEMA],
-                                            skip_leading_rows=1 if name == "CSV" else None, write_disposition="WRITE_TRUNCATE")
+                                            write_disposition="WRITE_TRUNCATE", **({"skip_leading_rows": 1} if name == "CSV" else {}))
             on.client.load_table_from_uri(uri, "d.loaded", job_config=config).result()
 
         if options:

@@ -246,7 +246,9 @@ class Lake:
                 due = due if later else time.monotonic() + LATER
                 later[kind, ref] = body
             else:
-                later = self._run(work, subject, later, time.monotonic() >= due)
+                saving = time.monotonic() >= due
+                later = self._run(work, subject, later, saving)
+                due = time.monotonic() + LATER if saving else due
         if later:
             self._run(_nothing, Future(), later, True)
 
