@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -145,6 +146,7 @@ async def serve(options: argparse.Namespace) -> None:
     if options.seed:
         await plant(emulator, options.seed, stop)
     print(json.dumps(ready), flush=True)
+    gc.freeze()  # what is there now stays: collections need not look through it again and again
     housekeeping = asyncio.create_task(keep_house(emulator))
     await stop.wait()
     housekeeping.cancel()

@@ -7,7 +7,7 @@ from . import datasets, iam, options, partitions, query, row_access, rules, tabl
 from .calls import merge
 from .errors import ApiError, not_found, unsupported
 from .googlesql import types
-from .googlesql.compiler import node_of
+from .googlesql.tree import node_of
 from .lake import Transaction, now_ms
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from . import iam, options, partitions, query, row_access, rules, tables, values
 from .calls import merge, milliseconds
 from .errors import ApiError
-from .googlesql.compiler import node_of
+from .googlesql.tree import node_of
 from .lake import Transaction, now_ms
 
 if TYPE_CHECKING:

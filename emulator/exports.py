@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from . import external, files, formats, options, partitions, tables, transfer, values
 from .errors import ApiError, unsupported
-from .googlesql.compiler import node_of
+from .googlesql.tree import node_of
 from .options import Option
 from .query import reference, results_relation
 

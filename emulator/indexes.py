@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Iterator
 from . import ddl, iam, options, values
 from .calls import merge
 from .errors import ApiError, unsupported
-from .googlesql.compiler import node_of
+from .googlesql.tree import node_of
 from .lake import Transaction, now_ms
 from .options import Option
 

@@ -40,7 +40,7 @@ Ref = tuple[str, ...]
 EXPIRE_AFTER = "7 days"  # the longest time travel window BigQuery has
 INLINE_ROWS = 1000  # smaller inserts stay in the catalog, not in a file each
 IDLE = 60  # seconds that a lent transaction may be left alone
-LATER = 0.5  # seconds without a write after which put_later's resources are written by themselves
+LATER = 0.5  # seconds after which put_later's resources are written
 
 
 def now_ms() -> int:
@@ -127,7 +127,7 @@ class Lake:
                 siblings[ref[-1]] = body
 
     def put_later(self, kind: str, ref: Ref, body: dict | None) -> None:
-        """Make a resource known now and save it with the next write, at the latest soon: for records of reads."""
+        """Make a resource known now and save it soon: for records of reads, and of rows that were streamed."""
         self.add(kind, ref, body)
         self._queue.put(("later", (kind, ref, body)))
 
@@ -233,31 +233,35 @@ class Lake:
 
     def _write_loop(self) -> None:
         later: dict[tuple[str, Ref], dict | None] = {}
+        due = 0.0
         while True:
             try:
-                work, subject = self._queue.get(timeout=LATER if later else None)
+                work, subject = self._queue.get(timeout=max(0, due - time.monotonic()) if later else None)
             except queue.Empty:
                 work, subject = _nothing, Future()
             if work is None:
                 break
             if work == "later":
                 kind, ref, body = subject
+                due = due if later else time.monotonic() + LATER
                 later[kind, ref] = body
             else:
-                later = self._run(work, subject, later)
+                saving = time.monotonic() >= due
+                later = self._run(work, subject, later, saving)
+                due = time.monotonic() + LATER if saving else due
         if later:
-            self._run(_nothing, Future(), later)
+            self._run(_nothing, Future(), later, True)
 
-    def _run(self, work: Callable[["Transaction"], T], future: Future, later: dict) -> dict:
-        """Run one transaction that also saves `later`; what is still to be saved."""
+    def _run(self, work: Callable[["Transaction"], T], future: Future, later: dict, due: bool) -> dict:
+        """Run one transaction, that also saves `later` when it is due; what is still to be saved."""
         tx = Transaction(self)
         try:
-            result = tx.run(work, later)
+            result = tx.run(work, later if due else {})
         except BaseException as error:
             future.set_exception(error)
             return later
         future.set_result(result)
-        return {}
+        return {} if due else {key: body for key, body in later.items() if key not in tx._changes}
 
     def _published(self, cursor, changes: dict) -> None:
         """Make a commit visible to readers: its snapshot first, then the resources that point into it."""

@@ -146,7 +146,7 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
 
 def bodies_then(emulator: Emulator, text: str, context: dict) -> dict[tuple, dict]:
     """The tables that FOR SYSTEM_TIME AS OF reads, as they were: they may have had other columns."""
-    from .googlesql.analyzer import normal_path
+    from .googlesql.catalog import normal_path
     from .tables import travel
     found = {}
     for path, expression in emulator.sql.moments(text).items():

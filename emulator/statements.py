@@ -11,7 +11,7 @@ from .alter import alter_schema, alter_table
 from .calls import merge
 from .errors import ApiError, not_found, unsupported
 from .googlesql import types
-from .googlesql.compiler import node_of
+from .googlesql.tree import node_of
 from .googlesql.modify import TWICE
 from .lake import Transaction, now_ms
 from .query import materialize, price, reference, results_relation
@@ -134,20 +134,17 @@ def create_table(job: "Job", statement: "Statement") -> None:
     for kind in ("clone", "copy"):
         if statement.type == "CREATE_TABLE" and (source := getattr(statement.node, f"{kind}_from")).ByteSize():
             return clones.create(job, statement, base, ref, kind.upper(), source, base.option_list)
-    relation = results_relation(f"create{uuid.uuid4().hex}")
     with job.cursor() as cursor:
         given = table_properties(statement, base, cursor)
-        sql = statement.compile(cursor) if statement.type == "CREATE_TABLE_AS_SELECT" else ""
-    if sql:
-        materialize(job, relation, sql, statement.fields)
+        sql = statement.compile(cursor) if statement.type == "CREATE_TABLE_AS_SELECT" else None
     given = tables.prepare(job.emulator, job.principal, given, ref)
-    try:
-        job.write(lambda tx: make(tx, job, base.parent, ref, given, relation if statement.type == "CREATE_TABLE_AS_SELECT" else None))
-    finally:
-        if job.session.transaction:
-            job.session.transaction.hold(relation)
-        else:
-            job.lake.cursor().execute(f"DROP TABLE IF EXISTS {relation}")
+    rows = f"({sql})" if sql else None
+    if sql and job.session.transaction:
+        # The statement may be done again, after an error of a later one, and its rows are to be the same.
+        rows = results_relation(f"create{uuid.uuid4().hex}")
+        job.session.transaction.hold(rows)
+        materialize(job, rows, sql, statement.fields)
+    job.write(lambda tx: make(tx, job, base.parent, ref, given, rows))
 
 
 def table_ref(job: "Job", statement: "Statement", create) -> tables.Ref:
@@ -176,14 +173,14 @@ def named_table(job: "Job", statement: "Statement", path, permission: str) -> ta
     return ref
 
 
-def make(tx: Transaction, job: "Job", create, ref: tables.Ref, given: dict, relation: str | None) -> None:
-    """Make a table or view, or leave or replace the one that is there, as the statement says."""
+def make(tx: Transaction, job: "Job", create, ref: tables.Ref, given: dict, rows: str | None) -> None:
+    """Make a table or view, or leave or replace the one that is there, as the statement says. rows: a FROM item of a table's first rows."""
     done = decide(tx, job, create, ref)
     if done != "SKIP":
         tables.create(tx, ref, given)
-        if relation:
-            tables.fill(tx, ref, given["schema"]["fields"], relation, write_disposition="WRITE_APPEND")
-    if relation:
+        if rows:
+            tables.fill(tx, ref, given["schema"]["fields"], rows, write_disposition="WRITE_APPEND")
+    if rows:
         job.config["destinationTable"] = reference(ref)  # as the service tells it; dbt looks there
     if create.create_scope == TEMPORARY:
         job.session.tables[ref[2]] = ref

@@ -258,6 +258,12 @@ def test_a_transaction_goes_on_after_an_error_that_was_handled(script):
     assert script("SELECT COUNT(*) FROM book") == [(2,)]
 
 
+def test_a_table_is_replaced_by_what_is_read_from_it(script):
+    rows = script("""CREATE TEMP TABLE t AS SELECT 1 AS x; CREATE OR REPLACE TEMP TABLE t AS SELECT x + 1 AS x FROM t;
+        BEGIN TRANSACTION; CREATE OR REPLACE TEMP TABLE t AS SELECT x * 10 AS x FROM t; COMMIT TRANSACTION; SELECT x FROM t""")
+    assert rows == [(20,)]
+
+
 def test_others_read_what_was_before(client, dataset, ledger):
     session = Session(client, dataset)
     session("BEGIN TRANSACTION")

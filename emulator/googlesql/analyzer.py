@@ -8,18 +8,19 @@ import re
 from collections import OrderedDict
 from functools import cached_property
 from pathlib import Path
-from typing import Callable, Hashable, NamedTuple, Protocol
+from typing import Callable, Hashable
 
 from zetasql.wasi._pb2.zetasql.local_service import local_service_pb2 as service
 from zetasql.wasi._pb2.zetasql.proto import options_pb2, simple_catalog_pb2
-from zetasql.wasi._pb2.zetasql.public import function_pb2, options_pb2 as public, type_pb2, value_pb2
-from zetasql.wasi._pb2.zetasql.public.functions import range_sessionize_mode_pb2
+from zetasql.wasi._pb2.zetasql.public import options_pb2 as public, type_pb2
 
 from ..errors import ApiError, unsupported
 from . import routines, types
+from .catalog import FindRoutine, Names, Resolve, Table, Unmade, catalog_proto, normal_path, session_kind, simple
 from .columns import needed_columns
 from .engine import Crash, Engine, ServiceError, default_cache_dir, prepare_cache
-from .routines import Routine
+from .statement import Statement
+from .tree import find, node_of
 
 __all__ = ["GoogleSQL", "Statement", "Table", "default_cache_dir"]
 
@@ -34,7 +35,6 @@ MISSING_FEATURES = re.compile(
     "|ARRAY_ELEMENTS_WITH_SET|NESTED_UPDATE_DELETE_WITH_OFFSET|CORRELATED_REFS_IN_NESTED_DML")
 REWRITES = ("FLATTEN", "UNPIVOT", "PIVOT", "ARRAY_INCLUDES", "TYPEOF_FUNCTION", "LIKE_ANY_ALL", "NULLIFERROR_FUNCTION",
             "BUILTIN_FUNCTION_INLINER", "INLINE_SQL_FUNCTIONS", "INLINE_SQL_TVFS", "INLINE_SQL_UDAS", "PIPE_ASSERT")
-INT64_NAMES = ("INT", "SMALLINT", "INTEGER", "BIGINT", "TINYINT", "BYTEINT")
 CATALOGS = 32  # registered in the instance at a time
 MEMO = 512  # analyzed statements kept
 SESSIONIZE = re.compile(r"\bRANGE_SESSIONIZE\b", re.I)
@@ -61,51 +61,6 @@ class IsScript(ApiError):
 
     def __init__(self):
         super().__init__("notImplemented", "The embedded BigQuery does not support scripts and several statements here yet.")
-
-
-class Table(Protocol):
-    """A table as the caller resolves it.
-
-    key: its identity, schema version included; fields: its columns as REST fields;
-    relation: the FROM item of its rows, now or at a moment; view: GoogleSQL of a logical view, or None.
-    """
-
-    key: Hashable
-    fields: list[dict]
-    view: str | None
-
-    def relation(self, at=None) -> str: ...
-
-
-Resolve = Callable[[tuple[str, ...]], Table]
-FindRoutine = Callable[[tuple[str, ...]], Routine | None]
-
-
-class Names(NamedTuple):
-    """What the names in a statement mean: path -> table, variable of a script -> its field, path -> routine."""
-
-    tables: dict[tuple[str, ...], Table]
-    variables: dict[str, dict] = {}
-    routines: dict[tuple[str, ...], Routine] = {}
-
-    @property
-    def key(self) -> tuple:
-        return (tuple((path, table.key) for path, table in self.tables.items()), repr(self.variables),
-                tuple((path, routine.key) for path, routine in self.routines.items()))
-
-
-class Unmade:
-    """A table that LOAD DATA will make, with no columns but those that it is partitioned and clustered by.
-
-    What types they have is found in the files, later: analysis takes any that suit.
-    """
-
-    view = None
-    TYPES = ("DATE", "TIMESTAMP", "DATETIME", "INTEGER")
-
-    def __init__(self, path: tuple[str, ...], names: tuple[str, ...], type_: str):
-        self.key = ("unmade", path, names, type_)
-        self.fields = [{"name": name, "type": type_} for name in names]
 
 
 class Memo(OrderedDict):
@@ -222,7 +177,7 @@ class GoogleSQL:
 
     def expression(self, text: str, cursor, session_user: str = "") -> str:
         """DuckDB SQL of an expression without columns. It is computed for each row that it stands beside."""
-        from .compiler import Compiler, node_of
+        from .compiler import Compiler
         from .expressions import NoRule
         statement = self.prepare(f"SELECT {text}", None, session_user=session_user)
         computed, _ = node_of(node_of(statement.node.query)[0].expr_list[0])
@@ -457,338 +412,3 @@ def missing_routine(error: ApiError) -> tuple[tuple[str, ...] | None, str]:
     found = MISSING_ROUTINE.search(error.message)
     callers = IN_BODY.findall(error.message)
     return tuple(quoted or bare for quoted, bare in PATH_PART.findall(found[1])) if found else None, callers[-1] if callers else ""
-
-
-# Tables -------------------------------------------------------------------------------------------
-
-def normal_path(path: tuple[str, ...], default_project: str | None, default_dataset: str | None) -> tuple[str, ...]:
-    """A table's path as (project, dataset, table), however it is written.
-
-    An INFORMATION_SCHEMA view is one name: (project, dataset, "INFORMATION_SCHEMA.TABLES").
-    A path without a dataset stays as it is if there is no default dataset.
-    """
-    text = ".".join(path)
-    domain, colon, rest = text.partition(":")  # a project of a domain: example.com:project
-    parts = (rest if colon else text).split(".")
-    if colon:
-        parts[0] = f"{domain}:{parts[0]}"
-    if len(parts) > 1 and parts[-2].upper() == "INFORMATION_SCHEMA":
-        parts[-2:] = ["INFORMATION_SCHEMA." + parts[-1].upper()]
-    if len(parts) == 1 and default_dataset:
-        parts.insert(0, default_dataset)
-    if len(parts) == 2 and default_project:
-        parts.insert(0, default_project)
-    return tuple(parts)
-
-
-def catalog_proto(language, names: Names, session: str | None = None) -> simple_catalog_pb2.SimpleCatalogProto:
-    """A catalog with the built-in functions and the names; a table's serialization_id is its place in `tables`."""
-    root = simple_catalog_pb2.SimpleCatalogProto(name="catalog")
-    root.builtin_function_options.language_options.CopyFrom(language)
-    catalogs = {(): root}
-
-    def home(path: tuple[str, ...]):
-        """The catalog that has the last name of a path."""
-        for depth in range(1, len(path)):
-            inside = tuple(part.lower() for part in path[:depth])
-            if inside not in catalogs:
-                catalogs[inside] = catalogs[inside[:-1]].catalog.add(name=path[depth - 1])
-        return catalogs[tuple(part.lower() for part in path[:-1])]
-
-    for number, (path, table) in enumerate(names.tables.items()):
-        proto = home(path).table.add(name=path[-1], name_in_catalog=path[-1], serialization_id=number + 1, full_name=".".join(path))
-        for field in table.fields:
-            column = proto.column.add(name=field["name"], type=types.type_proto(field), is_writable_column=True)
-            if types.has_collation(field):
-                types.annotate(column.annotation_map, field)
-        for field in getattr(table, "pseudo", ()):
-            proto.column.add(name=field["name"], type=types.type_proto(field), is_writable_column=True, is_pseudo_column=True)
-    for name, field in names.variables.items():
-        if not name.startswith("@@"):  # to the analyzer a constant: its type counts here, the compiler knows its value
-            root.constant.add(name_path=[name], type=types.type_proto(field), value=value_pb2.ValueProto())
-    for path, routine in names.routines.items():
-        routines.add(home(path), path, routine)
-    add_functions(root)
-    if session:
-        add_sessionize(root, session)
-    return root
-
-
-def add_functions(root: simple_catalog_pb2.SimpleCatalogProto) -> None:
-    """BigQuery's functions, and its other names of types, that the analyzer lacks."""
-    for name in INT64_NAMES:
-        root.named_type.add(name=name, type=simple(type_pb2.TYPE_INT64))
-    text, words = simple(type_pb2.TYPE_STRING), simple(type_pb2.TYPE_ARRAY)
-    words.array_type.element_type.CopyFrom(text)
-    counted, weighed = terms_with("count", type_pb2.TYPE_INT64), terms_with("tf_idf", type_pb2.TYPE_DOUBLE)
-    scalar, anything, truth = function_pb2.FunctionEnums.SCALAR, {"kind": function_pb2.ARG_TYPE_ARBITRARY}, {"type": simple(type_pb2.TYPE_BOOL)}
-    add_function(root, "contains_substr", scalar, [anything, {"type": text}], truth, ["json_scope"])
-    add_function(root, "search", scalar, [anything, {"type": text}], truth, ["json_scope", "analyzer", "analyzer_options"])
-    add_function(root, "text_analyze", scalar, [{"type": text}], {"type": words}, ["analyzer", "analyzer_options"])
-    add_function(root, "bag_of_words", scalar, [{"type": words}], {"type": counted})
-    for extra in range(3):
-        add_function(root, "tf_idf", function_pb2.FunctionEnums.ANALYTIC, [{"type": words}] + [{"type": simple(type_pb2.TYPE_INT64)}] * extra, {"type": weighed})
-    for name in ("max_by", "min_by"):
-        any_1, any_2 = {"kind": function_pb2.ARG_TYPE_ANY_1}, {"kind": function_pb2.ARG_TYPE_ANY_2}
-        add_function(root, name, function_pb2.FunctionEnums.AGGREGATE, [any_1, any_2], any_1)
-
-
-def terms_with(name: str, kind: int) -> type_pb2.TypeProto:
-    """ARRAY<STRUCT<term STRING, ...>>."""
-    proto = simple(type_pb2.TYPE_ARRAY)
-    proto.array_type.element_type.type_kind = type_pb2.TYPE_STRUCT
-    for field, of in ("term", type_pb2.TYPE_STRING), (name, kind):
-        proto.array_type.element_type.struct_type.field.add(field_name=field).field_type.type_kind = of
-    return proto
-
-
-def simple(kind: int) -> type_pb2.TypeProto:
-    return type_pb2.TypeProto(type_kind=kind)
-
-
-def add_function(root, name: str, mode: int, arguments: list[dict], result: dict, options: list[str] = ()) -> None:
-    """A function's signature; an argument is a type or the kind of a template. options: names of STRING arguments that may be left out."""
-    function = next((known for known in root.custom_function if known.name_path == [name]), None) or root.custom_function.add(name_path=[name], group="BigQuery", mode=mode)
-    function.options.supports_over_clause = mode == function_pb2.FunctionEnums.ANALYTIC
-    signature = function.signature.add()
-    for argument in arguments:
-        signature.argument.add(**({"kind": function_pb2.ARG_TYPE_FIXED} | argument), num_occurrences=1)
-    for option in options:
-        argument = signature.argument.add(kind=function_pb2.ARG_TYPE_FIXED, type=simple(type_pb2.TYPE_STRING))
-        argument.options.cardinality = function_pb2.FunctionEnums.OPTIONAL
-        argument.options.argument_name = option
-        argument.options.named_argument_kind = function_pb2.FunctionEnums.NAMED_ONLY
-    signature.return_type.MergeFrom(type(signature.return_type)(**({"kind": function_pb2.ARG_TYPE_FIXED} | result), num_occurrences=1))
-
-
-def add_sessionize(root: simple_catalog_pb2.SimpleCatalogProto, element: str) -> None:
-    """RANGE_SESSIONIZE(TABLE t, column, keys [, mode]) over ranges of a type."""
-    text, mode = type_pb2.TypeProto(type_kind=type_pb2.TYPE_STRING), type_pb2.TypeProto(type_kind=type_pb2.TYPE_ENUM)
-    mode.enum_type.enum_name = "zetasql.functions.RangeSessionizeEnums.RangeSessionizeMode"
-    mode.enum_type.enum_file_name = "zetasql/public/functions/range_sessionize_mode.proto"
-    mode.enum_type.is_opaque = True
-    texts = type_pb2.TypeProto(type_kind=type_pb2.TYPE_ARRAY)
-    texts.array_type.element_type.CopyFrom(text)
-    function = root.custom_tvf.add(name_path=["range_sessionize"], type=function_pb2.FunctionEnums.TEMPLATED_SQL_TVF,
-                                   argument_name=["input", "range_column", "partitioning_columns", "mode"])
-    # The body tells the analyzer the columns; the compiler says what it does.
-    function.parse_resume_location.input = f"SELECT *, CAST(NULL AS RANGE<{element}>) AS session_range FROM input"
-    signature = function.signature
-    signature.argument.add(kind=function_pb2.ARG_TYPE_RELATION, num_occurrences=1)
-    signature.argument.add(kind=function_pb2.ARG_TYPE_FIXED, type=text, num_occurrences=1).options.must_be_constant = True
-    signature.argument.add(kind=function_pb2.ARG_TYPE_FIXED, type=texts, num_occurrences=1).options.must_be_constant = True
-    last = signature.argument.add(kind=function_pb2.ARG_TYPE_FIXED, type=mode, num_occurrences=1).options
-    last.cardinality = function_pb2.FunctionEnums.OPTIONAL
-    last.default_value.enum_value = range_sessionize_mode_pb2.RangeSessionizeEnums.MEETS
-    signature.return_type.kind = function_pb2.ARG_TYPE_RELATION
-    signature.return_type.num_occurrences = 1
-
-
-def session_kind(scan) -> int | None:
-    """The kind of the elements of the ranges that a call of RANGE_SESSIONIZE works on."""
-    column, rows = scan.signature.argument[1].scalar_argument.value.string_value, scan.signature.argument[0].relation_argument
-    return next((c.type.range_type.element_type.type_kind for c in rows.column if c.name.lower() == column.lower()), None)
-
-
-# Statements ---------------------------------------------------------------------------------------
-
-class Statement:
-    """An analyzed statement.
-
-    type: BigQuery's statementType; fields: the result's REST schema; tables: the tables it reads;
-    columns: table -> names of the columns it reads; undeclared: REST QueryParameters found in the text
-    when none were declared.
-    """
-
-    def __init__(self, sql: GoogleSQL, text: str, tree, needed: dict[int, set[str]], paths: dict[tuple, Table], context: dict):
-        self.sql = sql
-        self.text = text
-        self.tree = tree
-        self.needed = needed
-        self.paths = paths
-        self.context = context
-        from .compiler import node_of
-        self.node, self.node_name = node_of(tree)
-        self.type = STATEMENT_TYPES.get(self.node_name) or index_statement(self.node, self.node_name)
-        if self.type is None and statement_name(tree) in NOT_OF_BIGQUERY:
-            raise ApiError("invalidQuery", f"Statement not supported: {statement_name(tree).title().replace(' ', '')}Statement at [1:1]", "query")
-        if self.type is None:
-            raise unsupported(f"the statement {statement_name(tree)}")
-        self.order = list(paths.values())
-        self.fields = result_fields(self.node) if self.type in ("SELECT", "CREATE_TABLE_AS_SELECT", "EXPORT_DATA") else []
-        self.views = self._views()
-        self.columns = self._columns()
-        self.tables = list(self.columns)
-        self.routines: list[Routine] = list(context["called"].values())
-
-    @cached_property
-    def undeclared(self) -> list[dict]:
-        return undeclared(self.tree) if not self.context["parameters"] else []
-
-    def _views(self) -> dict[int, "Statement"]:
-        """Each view it reads, analyzed: place in `order` -> statement."""
-        context = self.context
-        return {
-            place: self.sql.prepare(table.view, getattr(table, "resolve", None) or context["resolve"], default_project=context["default_project"],
-                                    session_user=context["session_user"], routine=context["routine"])
-            for place, table in enumerate(self.order) if table.view}
-
-    def _columns(self) -> dict[Table, set[str]]:
-        columns: dict[Hashable, tuple[Table, set[str]]] = {}
-        for table in self.order:
-            if not table.view and not isinstance(table, Unmade):
-                columns.setdefault(table.key, (table, set()))
-        if self.type in ("UPDATE", "DELETE", "MERGE") and not self.target.view:
-            columns[self.target.key][1].update(field["name"] for field in self.target.fields)
-        for place, names in self.needed.items():
-            table = self.order[place - 1]
-            if not table.view and table.key in columns:
-                columns[table.key][1].update(names)
-        for view in self.views.values():
-            for table, names in view.columns.items():
-                columns.setdefault(table.key, (table, set()))[1].update(names)
-        return {table: names for table, names in columns.values()}
-
-    def routine_named(self, name: str) -> Routine:
-        """A routine that the statement calls, by the name that the tree has for it."""
-        return next(routine for path, routine in self.context["called"].items() if ".".join(path).lower() == name)
-
-    @cached_property
-    def node_names(self) -> set[str]:
-        """The kinds of all nodes in the tree."""
-        found, rest = set(), [self.tree]
-        while rest:
-            message = rest.pop()
-            found.add(message.DESCRIPTOR.name)
-            rest += [item for field, value in message.ListFields() if field.message_type is not None and field.name != "type"
-                     for item in (value if field.is_repeated else (value,)) if hasattr(item, "DESCRIPTOR")]
-        return found
-
-    def uses(self, *functions: str) -> bool:
-        """Whether it calls one of the functions, which are named in small letters."""
-        return any(call.function.name.rpartition(":")[2].lower() in functions for call in find(self.tree, "ResolvedFunctionCallBaseProto"))
-
-    @property
-    def result_fields(self) -> list[dict]:
-        """The schema that a dry run tells: of the result, or of the table that is made or changed."""
-        if self.type == "CREATE_TABLE":
-            return [types.rest_field(item.type, item.name) for item in self.node.parent.column_definition_list]
-        return self.target.fields if self.type in ("INSERT", "UPDATE", "DELETE", "MERGE") else self.fields
-
-    @property
-    def target(self) -> Table:
-        """The table that a DML statement changes."""
-        return self.order[self.node.table_scan.table.serialization_id - 1]
-
-    def sql_of(self, expression: str, cursor, field: dict) -> str:
-        """DuckDB SQL of an expression without columns that a table keeps as text: a column's default."""
-        return self.sql.expression(expression, cursor, self.context["session_user"])
-
-    def constant(self, expression, cursor):
-        """The value of an expression without columns, as Python has it: an option's."""
-        from .compiler import Compiler
-        return Compiler(self, cursor).constant(expression)
-
-    def created_path(self, name_path) -> tuple[str, ...]:
-        """A name that a DDL statement gives, as (project, dataset, name) or as much of it as is known."""
-        return self.context["local"](tuple(name_path)) or normal_path(tuple(name_path), self.context["default_project"], self.context["default_dataset"])
-
-    def change(self, cursor) -> str:
-        """A DML statement as the SELECT of what is to happen; see modify.py."""
-        from .modify import compile_change
-        return compile_change(self, cursor)
-
-    def compile(self, cursor) -> str:
-        """DuckDB SQL whose columns are named as `fields`, in order; ApiError notImplemented for what can't be said in it."""
-        from .compiler import compile_statement
-        return compile_statement(self, cursor)
-
-
-# The kinds of statement that run, and BigQuery's names for them.
-STATEMENT_TYPES = {
-    "resolved_query_stmt_node": "SELECT", "resolved_insert_stmt_node": "INSERT", "resolved_update_stmt_node": "UPDATE",
-    "resolved_delete_stmt_node": "DELETE", "resolved_merge_stmt_node": "MERGE", "resolved_truncate_stmt_node": "TRUNCATE_TABLE",
-    "resolved_create_table_stmt_node": "CREATE_TABLE", "resolved_create_table_as_select_stmt_node": "CREATE_TABLE_AS_SELECT",
-    "resolved_create_row_access_policy_stmt_node": "CREATE_ROW_ACCESS_POLICY", "resolved_drop_row_access_policy_stmt_node": "DROP_ROW_ACCESS_POLICY",
-    "resolved_grant_stmt_node": "GRANT", "resolved_revoke_stmt_node": "REVOKE",
-    "resolved_create_view_stmt_node": "CREATE_VIEW", "resolved_create_schema_stmt_node": "CREATE_SCHEMA", "resolved_drop_stmt_node": "DROP",
-    "resolved_create_function_stmt_node": "CREATE_FUNCTION", "resolved_create_table_function_stmt_node": "CREATE_TABLE_FUNCTION",
-    "resolved_create_procedure_stmt_node": "CREATE_PROCEDURE", "resolved_drop_function_stmt_node": "DROP_FUNCTION",
-    "resolved_drop_table_function_stmt_node": "DROP_TABLE_FUNCTION", "resolved_call_stmt_node": "CALL", "resolved_assert_stmt_node": "ASSERT",
-    "resolved_execute_immediate_stmt_node": "EXECUTE_IMMEDIATE", "resolved_assignment_stmt_node": "ASSIGNMENT",
-    "resolved_begin_stmt_node": "BEGIN_TRANSACTION", "resolved_commit_stmt_node": "COMMIT_TRANSACTION", "resolved_rollback_stmt_node": "ROLLBACK_TRANSACTION",
-    "resolved_create_materialized_view_stmt_node": "CREATE_MATERIALIZED_VIEW", "resolved_create_external_table_stmt_node": "CREATE_EXTERNAL_TABLE",
-    "resolved_create_snapshot_table_stmt_node": "CREATE_SNAPSHOT_TABLE", "resolved_drop_snapshot_table_stmt_node": "DROP_SNAPSHOT_TABLE",
-    "resolved_drop_materialized_view_stmt_node": "DROP_MATERIALIZED_VIEW", "resolved_undrop_stmt_node": "UNDROP_SCHEMA",
-    "resolved_alter_table_stmt_node": "ALTER_TABLE", "resolved_alter_table_set_options_stmt_node": "ALTER_TABLE",
-    "resolved_alter_view_stmt_node": "ALTER_VIEW", "resolved_alter_materialized_view_stmt_node": "ALTER_MATERIALIZED_VIEW",
-    "resolved_alter_schema_stmt_node": "ALTER_SCHEMA", "resolved_export_data_stmt_node": "EXPORT_DATA", "resolved_aux_load_data_stmt_node": "LOAD_DATA",
-    "resolved_grant_stmt_node": "GRANT", "resolved_revoke_stmt_node": "REVOKE",
-    "resolved_create_row_access_policy_stmt_node": "CREATE_ROW_ACCESS_POLICY", "resolved_drop_row_access_policy_stmt_node": "DROP_ROW_ACCESS_POLICY",
-}
-
-
-# The statements that the analyzer knows and BigQuery does not.
-NOT_OF_BIGQUERY = {"EXPLAIN", "DESCRIBE", "SHOW", "CREATE INDEX", "ANALYZE", "CREATE DATABASE", "CREATE SEQUENCE", "DEFINE TABLE", "START BATCH", "RUN BATCH",
-                   "ABORT BATCH", "SET TRANSACTION", "IMPORT", "MODULE", "CREATE CONSTANT", "RENAME"}
-
-
-def index_statement(node, name: str) -> str | None:
-    """The type of a statement about an index, e.g. DROP_SEARCH_INDEX; None for any other."""
-    if name == "resolved_create_index_stmt_node" and (node.is_search or node.is_vector):
-        return f"CREATE_{'SEARCH' if node.is_search else 'VECTOR'}_INDEX"
-    if name in ("resolved_alter_index_stmt_node", "resolved_drop_index_stmt_node") and node.index_type in INDEX_KINDS:
-        return f"{name.split('_')[1].upper()}_{INDEX_KINDS[node.index_type]}_INDEX"
-    return None
-
-
-INDEX_KINDS = {1: "SEARCH", 2: "VECTOR"}  # by index_type of the resolved tree
-
-
-def statement_name(tree) -> str:
-    """The kind of a statement in words, e.g. CREATE TABLE AS SELECT."""
-    node, name = tree, ""
-    while node.DESCRIPTOR.oneofs and node.WhichOneof("node"):
-        name = node.WhichOneof("node")
-        node = getattr(node, name)
-    words = name.removeprefix("resolved_").removesuffix("_node").removesuffix("_stmt")
-    return words.replace("_", " ").upper()
-
-
-def result_fields(node) -> list[dict]:
-    """The REST schema of a query: anonymous columns are f0_, f1_ and so on; ApiError for a name that stands twice."""
-    columns = node.output_column_list
-    if getattr(node, "is_value_table", False) and columns[0].column.type.type_kind == type_pb2.TYPE_STRUCT:
-        return types.rest_field(columns[0].column.type)["fields"]
-    names, anonymous, seen, double = [], 0, set(), []
-    for column in columns:
-        name = column.name
-        if not name or name.startswith("$"):
-            name, anonymous = f"f{anonymous}_", anonymous + 1
-        if name.lower() in seen and name not in double:
-            double.append(name)
-        seen.add(name.lower())
-        names.append(name)
-    if double:
-        raise ApiError("invalidQuery", f"Duplicate column names in the result are not supported. Found duplicate(s): {', '.join(double)}", "query")
-    return [types.rest_field(column.column.type, name) for column, name in zip(columns, names)]
-
-
-def undeclared(tree) -> list[dict]:
-    """The parameters of a statement analyzed without declarations, as REST QueryParameters."""
-    found = {}
-    for node in find(tree, "ResolvedParameterProto"):
-        key = node.name or node.position
-        parameter = {"parameterType": types.parameter_type(types.rest_field(node.parent.type))}
-        found.setdefault(key, {"name": node.name} | parameter if node.name else parameter)
-    return [found[key] for key in sorted(found, key=lambda key: (isinstance(key, str), key))]
-
-
-def find(message, kind: str):
-    """Every message of a kind inside a tree of protobufs, in order."""
-    if message.DESCRIPTOR.name == kind:
-        yield message
-    for field, value in message.ListFields():
-        if field.message_type is not None and field.name != "type" and not field.message_type.GetOptions().map_entry:
-            for item in value if field.is_repeated else (value,):
-                yield from find(item, kind)

@@ -1,6 +1,10 @@
 """Which columns of its tables a statement needs: what BigQuery counts as bytes processed."""
 from __future__ import annotations
 
+from functools import cache
+
+from .tree import children, columns_of
+
 UNION_ALL = 0
 EXISTS = 2
 
@@ -37,17 +41,15 @@ class Needs:
         return tables
 
     def walk(self, node, sink: set[int]) -> None:
-        rule = getattr(self, "walk_" + node.DESCRIPTOR.name, None)
+        rule = rule_of(type(node))
         if rule:
-            rule(node, sink)
+            rule(self, node, sink)
         else:
             self.walk_fields(node, sink)
 
     def walk_fields(self, node, sink: set[int], skipped: tuple[str, ...] = ()) -> None:
-        for field, value in node.ListFields():
-            if field.message_type is not None and field.name not in ("type", "signature", "column_list") + skipped:
-                for item in value if field.is_repeated else (value,):
-                    self.walk(item, sink)
+        for item in children(node, ("signature", "column_list") + skipped):
+            self.walk(item, sink)
 
     def made_of(self, column: int) -> set[int]:
         return self.because.setdefault(column, set())
@@ -110,9 +112,7 @@ def ids(columns) -> list[int]:
     return [column.column_id for column in columns]
 
 
-def columns_of(scan):
-    """The output columns of any scan."""
-    node = scan
-    while node.DESCRIPTOR.name != "ResolvedScanProto":
-        node = getattr(node, node.WhichOneof("node")) if node.DESCRIPTOR.name.startswith("Any") else node.parent
-    return node.column_list
+@cache
+def rule_of(kind: type):
+    """The method of Needs for a class of messages; None where it needs what is inside of it."""
+    return getattr(Needs, "walk_" + kind.DESCRIPTOR.name, None)

@@ -12,9 +12,9 @@ import re
 from .. import values
 from ..errors import ApiError, unsupported
 from . import types
-from .columns import columns_of
 from .expressions import Expressions, NoRule, collated, folded
 from .runtime import raised_text
+from .tree import columns_of, node_of
 
 SET_OPERATIONS = ("UNION ALL", "UNION", "INTERSECT ALL", "INTERSECT", "EXCEPT ALL", "EXCEPT")
 OWN_NAME = re.compile(r"[a-z]\d+", re.I)  # of columns and variables in compiled SQL
@@ -39,15 +39,6 @@ def compile_statement(statement, cursor) -> str:
 def too_complex() -> ApiError:
     return ApiError("resourcesExceeded", "Resources exceeded during query execution: Not enough resources for query planning - "
                                          "too many subqueries or query is too complex.")
-
-
-def node_of(message):
-    """The node inside an Any...Proto, however deep, and its field's name."""
-    name = None
-    while message.DESCRIPTOR.oneofs and message.DESCRIPTOR.name.startswith("Any"):
-        name = message.WhichOneof("node")
-        message = getattr(message, name)
-    return message, name
 
 
 class Compiler(Expressions):

@@ -16,6 +16,7 @@ from .. import values
 from ..errors import ApiError, unsupported
 from . import types
 from .routines import JS_GROUP
+from .tree import columns_of, node_of
 
 MARK = "\x02"
 SHORT = 48  # an argument up to this length is repeated rather than bound
@@ -170,7 +171,6 @@ class Expressions:
 
     def expr(self, expression) -> str:
         """SQL of any expression."""
-        from .compiler import node_of
         node, name = node_of(expression)
         rule = getattr(self, "expr_" + name.removeprefix("resolved_").removesuffix("_node"), None)
         if rule is None:
@@ -179,7 +179,6 @@ class Expressions:
 
     def type_of(self, expression):
         """The type of any expression."""
-        from .compiler import node_of
         node, _ = node_of(expression)
         while "type" not in node.DESCRIPTOR.fields_by_name or node.DESCRIPTOR.name != "ResolvedExprProto":
             node = node.parent
@@ -252,7 +251,7 @@ class Expressions:
         if node.subquery_type == 2:
             return f"EXISTS ({query})"
         if node.subquery_type == 3 and collated([node.in_collation]):
-            from .columns import columns_of
+            from .tree import columns_of
             (value,) = columns_of(node.subquery)
             return f"({folded(self.expr(node.in_expr), 'STRING')} IN (SELECT {folded(self.column(value), 'STRING')} FROM ({query})))"
         if node.subquery_type == 3:
@@ -261,7 +260,6 @@ class Expressions:
 
     def quantified_like(self, node, query: str) -> str:
         """x [NOT] LIKE ANY or ALL (subquery): NULL where patterns that are NULL leave it open."""
-        from .columns import columns_of
         if types.kind_name(self.type_of(node.in_expr)) != "STRING":
             raise NoRule("LIKE ANY and ALL of BYTES over a subquery")
         words = "NOT LIKE" if node.subquery_type in (6, 7) else "LIKE"
@@ -417,7 +415,6 @@ class Expressions:
 
     def analytic(self, expression, group) -> str:
         """An analytic function call with its window."""
-        from .compiler import node_of
         from .functions import AGGREGATES, WINDOWS
         node, _ = node_of(expression)
         scalar = node.parent

@@ -10,8 +10,9 @@ from __future__ import annotations
 from .. import values
 from ..errors import ApiError
 from . import types
-from .compiler import PSEUDO, Compiler, node_of
+from .compiler import PSEUDO, Compiler
 from .expressions import NoRule
+from .tree import node_of
 
 INSERT, UPDATE, DELETE = "INSERT", "UPDATE", "DELETE"
 # By ResolvedMergeWhen.action_type, an enum of the resolved tree.

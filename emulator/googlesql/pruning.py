@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from typing import Callable, Iterator
 
-from .analyzer import find
-from .compiler import Compiler, node_of
+from .compiler import Compiler
 from .expressions import NoRule
+from .tree import find, node_of
 
 # column op constant -> what must hold of the least ({a}) and the greatest ({b}) value of a partition
 COMPARED = {"$equal": "{a} <= {c} AND {b} >= {c}", "$less": "{a} < {c}", "$less_or_equal": "{a} <= {c}",

@@ -22,11 +22,13 @@ from zetasql.wasi._pb2.zetasql.resolved_ast import resolved_ast_pb2 as ast
 from .. import values
 from ..errors import ApiError, unsupported
 from . import bignumeric, python_functions, types
-from .analyzer import Memo, Names, Statement, Table, catalog_proto, find, query_error
-from .compiler import node_of
+from .analyzer import Memo, query_error
+from .catalog import Names, Table, catalog_proto
 from .engine import UNIMPLEMENTED, Crash, ServiceError
 from .expressions import Call, NoRule
 from .runtime import runtime_error
+from .statement import Statement
+from .tree import find, node_of
 
 FULL_NODE = 1  # a value of ParseLocationRecordType
 LIMIT = 1000  # rows of all tables of a statement together

@@ -1,0 +1,56 @@
+"""Walking the resolved tree, whose nodes are protobufs: Any...Proto holds one node of a kind, and a node's `parent` what its kind inherits."""
+from __future__ import annotations
+
+from functools import cache
+
+
+@cache
+def parts(kind: type) -> tuple[tuple[str, bool], ...] | None:
+    """The fields of a class of messages in which nodes stand, each with whether it holds many; None for a class that holds one of its fields."""
+    descriptor = kind.DESCRIPTOR
+    if descriptor.name.startswith("Any") and descriptor.oneofs:
+        return None
+    return tuple((field.name, field.is_repeated) for field in sorted(descriptor.fields, key=lambda field: field.number)
+                 if field.message_type is not None and field.name != "type" and not field.message_type.GetOptions().map_entry)
+
+
+def children(message, skipped: tuple[str, ...] = ()) -> list:
+    """The messages inside of a message, in order, but for types and for what is in the `skipped` fields."""
+    fields = parts(type(message))
+    if fields is None:
+        name = message.WhichOneof("node")
+        return [getattr(message, name)] if name else []
+    found = []
+    for name, many in fields:
+        if name in skipped:
+            continue
+        if many:
+            found += getattr(message, name)
+        elif message.HasField(name):
+            found.append(getattr(message, name))
+    return found
+
+
+def node_of(message):
+    """The node inside an Any...Proto, however deep, and its field's name."""
+    name = None
+    while parts(type(message)) is None:
+        name = message.WhichOneof("node")
+        message = getattr(message, name)
+    return message, name
+
+
+def find(message, kind: str):
+    """Every message of a kind inside a tree of protobufs, in order."""
+    if message.DESCRIPTOR.name == kind:
+        yield message
+    for item in children(message):
+        yield from find(item, kind)
+
+
+def columns_of(scan):
+    """The output columns of any scan."""
+    node = node_of(scan)[0]
+    while node.DESCRIPTOR.name != "ResolvedScanProto":
+        node = node.parent
+    return node.column_list
