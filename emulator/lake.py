@@ -153,10 +153,9 @@ class Lake:
         return f"(SELECT * FROM {pinned} WHERE {table['_where']})" if "_where" in table else pinned
 
     def measure(self, table: dict, columns: Iterable[str], version: int | None = None, condition: str | None = None) -> int:
-        """Logical bytes of some columns of a table, of all rows or those for which a condition is true: the unit BigQuery bills."""
-        fields = {field["name"]: field for field in table.get("schema", {}).get("fields", ())}
-        return sum(self._measured(table, version, condition, {
-            name: f"coalesce(sum({values.size(fields[name], values.identifier(name))}), 0)::BIGINT" for name in columns}))
+        """Logical bytes of some columns of a table, or fields of them, of all rows or those for which a condition is true: the unit BigQuery bills."""
+        sizes = values.sizes(table.get("schema", {}).get("fields", ()), columns)
+        return sum(self._measured(table, version, condition, {name: f"coalesce(sum({size}), 0)::BIGINT" for name, size in sizes.items()}))
 
     def rows(self, table: dict, version: int | None = None) -> int:
         """The number of a table's rows."""
@@ -404,8 +403,7 @@ class Transaction:
         return f"(SELECT * FROM {table['_relation']} WHERE {table['_where']})" if "_where" in table else table["_relation"]
 
     def measure(self, table: dict, columns: Iterable[str], version: int | None = None, condition: str | None = None) -> int:
-        fields = {field["name"]: field for field in table.get("schema", {}).get("fields", ())}
-        sizes = [f"sum({values.size(fields[name], values.identifier(name))})" for name in columns]
+        sizes = [f"sum({size})" for size in values.sizes(table.get("schema", {}).get("fields", ()), columns).values()]
         if not sizes:
             return 0
         with self.use() as cursor:

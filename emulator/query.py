@@ -118,7 +118,7 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
         if len(path) < 3 and path[-1].startswith(information_schema.PREFIX):
             path = (default_project, information_schema.REGION + "us", path[-1])
         if len(path) != 3:
-            raise ApiError("invalid", f"Table name \"{'.'.join(path)}\" missing dataset while no default dataset is set in the request.")
+            raise unqualified(path)
         if not DATASET.fullmatch(path[1]):
             raise ApiError("invalid", f'Invalid dataset ID "{path[1]}". Dataset IDs must be alphanumeric (plus underscores and dashes) and must be '
                                       "at most 1024 characters long.", ".".join(path[1:]))
@@ -142,6 +142,10 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
                    routine=callable_by(emulator, principal, session.functions), local=session.named)
     past = bodies_then(emulator, text, context)
     return emulator.sql.prepare(text, resolve, **context)
+
+
+def unqualified(path: tuple[str, ...]) -> ApiError:
+    return ApiError("invalid", f"Table \"{'.'.join(path)}\" must be qualified with a dataset (e.g. dataset.table).")
 
 
 def bodies_then(emulator: Emulator, text: str, context: dict) -> dict[tuple, dict]:

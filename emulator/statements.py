@@ -14,7 +14,7 @@ from .googlesql import types
 from .googlesql.compiler import node_of
 from .googlesql.modify import TWICE
 from .lake import Transaction, now_ms
-from .query import materialize, price, reference, results_relation
+from .query import materialize, price, reference, results_relation, unqualified
 
 if TYPE_CHECKING:
     from .googlesql import Statement
@@ -171,7 +171,7 @@ def temporary_table(job: "Job", path) -> tables.Ref:
 def named_table(job: "Job", statement: "Statement", path, permission: str) -> tables.Ref:
     ref = statement.created_path(path)
     if len(ref) != 3:
-        raise ApiError("invalid", f"Table name \"{'.'.join(ref)}\" missing dataset while no default dataset is set in the request.")
+        raise unqualified(ref)
     iam.require(job.emulator, job.principal, permission, ref)
     return ref
 
