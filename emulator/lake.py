@@ -289,7 +289,7 @@ class Transaction:
         self.cursor = lake.cursor()
         self.stamp = f"{time.time_ns()}"
         self._changes: dict[tuple[str, Ref], dict | None] = {}
-        self._log: list[tuple[str, list | None]] | None = None  # what a lent transaction did; see `_restore`
+        self._log: list[tuple[str, list | None]] | None = None  # what a lent transaction did; see `_replay`
         self._held: list[str] = []
 
     def run(self, work: Callable[["Transaction"], T], later: dict) -> T:
@@ -340,20 +340,21 @@ class Transaction:
                 self._used = time.monotonic()
 
     def _restore(self) -> None:
-        """After an error, which ends a transaction of DuckDB, begin it anew and do again what it had done.
-
-        No other write comes between, so that the rows keep their numbers.
-        """
+        """After an error, which ends a transaction of DuckDB, take it up again."""
         try:
             self.cursor.execute("SELECT 1")
         except duckdb.Error:
-            try:
-                self._undo()
-                self.cursor.execute("BEGIN")
-                for sql, parameters in self._log:
-                    self.cursor.execute(sql, parameters)
-            except duckdb.Error:
-                self.broken = True
+            self._replay()
+
+    def _replay(self) -> None:
+        """Begin the transaction anew and do again what its statements had done. No other write comes between, so that the rows keep their numbers."""
+        try:
+            self._undo()
+            self.cursor.execute("BEGIN")
+            for sql, parameters in self._log:
+                self.cursor.execute(sql, parameters)
+        except duckdb.Error:
+            self.broken = True
 
     def hold(self, relation: str) -> None:
         """Keep a table of `results` that statements of this transaction read until it ends, when it is dropped."""
@@ -363,7 +364,7 @@ class Transaction:
         """Keep the rows of a temporary table, made by the last statement, in which time or chance may have had a part."""
         if self._log is not None:
             relation = f'results."held{uuid.uuid4().hex}"'
-            rows = self.cursor.execute(f"SELECT * FROM temp.{name}").fetch_record_batch()  # noqa: F841 (DuckDB finds it by its name)
+            rows = self.cursor.execute(f"SELECT * FROM temp.{name}").to_arrow_reader()  # noqa: F841 (DuckDB finds it by its name)
             self.lake.cursor().execute(f"CREATE TABLE {relation} AS SELECT * FROM rows")
             self._held.append(relation)
             self._log[-1] = (f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM {relation}", None)
@@ -375,7 +376,9 @@ class Transaction:
                 return work(self)
             except BaseException:
                 self._changes = changes
-                del self._log[done:]
+                if len(self._log) > done:
+                    del self._log[done:]
+                    self._replay()
                 raise
 
     def commit(self) -> None:
