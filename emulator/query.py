@@ -71,6 +71,12 @@ class Table:
         self.partitioning = partitions.of(body)
         self.key = (ref, json.dumps(self.fields + self.pseudo), self.view)
 
+    def has(self, fields: list[dict]) -> None:
+        """Let a view have the columns that its query has now, unless the view names its columns itself."""
+        if len(fields) != len(self.fields) or [field["name"] for field in fields] == [field["name"] for field in self.fields]:
+            self.fields = fields
+            self.key = (self.ref, json.dumps(fields), self.view)
+
     def relation(self, at: "dt.datetime | None" = None) -> str:
         """The FROM item of its rows, now or at a moment; ApiError invalid outside the time travel window."""
         from .tables import travel
@@ -128,6 +134,8 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
         if path[2].endswith("*"):
             return Wildcard(emulator, principal, path)
         table = Table(emulator, path, past[path] if path in past else find(lake, path), lake, principal)
+        if table.body.get("type") == "VIEW":
+            table.has(emulator.sql.prepare(table.view, resolve, default_project=default_project, session_user=principal, routine=context["routine"]).fields)
         predicates = row_access.filters(emulator, principal, path)
         return table if predicates is None else Filtered(table, predicates, resolve)
 

@@ -264,6 +264,8 @@ def like(statement: "Statement", base, own_layout: bool) -> dict:
 
 def column_field(item, statement: "Statement", cursor) -> dict:
     """A column definition as a REST field."""
+    if item.HasField("generated_column_info") or item.is_hidden:
+        raise unsupported(f"the {'hidden' if item.is_hidden else 'generated'} column {item.name}")
     field = annotated(types.rest_field(item.type, item.name), item.annotations, statement, cursor)
     if item.HasField("default_value"):
         field["defaultValueExpression"] = item.default_value.sql
