@@ -153,10 +153,9 @@ class Lake:
         return f"(SELECT * FROM {pinned} WHERE {table['_where']})" if "_where" in table else pinned
 
     def measure(self, table: dict, columns: Iterable[str], version: int | None = None, condition: str | None = None) -> int:
-        """Logical bytes of some columns of a table, of all rows or those for which a condition is true: the unit BigQuery bills."""
-        fields = {field["name"]: field for field in table.get("schema", {}).get("fields", ())}
-        return sum(self._measured(table, version, condition, {
-            name: f"coalesce(sum({values.size(fields[name], values.identifier(name))}), 0)::BIGINT" for name in columns}))
+        """Logical bytes of some columns of a table, or fields of them, of all rows or those for which a condition is true: the unit BigQuery bills."""
+        sizes = values.sizes(table.get("schema", {}).get("fields", ()), columns)
+        return sum(self._measured(table, version, condition, {name: f"coalesce(sum({size}), 0)::BIGINT" for name, size in sizes.items()}))
 
     def rows(self, table: dict, version: int | None = None) -> int:
         """The number of a table's rows."""
@@ -294,7 +293,7 @@ class Transaction:
         self.cursor = lake.cursor()
         self.stamp = f"{time.time_ns()}"
         self._changes: dict[tuple[str, Ref], dict | None] = {}
-        self._log: list[tuple[str, list | None]] | None = None  # what a lent transaction did; see `_restore`
+        self._log: list[tuple[str, list | None]] | None = None  # what a lent transaction did; see `_replay`
         self._held: list[str] = []
 
     def run(self, work: Callable[["Transaction"], T], later: dict) -> T:
@@ -345,20 +344,21 @@ class Transaction:
                 self._used = time.monotonic()
 
     def _restore(self) -> None:
-        """After an error, which ends a transaction of DuckDB, begin it anew and do again what it had done.
-
-        No other write comes between, so that the rows keep their numbers.
-        """
+        """After an error, which ends a transaction of DuckDB, take it up again."""
         try:
             self.cursor.execute("SELECT 1")
         except duckdb.Error:
-            try:
-                self._undo()
-                self.cursor.execute("BEGIN")
-                for sql, parameters in self._log:
-                    self.cursor.execute(sql, parameters)
-            except duckdb.Error:
-                self.broken = True
+            self._replay()
+
+    def _replay(self) -> None:
+        """Begin the transaction anew and do again what its statements had done. No other write comes between, so that the rows keep their numbers."""
+        try:
+            self._undo()
+            self.cursor.execute("BEGIN")
+            for sql, parameters in self._log:
+                self.cursor.execute(sql, parameters)
+        except duckdb.Error:
+            self.broken = True
 
     def hold(self, relation: str) -> None:
         """Keep a table of `results` that statements of this transaction read until it ends, when it is dropped."""
@@ -368,7 +368,7 @@ class Transaction:
         """Keep the rows of a temporary table, made by the last statement, in which time or chance may have had a part."""
         if self._log is not None:
             relation = f'results."held{uuid.uuid4().hex}"'
-            rows = self.cursor.execute(f"SELECT * FROM temp.{name}").fetch_record_batch()  # noqa: F841 (DuckDB finds it by its name)
+            rows = self.cursor.execute(f"SELECT * FROM temp.{name}").to_arrow_reader()  # noqa: F841 (DuckDB finds it by its name)
             self.lake.cursor().execute(f"CREATE TABLE {relation} AS SELECT * FROM rows")
             self._held.append(relation)
             self._log[-1] = (f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM {relation}", None)
@@ -380,7 +380,9 @@ class Transaction:
                 return work(self)
             except BaseException:
                 self._changes = changes
-                del self._log[done:]
+                if len(self._log) > done:
+                    del self._log[done:]
+                    self._replay()
                 raise
 
     def commit(self) -> None:
@@ -408,8 +410,7 @@ class Transaction:
         return f"(SELECT * FROM {table['_relation']} WHERE {table['_where']})" if "_where" in table else table["_relation"]
 
     def measure(self, table: dict, columns: Iterable[str], version: int | None = None, condition: str | None = None) -> int:
-        fields = {field["name"]: field for field in table.get("schema", {}).get("fields", ())}
-        sizes = [f"sum({values.size(fields[name], values.identifier(name))})" for name in columns]
+        sizes = [f"sum({size})" for size in values.sizes(table.get("schema", {}).get("fields", ()), columns).values()]
         if not sizes:
             return 0
         with self.use() as cursor:

@@ -71,6 +71,12 @@ class Table:
         self.partitioning = partitions.of(body)
         self.key = (ref, json.dumps(self.fields + self.pseudo), self.view)
 
+    def has(self, fields: list[dict]) -> None:
+        """Let a view have the columns that its query has now, unless the view names its columns itself."""
+        if len(fields) != len(self.fields) or [field["name"] for field in fields] == [field["name"] for field in self.fields]:
+            self.fields = fields
+            self.key = (self.ref, json.dumps(fields), self.view)
+
     def relation(self, at: "dt.datetime | None" = None) -> str:
         """The FROM item of its rows, now or at a moment; ApiError invalid outside the time travel window."""
         from .tables import travel
@@ -118,7 +124,7 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
         if len(path) < 3 and path[-1].startswith(information_schema.PREFIX):
             path = (default_project, information_schema.REGION + "us", path[-1])
         if len(path) != 3:
-            raise ApiError("invalid", f"Table name \"{'.'.join(path)}\" missing dataset while no default dataset is set in the request.")
+            raise unqualified(path)
         if not DATASET.fullmatch(path[1]):
             raise ApiError("invalid", f'Invalid dataset ID "{path[1]}". Dataset IDs must be alphanumeric (plus underscores and dashes) and must be '
                                       "at most 1024 characters long.", ".".join(path[1:]))
@@ -128,6 +134,8 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
         if path[2].endswith("*"):
             return Wildcard(emulator, principal, path)
         table = Table(emulator, path, past[path] if path in past else find(lake, path), lake, principal)
+        if table.body.get("type") == "VIEW":
+            table.has(emulator.sql.prepare(table.view, resolve, default_project=default_project, session_user=principal, routine=context["routine"]).fields)
         predicates = row_access.filters(emulator, principal, path)
         return table if predicates is None else Filtered(table, predicates, resolve)
 
@@ -142,6 +150,10 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
                    routine=callable_by(emulator, principal, session.functions), local=session.named)
     past = bodies_then(emulator, text, context)
     return emulator.sql.prepare(text, resolve, **context)
+
+
+def unqualified(path: tuple[str, ...]) -> ApiError:
+    return ApiError("invalid", f"Table \"{'.'.join(path)}\" must be qualified with a dataset (e.g. dataset.table).")
 
 
 def bodies_then(emulator: Emulator, text: str, context: dict) -> dict[tuple, dict]:

@@ -14,7 +14,7 @@ from .googlesql import types
 from .googlesql.tree import node_of
 from .googlesql.modify import TWICE
 from .lake import Transaction, now_ms
-from .query import materialize, price, reference, results_relation
+from .query import materialize, price, reference, results_relation, unqualified
 
 if TYPE_CHECKING:
     from .googlesql import Statement
@@ -168,7 +168,7 @@ def temporary_table(job: "Job", path) -> tables.Ref:
 def named_table(job: "Job", statement: "Statement", path, permission: str) -> tables.Ref:
     ref = statement.created_path(path)
     if len(ref) != 3:
-        raise ApiError("invalid", f"Table name \"{'.'.join(ref)}\" missing dataset while no default dataset is set in the request.")
+        raise unqualified(ref)
     iam.require(job.emulator, job.principal, permission, ref)
     return ref
 
@@ -261,6 +261,8 @@ def like(statement: "Statement", base, own_layout: bool) -> dict:
 
 def column_field(item, statement: "Statement", cursor) -> dict:
     """A column definition as a REST field."""
+    if item.HasField("generated_column_info") or item.is_hidden:
+        raise unsupported(f"the {'hidden' if item.is_hidden else 'generated'} column {item.name}")
     field = annotated(types.rest_field(item.type, item.name), item.annotations, statement, cursor)
     if item.HasField("default_value"):
         field["defaultValueExpression"] = item.default_value.sql

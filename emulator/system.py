@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Callable
 
 from . import query, values
 from .errors import ApiError, unsupported
+from .googlesql.analyzer import normal_path
 from .googlesql.scripts import Variable
 
 if TYPE_CHECKING:
@@ -100,8 +101,22 @@ def abort_session(job: "Job", session_id: str | None = None) -> None:
 def cancel_job(job: "Job", name: str | None = None) -> None:
     """The job `id`, or `project.id`."""
     project, _, job_id = (name or "").rpartition(".")
-    if found := job.emulator.jobs.active((project or job.project, job_id)):
+    ref = project or job.project, job_id
+    if found := job.emulator.jobs.active(ref):
         found.cancel()
+    elif not job.lake.get("job", ref):
+        raise ApiError("notFound", f"Not found: Job {':'.join(ref)}")
 
 
-PROCEDURES: dict[str, Callable] = {"ABORT_SESSION": abort_session, "JOBS.CANCEL": cancel_job}
+def refresh(job: "Job", name: str | None = None) -> None:
+    """A materialized view is computed when it is read: nothing is to be done for one that there is."""
+    from .tables import find
+    ref = normal_path(((name or ""),), job.project, query.default_dataset(job).get("datasetId"))
+    if len(ref) != 3:
+        raise query.unqualified(ref)
+    body = find(job.lake, ref)
+    if body["type"] != "MATERIALIZED_VIEW":
+        raise ApiError("invalidQuery", f"{body['id']} is not allowed for this operation because it is currently a {body['type']}.", "query")
+
+
+PROCEDURES: dict[str, Callable] = {"ABORT_SESSION": abort_session, "JOBS.CANCEL": cancel_job, "REFRESH_MATERIALIZED_VIEW": refresh}

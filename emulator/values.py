@@ -334,6 +334,25 @@ def size(field: dict, x: str, depth: int = 0) -> str:
     return f"CASE WHEN {x} IS NULL THEN 0 ELSE {TYPES[kind].size.format(x=x)} END"
 
 
+def sizes(fields: list[dict], columns) -> dict[str, str]:
+    """Column -> SQL for the logical bytes of one value. columns: names, `a.b` for a field of one; a field of a column that is there too does not count."""
+    known, wanted = {field["name"].lower(): field for field in fields}, set(columns)
+    found = {}
+    for name in sorted(wanted):
+        first, *rest = name.split(".")
+        if not any(".".join([first, *rest[:depth]]) in wanted for depth in range(len(rest))):
+            field = known[first.lower()]
+            found[name] = size(only(field, rest), identifier(field["name"]))
+    return found
+
+
+def only(field: dict, path: list[str]) -> dict:
+    """A field with the one part of it that a path leads to."""
+    if not path:
+        return field
+    return {**field, "fields": [only(part, path[1:]) for part in field["fields"] if part["name"].lower() == path[0].lower()]}
+
+
 # Literals -----------------------------------------------------------------------------------------
 
 def literal(field: dict, value) -> str:

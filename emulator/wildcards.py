@@ -50,12 +50,17 @@ class Wildcard(Table):
                 f"FROM {self.emulator.lake.relation(body, self.version)}")
 
     def bytes(self, columns: set[str], condition: str | None = None) -> int:
-        lake, wanted = self.emulator.lake, {name.lower() for name in columns}
+        lake = self.emulator.lake
         if condition:
             listed = ", ".join(f"({place}, {self.suffix(body)})" for place, body in enumerate(self.members))
             chosen = lake.cursor().execute(f'SELECT place FROM (VALUES {listed}) t(place, "{partitions.SUFFIX}") WHERE {condition}').fetchall()
             read = [self.members[place] for place, in chosen]
         else:
             read = self.members
-        return sum(lake.measure(body, [field["name"] for field in body.get("schema", {}).get("fields", ()) if field["name"].lower() in wanted], self.version)
-                   for body in read)
+        return sum(lake.measure(body, of_its_own(body, columns), self.version) for body in read)
+
+
+def of_its_own(body: dict, columns: set[str]) -> list[str]:
+    """Those of some columns, or fields of them, that a table has."""
+    own = {field["name"].lower() for field in body.get("schema", {}).get("fields", ())}
+    return [name for name in columns if name.split(".")[0].lower() in own]

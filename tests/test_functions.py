@@ -19,7 +19,7 @@ CASES = {
     "$multiply": ["6 * 7", "1.5 * 4", "NUMERIC '1.000000001' * NUMERIC '1.5'", "BIGNUMERIC '1.5' * BIGNUMERIC '2.5'"],
     "$divide": ["7 / 2", "-1 / 3", "NUMERIC '10' / NUMERIC '3'", "NUMERIC '-2' / NUMERIC '3'", "CAST(NULL AS INT64) / 0"],
     "$unary_minus": ["-(3)", "-(1.5)"], "$and": ["TRUE AND NULL", "FALSE AND NULL"], "$or": ["TRUE OR NULL", "FALSE OR NULL"],
-    "$not": ["NOT TRUE", "NOT CAST(NULL AS BOOL)"], "$equal": ["1 = 1", "'a' = 'b'", "CAST(NULL AS INT64) = 1", "[1, 2] = [1, 2]", "(1, 'a') = (1, 'a')"],
+    "$not": ["NOT TRUE", "NOT CAST(NULL AS BOOL)"], "$equal": ["1 = 1", "'a' = 'b'", "CAST(NULL AS INT64) = 1", "(1, 'a') = (1, 'a')"],
     "$not_equal": ["1 != 1", "b'a' != b'b'"], "$less": ["1 < 2", "'a' < 'B'"], "$less_or_equal": ["1 <= 1"], "$greater": ["2 > 1"],
     "$greater_or_equal": ["1 >= 2"], "$between": ["2 BETWEEN 1 AND 3", "NULL BETWEEN 1 AND 2"], "$in": ["1 IN (1, 2)", "3 IN (1, NULL)", "3 NOT IN (1, 2)"],
     "$in_array": ["1 IN UNNEST([1, 2])", "3 IN UNNEST([1, NULL])", "1 IN UNNEST(CAST([] AS ARRAY<INT64>))"],

@@ -206,12 +206,39 @@ def test_a_lent_transaction_is_rolled_back(lake):
         tx.write(add(table))
 
 
-def test_an_error_leaves_but_the_rollback(lake):
+def fail(tx) -> None:
+    with pytest.raises(duckdb.Error), tx.use() as cursor:
+        cursor.execute("SELECT error('no')")
+
+
+def test_an_error_undoes_its_statement_alone(lake):
     table = lake.write(make)
     tx = lake.begin()
     tx.write(add(table))
-    with pytest.raises(duckdb.Error), tx.use() as cursor:
-        cursor.execute("SELECT error('no')")
+
+    def by_chance(tx) -> None:
+        tx.execute("CREATE OR REPLACE TEMP TABLE chance AS SELECT uuid()::VARCHAR AS a")
+        tx.hold_temporary("chance")
+        tx.execute(f"INSERT INTO {table['_relation']} SELECT a, 1 FROM chance")
+    tx.write(by_chance)
+    with tx.use() as cursor:
+        before = cursor.execute(f"SELECT a FROM {tx.relation(table)} ORDER BY a").fetchall()
+    with pytest.raises(ZeroDivisionError):
+        tx.write(lambda tx: (tx.execute(f"DELETE FROM {table['_relation']}"), fail(tx), 1 / 0))
+    fail(tx)
+    with tx.use() as cursor:
+        assert cursor.execute(f"SELECT a FROM {tx.relation(table)} ORDER BY a").fetchall() == before
+    tx.commit()
+    assert rows(lake, table) == 2
+    assert not lake.cursor().execute("SELECT 1 FROM duckdb_tables() WHERE table_name LIKE 'held%'").fetchall()
+
+
+def test_what_can_not_be_done_again_is_rolled_back(lake):
+    table = lake.write(make)
+    tx = lake.begin()
+    tx.write(add(table))
+    tx._log.append(("SELECT error('no')", None))
+    fail(tx)
     assert tx.broken
     with pytest.raises(RolledBack):
         tx.commit()

@@ -41,6 +41,18 @@ def test_bytes_are_those_of_the_referenced_columns(sql, text, bytes_):
     assert job.total_bytes_billed == (MB10 if bytes_ else 0)
 
 
+@pytest.mark.parametrize("text, bytes_", [
+    ("SELECT rec FROM n", 25), ("SELECT rec.s FROM n", 5), ("SELECT rec.inn.deep, rec.inn FROM n", 12), ("SELECT q.r.k FROM (SELECT rec AS r FROM n) q", 8),
+    ("SELECT id, i.sku FROM n, UNNEST(items) i", 8 + 7), ("SELECT id FROM n, UNNEST(items) i", 8 + 55), ("SELECT x FROM n, n.items i, i.nums x", 32),
+    ("SELECT (SELECT SUM(qty) FROM UNNEST(items) WHERE sku = 'p') FROM n", 16 + 7), ("SELECT items[OFFSET(id - 1)].sku FROM n", 8 + 7),
+    ("WITH w AS (SELECT rec, id FROM n) SELECT w.rec.k FROM w UNION ALL SELECT id FROM w", 16), ("SELECT TO_JSON_STRING(n) FROM n", 88),
+    ("SELECT COUNT(*) FROM n WHERE rec.k = 5", 8), ("UPDATE n SET rec.s = 'abc' WHERE rec.k = 5", 88), ("SELECT rec.s FROM `{d}.n*`", 5)])
+def test_bytes_are_those_of_the_referenced_fields(sql, dataset, text, bytes_):
+    sql("""CREATE TABLE n AS SELECT 1 AS id, STRUCT('abc' AS s, 5 AS k, STRUCT('xy' AS deep, 1.5 AS f) AS inn) AS rec,
+           [STRUCT('p' AS sku, 2 AS qty, [1, 2, 3] AS nums), ('qq', 3, [4])] AS items""")
+    assert sql(text.format(d=dataset)).total_bytes_processed == bytes_
+
+
 def test_a_dry_run_prices_and_does_not_run(client, sql, people):
     job = client.query(f"SELECT name, age FROM {people.dataset_id}.people", job_config=QueryJobConfig(dry_run=True))
     assert job.total_bytes_processed == 34 and job.job_id is None and job.statement_type == "SELECT"
@@ -127,8 +139,10 @@ def test_errors_in_the_services_words(sql, text, error, words):
 
 
 def test_a_name_without_dataset_and_default(client):
-    with pytest.raises(BadRequest, match="missing dataset while no default dataset is set"):
+    with pytest.raises(BadRequest, match=r'Table "people" must be qualified with a dataset \(e.g. dataset.table\)'):
         client.query("SELECT * FROM people").result()
+    with pytest.raises(BadRequest, match='Table "people" must be qualified'):
+        client.query("CREATE TABLE people (a INT64)").result()
 
 
 def test_statements_that_are_not_supported_say_so(client):

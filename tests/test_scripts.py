@@ -1,6 +1,6 @@
 """Scripts through the client: variables, branches, loops, exceptions, dynamic SQL, child jobs."""
 import pytest
-from google.api_core.exceptions import BadRequest
+from google.api_core.exceptions import BadRequest, NotFound
 from google.cloud import bigquery
 
 
@@ -280,6 +280,15 @@ def test_what_transactions_refuse(script):
     for text, words in (("BEGIN TRANSACTION; BEGIN TRANSACTION", "already open"), ("SELECT 1; COMMIT", "no open transaction"), ("ROLLBACK", "only in scripts or sessions")):
         with pytest.raises(BadRequest, match=words):
             script(text)
+
+
+def test_system_procedures(client, dataset, script):
+    script("CREATE TABLE base AS SELECT 1 AS a", f"CREATE MATERIALIZED VIEW summed AS SELECT SUM(a) AS s FROM {dataset}.base")
+    script(f"CALL BQ.REFRESH_MATERIALIZED_VIEW('{client.project}.{dataset}.summed')")
+    for text, words in (("REFRESH_MATERIALIZED_VIEW('base')", "currently a TABLE"), ("REFRESH_MATERIALIZED_VIEW('none')", "Not found: Table"),
+                        ("JOBS.CANCEL('none')", "Not found: Job")):
+        with pytest.raises((BadRequest, NotFound), match=words):
+            script(f"CALL BQ.{text}")
 
 
 # Sessions -----------------------------------------------------------------------------------------

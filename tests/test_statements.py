@@ -143,6 +143,9 @@ def test_views(client, dataset, sql, rows, stock):
     job = sql(f"CREATE VIEW named OPTIONS(description='v') AS SELECT id, name FROM {dataset}.stock WHERE name IS NOT NULL")
     assert job.statement_type == "CREATE_VIEW" and job.total_bytes_processed == 0
     assert client.get_table(f"{dataset}.named").table_type == "VIEW" and rows("SELECT id FROM named ORDER BY id") == [(1,), (2,)]
+    sql(f"CREATE VIEW whole AS SELECT * FROM {dataset}.named")
+    sql(f"CREATE OR REPLACE VIEW named AS SELECT id, name, id * 2 AS twice FROM {dataset}.stock")
+    assert rows("SELECT twice FROM whole WHERE id = 2") == [(4,)]
     with pytest.raises(BadRequest, match="currently a VIEW"):
         sql("DROP TABLE named")
     assert sql("DROP VIEW named").statement_type == "DROP_VIEW"
@@ -187,7 +190,9 @@ def test_one_partitioning_and_its_shortest_form(client, dataset, sql):
 
 
 @pytest.mark.parametrize("text, words", [
-    ("CREATE TABLE t (x INT64, CHECK (x > 0))", "CHECK"), ("CREATE TABLE t (x INT64) OPTIONS(storage_uri='k')", "the option storage_uri")])
+    ("CREATE TABLE t (x INT64, CHECK (x > 0))", "CHECK"), ("CREATE TABLE t (x INT64) OPTIONS(storage_uri='k')", "the option storage_uri"),
+    ("CREATE TABLE t (x INT64, y INT64 GENERATED ALWAYS AS (x + 1))", "the generated column y"), ("CREATE TABLE t (x INT64 HIDDEN)", "the hidden column x"),
+    ("CREATE FUNCTION f(x INT64 DEFAULT 5) AS (x)", "a default for the argument x")])
 def test_what_is_not_supported_says_so(sql, text, words):
     with pytest.raises(Exception, match=f"does not support .*{words}"):
         sql(text)

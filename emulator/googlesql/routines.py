@@ -12,6 +12,7 @@ from typing import Callable
 from zetasql.wasi._pb2.zetasql.public import function_pb2, type_pb2
 
 from .. import values
+from ..errors import unsupported
 from . import types
 
 SQL_GROUP, JS_GROUP = "Templated_SQL_Function", "JavaScript"  # the first makes the analyzer read the body
@@ -177,6 +178,8 @@ def definition(node, kind: str) -> dict:
 
 def argument_of(name: str, argument) -> dict:
     made = {"name": name}
+    if argument.options.HasField("default_value"):
+        raise unsupported(f"a default for the argument {name}")
     if argument.kind == function_pb2.ARG_TYPE_RELATION:
         schema = argument.options.relation_input_schema
         made |= {"argumentKind": "FIXED_TABLE", "tableType": table_type(schema)} if schema.column else {"argumentKind": "ANY_TABLE"}
