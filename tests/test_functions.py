@@ -321,6 +321,35 @@ def test_cast(world, expression):
     assert same(found, expected), (found, expected)
 
 
+@pytest.mark.parametrize("expression", [
+    "IFERROR(CAST(s AS INT64), n)", "ISERROR(1 / n)", "NULLIFERROR(LN(n - 1))", "IFERROR(SAFE.LN(n - 1), 1.0)", "IFERROR(IFERROR(CAST(s AS INT64), 1 / n), -1)", "IFERROR((SELECT e FROM UNNEST([n, n + 1]) AS e), 0)",
+    "IFERROR(DATE_ADD(DATE '2021-01-03', INTERVAL n * 9000000000 DAY), DATE '1999-01-01')", "SAFE.DATE_ADD(DATE '2021-01-03', INTERVAL n * 4000000000000000000 DAY)", "SAFE.TIMESTAMP_ADD(TIMESTAMP '2021-01-03', INTERVAL n * 4000000000000000000 HOUR)",
+    "IFERROR(PARSE_NUMERIC(s), NUMERIC '7')", "CAST(INTERVAL n MONTH - INTERVAL 14 MONTH AS STRING)", "CAST(MAKE_INTERVAL(month => -5 - n) AS STRING)", "CAST(INTERVAL '-1-2 3' YEAR TO DAY / (n + 2) AS STRING)", "CAST(-INTERVAL n YEAR AS STRING)",
+    "CAST(DATETIME '2024-01-02 01:00:00' - DATETIME '2024-03-01 02:00:00' AS STRING)", "JSON '[1, 2]'[n - 1]", "[1, IF(n = 0, NULL, n)] = [1, 1]", "[1.5, CAST('nan' AS FLOAT64)] != [1.5, n]", "ARRAY_TO_STRING([CAST(NULL AS STRING)], '-')",
+    "CAST(SAFE.RANGE(DATE '2024-01-02', DATE '2024-01-01') AS STRING)"])
+def test_errors_caught_and_intervals(world, expression):
+    found, expected = judged(world, f"SELECT {expression} AS v FROM UNNEST(['x', '2', NULL]) AS s WITH OFFSET AS n ORDER BY n")
+    assert same(found, expected), (found, expected)
+
+
+@pytest.mark.parametrize("expression", [
+    "AVG(x) FROM UNNEST([NUMERIC '-9223372036854775806', NUMERIC '1.000000001', NULL]) AS x", "AVG(DISTINCT x) FROM UNNEST([NUMERIC '99999999999999999999999999999.999999999', 1, 1]) AS x", "AVG(x) FROM UNNEST(CAST([] AS ARRAY<NUMERIC>)) AS x",
+    "AVG(x HAVING MAX x) FROM UNNEST([NUMERIC '1', 2, 2]) AS x", "CORR(x, x) FROM UNNEST([1.0]) AS x", "COUNTIF(DISTINCT x > 1) FROM UNNEST([1, 2, 3]) AS x", "SUM(x) FROM UNNEST([CAST(NULL AS BIGNUMERIC)]) AS x",
+    "ARRAY(SELECT (SELECT COUNTIF(e > 1) FROM UNNEST(a) AS e) FROM (SELECT [2] AS a UNION ALL SELECT NULL) ORDER BY 1)"])
+def test_aggregates_to_the_last_digit(world, expression):
+    found, expected = judged(world, f"SELECT {expression}")
+    assert found == expected
+
+
+@pytest.mark.parametrize("expression,message", [
+    ("TIMESTAMP '0001-01-01 00:00:00+00' - INTERVAL x DAY", "out of allowed range"), ("DATE '9999-12-31' + INTERVAL x DAY", "causes overflow"), ("INTERVAL 10000 YEAR + INTERVAL x MONTH", "Interval field months '120001' is out of range"),
+    ("DATE_ADD(DATE '2021-01-03', INTERVAL x * 9000000000000000000 MONTH)", "Adding 9000000000000000000 MONTH to date 2021-01-03 causes overflow"), ("DATE '2021-01-03' + x * 9000000000000000000", "causes overflow")])
+def test_beyond_the_ends_of_time(world, expression, message):
+    with pytest.raises(ApiError, match=message) as failed:
+        world.rows(f"SELECT {expression} FROM UNNEST([1]) AS x")
+    assert failed.value.reason == "invalidQuery"
+
+
 MOST = "BIGNUMERIC '578960446186580977117854925043439539266.34992332820282019728792003956564819967'"
 
 

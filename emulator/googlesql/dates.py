@@ -13,6 +13,9 @@ INTERVALS = {
     "WEEK": "to_days((({n}) * 7)::INTEGER)", "DAY": "to_days(({n})::INTEGER)", "HOUR": "to_hours({n})", "MINUTE": "to_minutes({n})",
     "SECOND": "to_microseconds(({n}) * 1000000)", "MILLISECOND": "to_microseconds(({n}) * 1000)", "MICROSECOND": "to_microseconds({n})",
 }
+# part -> as many of them as there are from the year 1 to 9999: more are too many for any date, and may be for DuckDB.
+SPANS = {"YEAR": 9999, "QUARTER": 39996, "MONTH": 119988, "WEEK": 521722, "DAY": 3652059, "HOUR": 87649416, "MINUTE": 5258964960, "SECOND": 315537897600,
+         "MILLISECOND": 315537897600000, "MICROSECOND": 315537897600000000}
 MICROS = {"DAY": 86_400_000_000, "HOUR": 3_600_000_000, "MINUTE": 60_000_000, "SECOND": 1_000_000, "MILLISECOND": 1000, "MICROSECOND": 1}
 # Days from the day a week begins with to Thursday, 1970-01-01.
 WEEK_SHIFT = {"WEEK": 4, "WEEK_MONDAY": 3, "ISOWEEK": 3, "WEEK_TUESDAY": 2, "WEEK_WEDNESDAY": 1, "WEEK_THURSDAY": 0, "WEEK_FRIDAY": 6, "WEEK_SATURDAY": 5}
@@ -29,6 +32,12 @@ def inside(kind: str, x: str) -> str:
 def in_range(call: Call, made: str) -> str:
     """A date or moment that may be outside, where the evaluator says what is wrong."""
     return f"CASE WHEN {inside(call.kind, made)} THEN {made} WHEN {made} IS NOT NULL THEN {call.edge()} END"
+
+
+def many(call: Call, i: int, part: str) -> str:
+    """The condition that an argument is a number of parts which no date can be moved by; empty for a constant that is not."""
+    number = call.literal(i)
+    return "" if isinstance(number, int) and abs(number) <= SPANS[part] else "{%d} NOT BETWEEN -%d AND %d" % (i, SPANS[part], SPANS[part])
 
 
 def zone(call: Call, i: int) -> str:
@@ -72,7 +81,8 @@ def shift(sign: str):
             moved = f"({{0}} {sign} {by})" + ("::DATE" if call.kind == "DATE" else "")
         amount = "{1}::VARCHAR" if sign == "+" or not part else "(-{1})::VARCHAR"
         failed = raised("'Adding '", amount, f"' {part} to {call.kind.lower()} '", "{0}::VARCHAR", "' causes overflow'")
-        return f"CASE WHEN {inside(call.kind, moved)} THEN {moved} WHEN {moved} IS NOT NULL THEN {failed} END"
+        excess = many(call, 1, part) if part else ""
+        return f"CASE{f' WHEN {excess} AND {{0}} IS NOT NULL THEN {failed}' if excess else ''} WHEN {inside(call.kind, moved)} THEN {moved} WHEN {moved} IS NOT NULL THEN {failed} END"
     return rule
 
 

@@ -15,7 +15,7 @@ from .. import values
 from ..errors import ApiError
 from . import dates, json_values, python_functions, strings, types
 from .casts import CASTS
-from .expressions import LITERAL, Call, NoRule, fill, no
+from .expressions import LITERAL, VOLATILE, Call, NoRule, fill, isolated, no
 from .json_values import json_array, json_query, json_scalar, json_value
 from .runtime import raised, raised_text
 from .strings import concatenated, of_both
@@ -56,6 +56,9 @@ def compare(operator: str):
         if call.kinds[0] == "RECORD" and operator in ("=", "<>"):
             same = same_record(call.protos[0], "{0}", "{1}")
             return same if operator == "=" else f"(NOT {same})"
+        if call.kinds[0] == "ARRAY":
+            same = same_array(call.protos[0])
+            return same if operator == "=" else f"(NOT {same})"
         plain = f"({{0}} {operator} {{1}})"
         side = NAN_SIDE[operator]
         constant = is_number(call.literal(side)) or operator in ("=", "<>") and is_number(call.literal(1 - side))
@@ -69,6 +72,15 @@ def between(call: Call) -> str:
     """NaN, in DuckDB the largest number, is between none."""
     unsure = [i for i in (0, 2) if call.kinds[0] == "FLOAT" and not is_number(call.literal(i))]
     return "({0} BETWEEN {1} AND {2}" + "".join(" AND NOT isnan({%d})" % i for i in unsure) + ")"
+
+
+def same_array(proto) -> str:
+    """Equality of two arrays, NULL where elements that are NULL decide; DuckDB takes those for equal."""
+    element = proto.array_type.element_type
+    kind = types.kind_name(element)
+    same = same_record(element, "z[1]", "z[2]") if kind == "RECORD" else "z[1] = z[2] AND NOT isnan(z[1])" if kind == "FLOAT" else "z[1] = z[2]"
+    pairs = f"list_transform(list_zip({{0}}, {{1}}), lambda z: {same})"
+    return f"CASE WHEN len({{0}}) <> len({{1}}) OR list_contains({pairs}, false) THEN false WHEN list_count({pairs}) < len({{0}}) THEN NULL WHEN {{0}} IS NOT NULL AND {{1}} IS NOT NULL THEN true END"
 
 
 def same_record(proto, a: str, b: str) -> str:
@@ -107,19 +119,26 @@ def finite(call: Call, operator: str) -> str:
     return sql
 
 
+# Of NUMERICs, in integers of 10^-9; one digit more than is kept tells how to round.
+QUOTIENT = ("CASE WHEN abs({0}) < 1e19 THEN ((replace({0}::VARCHAR, '.', '')::HUGEINT * 10000000000 // replace({1}::VARCHAR, '.', '')::HUGEINT"
+            " + CASE WHEN ({0} < 0) <> ({1} < 0) THEN -5 ELSE 5 END) // 10)::DECIMAL(38,0) * 0.000000001::DECIMAL(10,9)"
+            f" ELSE {python_functions.call('VARCHAR', 'bignumeric.numeric_quotient', '{0}', '{1}')}::DECIMAL(38,9) END")
+
+
 def divided(call: Call) -> str:
     plain = [f"regexp_replace({{{i}}}::VARCHAR, '[.]0+$', '')" for i in (0, 1)]
     zero = raised("'division by zero: '", plain[0], "' / '", plain[1])
     if call.kind == "FLOAT":
         return f"CASE WHEN {{1}} = 0 THEN {zero} ELSE {finite(call, '/')} END"
+    if call.kind == "INTERVAL":
+        return evaluator(call)
     if call.kind == "BIGNUMERIC":
         return python("BLOB", "bignumeric.divide")(call)
-    # In integers of 10^-9; one digit more than is kept tells how to round.
-    whole = "replace({0}::VARCHAR, '.', '')::HUGEINT * 10000000000 // replace({1}::VARCHAR, '.', '')::HUGEINT"
-    half = "CASE WHEN ({0} < 0) <> ({1} < 0) THEN -5 ELSE 5 END"
-    large = python_functions.call("VARCHAR", "bignumeric.numeric_quotient", "{0}", "{1}") + "::DECIMAL(38,9)"
-    exact = f"(({whole} + {half}) // 10)::DECIMAL(38,0) * 0.000000001::DECIMAL(10,9)"
-    return f"CASE WHEN {{1}} = 0 THEN {zero} WHEN abs({{0}}) < 1e19 THEN {exact} ELSE {large} END"
+    return f"CASE WHEN {{1}} = 0 THEN {zero} ELSE {QUOTIENT} END"
+
+
+# What surely is an INTERVAL of BigQuery's; the evaluator judges what is near the ends.
+INTERVAL_RANGE = "datepart('year', {x}) BETWEEN -9999 AND 9999 AND datepart('day', {x}) BETWEEN -3659999 AND 3659999 AND datepart('hour', {x}) BETWEEN -87839999 AND 87839999"
 
 
 def added(sign: str):
@@ -128,10 +147,16 @@ def added(sign: str):
         if sign == "-" and first == "DATE" and second == "DATE":
             return "to_days(({0} - {1})::INTEGER)"
         if sign == "-" and first == second and first in ("TIMESTAMP", "DATETIME"):
-            return "to_microseconds(epoch_us({0}) - epoch_us({1}))"
+            micros = "(epoch_us({0}) - epoch_us({1}))"
+            day = dates.MICROS["DAY"]
+            return f"to_microseconds{micros}" if first == "TIMESTAMP" else f"(to_days(({micros} // {day})::INTEGER) + to_microseconds({micros} % {day}))"
         if "DATE" in (first, second) and "INTEGER" in (first, second):
             moved = f"({{0}} {sign} ({{1}})::INTEGER)" if first == "DATE" else f"({{1}} {sign} ({{0}})::INTEGER)"
-            return dates.in_range(call, moved)
+            excess = dates.many(call, 0 if first == "INTEGER" else 1, "DAY")
+            return f"CASE WHEN {excess} THEN {call.edge()} ELSE {dates.in_range(call, moved)} END" if excess else dates.in_range(call, moved)
+        if second == "INTERVAL" or first == "INTERVAL":
+            moved = f"({{0}} {sign} {{1}})"
+            return dates.in_range(call, moved) if call.kind != "INTERVAL" else f"CASE WHEN {INTERVAL_RANGE.replace('{x}', moved)} THEN {moved} WHEN {moved} IS NOT NULL THEN {call.edge()} END"
         if call.kind == "NUMERIC":
             return f"({{0}} {sign} {{1}})::DECIMAL(38,9)"
         if call.kind == "BIGNUMERIC":
@@ -192,7 +217,7 @@ def json_subscript(call: Call) -> str:
     if call.kinds[0] != "JSON":
         return element_at(0, False)(call)
     if call.kinds[1] == "INTEGER":
-        return "json_extract({0}, '$[' || {1} || ']')"
+        return "CASE WHEN {1} >= 0 THEN json_extract({0}, '$[' || {1} || ']') END"
     return values.json_member("{0}", call.text(1))
 
 
@@ -204,6 +229,19 @@ def extreme(name: str):
         nan = " OR ".join(f"isnan({place})" for place in places)
         nan = f"WHEN {nan} THEN 'nan'::DOUBLE " if call.kind == "FLOAT" else ""
         return f"CASE WHEN {null} THEN NULL {nan}ELSE {name}({', '.join(places)}) END"
+    return rule
+
+
+CATCHING = {"iferror", "iserror", "nulliferror"}
+
+
+def catching(template: str):
+    """What becomes of an error; {0}: a struct with the value, NULL for an error. TRY takes no subqueries."""
+    def rule(call: Call) -> str:
+        if "SELECT " in call.args[0] or VOLATILE.search(call.args[0]):
+            raise NoRule(f"{call.name.upper()} of a subquery")
+        call.args[0] = isolated(call.args[0], lambda arg: f"TRY(struct_pack(v := {arg}))")
+        return template
     return rule
 
 
@@ -325,10 +363,10 @@ BETWEEN_ITEMS = "'\x02between\x03items\x02'"  # DuckDB's function takes a consta
 def array_to_string(call: Call) -> str:
     items = "{0}"
     if len(call.args) > 2:
-        items = "CASE WHEN {2} IS NULL THEN NULL ELSE list_transform({0}, lambda a: coalesce(a, {2})) END"
-    if isinstance(call.literal(1), str):
-        return f"array_to_string({items}, {{1}})"
-    return f"CASE WHEN {{1}} IS NOT NULL THEN replace(array_to_string({items}, {BETWEEN_ITEMS}), {BETWEEN_ITEMS}, {{1}}) END"
+        items = "list_transform({0}, lambda a: coalesce(a, {2}))"
+    given = " AND ".join("{%d} IS NOT NULL" % i for i in range(len(call.args)))
+    joined = f"array_to_string({items}, {{1}})" if isinstance(call.literal(1), str) else f"replace(array_to_string({items}, {BETWEEN_ITEMS}), {BETWEEN_ITEMS}, {{1}})"
+    return f"CASE WHEN {given} THEN coalesce({joined}, '') END"  # DuckDB has NULL where all items are
 
 
 def end_of_array(name: str, place: str, word: str) -> str:
@@ -481,7 +519,8 @@ FUNCTIONS: dict[str, object] = {
     "if": "CASE WHEN {0} THEN {1} ELSE {2} END", "ifnull": "coalesce({0}, {1})", "nullif": {"FLOAT": "CASE WHEN {0} = {1} AND NOT isnan({0}) THEN NULL ELSE {0} END", "RECORD": lambda call: f"CASE WHEN {same_record(call.protos[0], '{0}', '{1}')} THEN NULL ELSE {{0}} END", "*": "CASE WHEN {0} = {1} THEN NULL ELSE {0} END"},
     "coalesce": lambda call: "coalesce(" + ", ".join("{%d}" % i for i in range(len(call.args))) + ")",
     "greatest": extreme("greatest"), "least": extreme("least"),
-    "error": lambda call: raised("{0}"),
+    "error": lambda call: raised("{0}"), "iferror": catching("(coalesce({0}, struct_pack(v := {1}))).v"),
+    "iserror": catching("({0} IS NULL)"), "nulliferror": catching("({0}).v"),
     # Numbers
     "abs": "abs({0})", "sign": lambda call: "CASE WHEN isnan({0}) THEN {0} ELSE sign({0})::DOUBLE END" if call.kind == "FLOAT" else f"sign({{0}})::{types.duckdb_type(call.type)}",
     "is_nan": "isnan({0})", "is_inf": "isinf({0})",
@@ -566,7 +605,7 @@ FUNCTIONS: dict[str, object] = {
 FUNCTIONS |= {name: evaluator for name in """
     $like_all $like_any $not_like_all $not_like_any
     array_slice code_points_to_bytes cosine_distance euclidean_distance coth csch sech date_bucket datetime_bucket timestamp_bucket farm_fingerprint
-    generate_range_array iferror iserror nulliferror json_array json_array_append json_array_insert json_flatten json_keys json_object json_remove json_set
+    generate_range_array json_array json_array_append json_array_insert json_flatten json_keys json_object json_remove json_set
     json_strip_nulls justify_days justify_hours justify_interval lax_bool lax_float64 lax_int64 lax_string bool_array float64_array int64_array string_array
     lax_bool_array lax_float64_array lax_int64_array lax_string_array make_interval net.host net.ip_from_string net.ip_net_mask net.ip_to_string net.ip_trunc
     net.ipv4_from_int64 net.ipv4_to_int64  net.safe_ip_from_string nullifzero zeroifnull parse_bignumeric parse_numeric
@@ -667,7 +706,8 @@ def average(call: Call) -> str:
                           [call.type, types.type_proto({"type": "INTEGER"})], call.type, NoRule("AVG of INTERVAL"))
     if call.kind == "BIGNUMERIC":
         return python_functions.call("BLOB", "bignumeric.average", f"list({{distinct}}{{0}}{{order}}){kept(call)}{{over}}")
-    return f"(sum{MODIFIED}::DOUBLE / nullif(count({{distinct}}{{0}}){{filter}}{{over}}, 0))::{types.duckdb_type(call.type)}"
+    number = "count({distinct}{0}){filter}{over}"
+    return f"CASE WHEN {number} > 0 THEN {QUOTIENT.replace('{0}', f'sum{MODIFIED}').replace('{1}', f'{number}::DECIMAL(38,9)')} END"
 
 
 def array_agg(call: Call) -> str:
@@ -755,7 +795,7 @@ def by_key(name: str):
 
 
 AGGREGATES: dict[str, object] = {
-    "$count_star": "count(*){filter}{over}", "count": aggregate("count"), "countif": "count_if({distinct}{0}){filter}{over}::BIGINT",
+    "$count_star": "count(*){filter}{over}", "count": aggregate("count"), "countif": "count({distinct}CASE WHEN {0} THEN 1 END){filter}{over}",
     "sum": total, "avg": average, "min": {"FLOAT": f"CASE WHEN bool_or(isnan({{0}})){{filter}}{{over}} THEN 'nan'::DOUBLE ELSE {aggregate('min')} END", "*": aggregate("min")}, "max": aggregate("max"),
     "any_value": "any_value({0}){filter}{over}", "array_agg": array_agg, "string_agg": string_agg, "array_concat_agg": array_concat_agg,
     "approx_count_distinct": "count(DISTINCT {0}){filter}{over}", "approx_quantiles": approx_quantiles,
@@ -764,7 +804,7 @@ AGGREGATES: dict[str, object] = {
     "stddev": variance("stddev_samp"), "stddev_samp": variance("stddev_samp"), "stddev_pop": variance("stddev_pop"),
     "variance": variance("var_samp"), "var_samp": variance("var_samp"), "var_pop": variance("var_pop"),
     "max_by": by_key("arg_max_null"), "min_by": by_key("arg_min_null"), "approx_top_count": approx_top_count, "approx_top_sum": approx_top_sum,
-    "corr": pair("corr"), "covar_pop": pair("covar_pop"), "covar_samp": pair("covar_samp"),
+    "corr": lambda call: f"CASE WHEN {pair('regr_count')(call)} > 1 THEN {pair('corr')(call)} END", "covar_pop": pair("covar_pop"), "covar_samp": pair("covar_samp"),
     "percentile_cont": percentile_cont, "percentile_disc": percentile_disc,
 }
 SKETCHED = "list({0}){filter}{over}"
