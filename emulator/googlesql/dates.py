@@ -126,6 +126,42 @@ def truncate(call: Call) -> str:
     return in_range(call, made) if part in EARLIER else made
 
 
+def bucket(call: Call) -> str:
+    """*_BUCKET(value, width [, origin]) of a width in days or less; the evaluator knows months."""
+    micros = "epoch_us(%s)"
+    origin = micros % "{2}" if len(call.args) > 2 else str(-631152000000000)  # 1950-01-01
+    width = "(datepart('day', {1}) * 86400000000 + datepart('hour', {1}) * 3600000000 + datepart('minute', {1}) * 60000000 + datepart('microsecond', {1}))"
+    x = micros % "{0}"
+    at = f"{x} - (({x} - ({origin})) % {width} + {width}) % {width}"
+    made = {"DATE": f"make_timestamp({at})::DATE", "DATETIME": f"make_timestamp({at})", "TIMESTAMP": f"make_timestamptz({at})"}[call.kind]
+    one_part = f"datepart('year', {{1}}) = 0 AND datepart('month', {{1}}) = 0 AND (datepart('day', {{1}}) = 0 OR {width} = datepart('day', {{1}}) * 86400000000)"
+    whole = "" if call.kind != "DATE" else f" AND {width} = datepart('day', {{1}}) * 86400000000"
+    given = " AND ".join("{%d} IS NOT NULL" % i for i in range(len(call.args)))
+    return f"CASE WHEN {one_part} AND {width} > 0{whole} THEN {in_range(call, made)} WHEN {given} THEN {call.edge()} END"
+
+
+def starts(x: str) -> str:
+    return f"({x}).\"start\""
+
+
+def ends(x: str) -> str:
+    return f"({x}).\"end\""
+
+
+def range_contains(call: Call) -> str:
+    """RANGE_CONTAINS(range, range or value); what is NULL at an end is without one."""
+    lower = f"({starts('{0}')} IS NULL OR coalesce({starts('{0}')} <= {starts('{1}')}, false))"
+    upper = f"({ends('{0}')} IS NULL OR coalesce({ends('{1}')} <= {ends('{0}')}, false))"
+    if call.kinds[1] != "RANGE":
+        lower, upper = f"({starts('{0}')} IS NULL OR {starts('{0}')} <= {{1}})", f"({ends('{0}')} IS NULL OR {{1}} < {ends('{0}')})"
+    return f"CASE WHEN {{0}} IS NOT NULL AND {{1}} IS NOT NULL THEN {lower} AND {upper} END"
+
+
+def range_overlaps(call: Call) -> str:
+    apart = " AND ".join(f"({starts(a)} IS NULL OR {ends(b)} IS NULL OR {starts(a)} < {ends(b)})" for a, b in (("{0}", "{1}"), ("{1}", "{0}")))
+    return f"CASE WHEN {{0}} IS NOT NULL AND {{1}} IS NOT NULL THEN {apart} END"
+
+
 EXTRACTS = {
     "YEAR": "year({x})", "MONTH": "month({x})", "DAY": "day({x})", "QUARTER": "quarter({x})", "HOUR": "hour({x})", "MINUTE": "minute({x})",
     "SECOND": "second({x})", "MILLISECOND": "(microsecond({x}) // 1000 % 1000)", "MICROSECOND": "(microsecond({x}) % 1000000)",

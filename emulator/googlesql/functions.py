@@ -275,6 +275,17 @@ def float_digits(name: str) -> str:
             "WHEN {1} IS NOT NULL THEN CASE WHEN {1} < -308 AND isfinite({0}) THEN 0 ELSE {0} END END")
 
 
+def distance(value: str):
+    """Of two vectors without NULLs, of one length and, where their angle counts, none of them zero."""
+    def rule(call: Call) -> str:
+        if types.sql_name(call.protos[0]) != "ARRAY<FLOAT64>":
+            raise NoRule(f"{call.name.upper()} of such vectors")
+        sound = "len({0}) = len({1}) AND len({0}) > 0 AND list_count({0}) = len({0}) AND list_count({1}) = len({1})"
+        nonzero = f"CASE WHEN {sound} THEN list_inner_product({{0}}, {{0}}) > 0 AND list_inner_product({{1}}, {{1}}) > 0 END" if "sqrt" in value else sound
+        return f"CASE WHEN {nonzero} THEN {value} WHEN {{0}} IS NOT NULL AND {{1}} IS NOT NULL THEN {call.edge()} END"
+    return rule
+
+
 def safe_arithmetic(operator: str):
     def rule(call: Call) -> str:
         call.safe = True
@@ -542,7 +553,8 @@ FUNCTIONS: dict[str, object] = {
     "sinh": domain("isfinite(sinh({0})) OR NOT isfinite({0})", "sinh({0})", "Floating point overflow in function: SINH"),
     "cosh": domain("isfinite(cosh({0})) OR NOT isfinite({0})", "cosh({0})", "Floating point overflow in function: COSH"), "tanh": "tanh({0})",
     "asinh": "asinh({0})", "acosh": domain("{0} >= 1 OR {0} = '-inf'::DOUBLE", "CASE WHEN {0} < 1 OR isnan({0}) THEN 'nan'::DOUBLE ELSE acosh({0}) END", "Floating point error in function: ACOSH"), "atanh": of_angle("atanh({0})", "abs({0}) < 1", "ATANH"),
-    "rand": "random()", "range_bucket": range_bucket,
+    "rand": "random()", "range_bucket": range_bucket, "euclidean_distance": distance("list_distance({0}, {1})"),
+    "cosine_distance": distance("(1 - list_inner_product({0}, {1}) / (sqrt(list_inner_product({0}, {0})) * sqrt(list_inner_product({1}, {1}))))"),
     "bit_count": {"INTEGER": "bit_count({0})::BIGINT"},
     # Strings
     "concat": concatenated, "lower": strings.lower, "upper": strings.upper, "substr": of_both(strings.substring), "substring": of_both(strings.substring),
@@ -586,6 +598,9 @@ FUNCTIONS: dict[str, object] = {
        for unit, size in (("seconds", 1), ("millis", 1000), ("micros", 1000000))},
     "string": {"TIMESTAMP": dates.text_of_timestamp, "DATE": dates.text_of_timestamp, "DATETIME": dates.text_of_timestamp, "TIME": dates.text_of_timestamp,
                "JSON": json_scalar("VARCHAR", "json_extract_string({0}, '$')")},
+    "date_bucket": dates.bucket, "datetime_bucket": dates.bucket, "timestamp_bucket": dates.bucket,
+    "range_start": '({0})."start"', "range_end": '({0})."end"', "range_is_start_unbounded": 'CASE WHEN {0} IS NOT NULL THEN ({0})."start" IS NULL END',
+    "range_is_end_unbounded": 'CASE WHEN {0} IS NOT NULL THEN ({0})."end" IS NULL END', "range_contains": dates.range_contains, "range_overlaps": dates.range_overlaps,
     "generate_date_array": dates.generate_dates, "generate_timestamp_array": dates.generate_dates,
     # Arrays
     "array_length": "len({0})", "array_concat": array_concat, "array_reverse": "({0})[:-:-1]", "array_to_string": of_both(array_to_string),
@@ -604,16 +619,16 @@ FUNCTIONS: dict[str, object] = {
 }
 FUNCTIONS |= {name: evaluator for name in """
     $like_all $like_any $not_like_all $not_like_any
-    array_slice code_points_to_bytes cosine_distance euclidean_distance coth csch sech date_bucket datetime_bucket timestamp_bucket farm_fingerprint
+    array_slice code_points_to_bytes coth csch sech 
     generate_range_array json_array json_array_append json_array_insert json_flatten json_keys json_object json_remove json_set
     json_strip_nulls justify_days justify_hours justify_interval lax_bool lax_float64 lax_int64 lax_string bool_array float64_array int64_array string_array
     lax_bool_array lax_float64_array lax_int64_array lax_string_array make_interval net.host net.ip_from_string net.ip_net_mask net.ip_to_string net.ip_trunc
     net.ipv4_from_int64 net.ipv4_to_int64  net.safe_ip_from_string nullifzero zeroifnull parse_bignumeric parse_numeric
-    range range_contains range_end range_intersect range_is_end_unbounded range_is_start_unbounded range_overlaps range_start regexp_instr soundex
+    range range_intersect regexp_instr soundex
     timestamp_from_unix_micros timestamp_from_unix_millis timestamp_from_unix_seconds typeof
 """.split()}
 FUNCTIONS |= {
-    "sha512": python("BLOB", "texts.sha512"), "collate": collate, "net.public_suffix": domain_of_host(0), "net.reg_domain": domain_of_host(1),
+    "sha512": python("BLOB", "texts.sha512"), "farm_fingerprint": python("BIGINT", "fingerprint.farm_fingerprint"), "collate": collate, "net.public_suffix": domain_of_host(0), "net.reg_domain": domain_of_host(1),
     "normalize": python("VARCHAR", "texts.normalize"), "normalize_and_casefold": python("VARCHAR", "texts.normalize_and_casefold"),
     "to_base32": python("VARCHAR", "texts.to_base32"), "from_base32": python("BLOB", "texts.from_base32"),
     "search": text_search, "text_analyze": text_analyze, "bag_of_words": BAG_OF_WORDS,
