@@ -422,61 +422,7 @@ def geography_point(call: Call) -> str:
             f"ELSE {python_functions.call('VARCHAR', 'geography_formats.st_geogpoint', '{0}', '{1}')} END")
 
 
-# Text analysis, encryption ------------------------------------------------------------------------
-
-def text_analyze(call: Call) -> str:
-    return python_functions.call("VARCHAR[]", "text_analysis.analyzed", *named_arguments(call, ("", "analyzer", "analyzer_options")))
-
-
-def text_search(call: Call) -> str:
-    """SEARCH over a STRING, an array of them, JSON, or all STRINGs of a STRUCT."""
-    _, query, scope, analyzer, options = named_arguments(call, ("", "", "json_scope", "analyzer", "analyzer_options"))
-    return python_functions.call("BOOLEAN", "text_analysis.search", texts_of(call.protos[0], "{0}", scope, False), query, analyzer, options)
-
-
-def named_arguments(call: Call, names: tuple[str, ...]) -> list[str]:
-    """The places of a call's arguments in the order of names, NULL for one that is left out."""
-    given = iter(range(len(call.args)))
-    present = [argument.options.argument_name if argument.options.argument_name else "" for argument in call.signature if argument.num_occurrences]
-    found = dict(zip([name or f"#{i}" for i, name in enumerate(present)], given))
-    return ["{%d}" % found[key] if (key := name or f"#{i}") in found else "NULL" for i, name in enumerate(names)]
-
-
-def texts_of(proto, x: str, scope: str, all_types: bool) -> str:
-    """SQL of the texts in a value: of its STRINGs, or of whatever there is."""
-    kind = types.kind_name(proto)
-    if kind == "STRING":
-        return f"[{x}]"
-    if kind == "JSON":
-        leaf = "NOT IN ('OBJECT', 'ARRAY', 'NULL')" if all_types else "= 'VARCHAR'"
-        values_in = f"list_filter(list_transform(json_extract({x}, '$..*') || [{x}], lambda j: CASE WHEN json_type(j) {leaf} THEN json_extract_string(j, '$') END), lambda t: t IS NOT NULL)"
-        keys = f"regexp_extract_all({x}::VARCHAR, '\"((?:[^\"\\\\]|\\\\.)*)\":', 1)"
-        chosen = f"CASE coalesce({scope}, 'JSON_VALUES') WHEN 'JSON_KEYS' THEN {keys} WHEN 'JSON_KEYS_AND_VALUES' THEN list_concat({keys}, {values_in}) ELSE {values_in} END"
-        return f"CASE WHEN {x} IS NULL THEN [NULL] ELSE {chosen} END"
-    if kind == "ARRAY":
-        element = proto.array_type.element_type
-        return x if types.kind_name(element) == "STRING" else f"flatten(list_transform({x}, lambda e: {texts_of(element, 'e', scope, all_types)}))"
-    if kind == "RECORD":
-        parts = [texts_of(part.field_type, f"struct_extract({x}, {values.string(name)})", scope, all_types) for name, part in zip(types.struct_names(proto), proto.struct_type.field)]
-        return f"flatten([{', '.join(parts)}])"
-    if not all_types:
-        return "[]::VARCHAR[]"
-    return f"[{x}::VARCHAR]" if (kind, "STRING") not in CASTS or kind == "BYTES" else f"[{CASTS[kind, 'STRING'].replace('{0}', x)}]"
-
-
-def contains_substr(call: Call) -> str:
-    value, part, scope = named_arguments(call, ("", "", "json_scope"))
-    found = python_functions.call("BOOLEAN", "text_analysis.contains_substr", texts_of(call.protos[0], value, scope, True), part)
-    if call.kinds[0] != "STRING":
-        return found
-    return f"CASE WHEN strlen({value}) = length({value}) AND strlen({part}) = length({part}) THEN contains(lower({value}), lower({part})) ELSE {found} END"
-
-
-def tf_idf(call: Call) -> str:
-    most, threshold = (call.args[i] if i < len(call.args) else default for i, default in ((1, "32000"), (2, "5")))
-    weights = python_functions.call("VARCHAR[]", "text_analysis.tf_idf", "list({0}){over}", most, threshold)
-    return f"list_transform([({weights})[row_number(){{over}}]::JSON], lambda made: {values.from_json(types.rest_field(call.type), 'made')})[1]"
-
+# Text, encryption ---------------------------------------------------------------------------------
 
 def domain_of_host(labels: int):
     """NET.PUBLIC_SUFFIX and NET.REG_DOMAIN; the evaluator lacks the list of suffixes."""
@@ -492,10 +438,6 @@ def collate(call: Call) -> str:
     if name not in ("", "binary", "und:ci"):
         raise ApiError("invalidQuery", f"COLLATE has invalid collation name '{name}'", "query")
     return "{0}"
-
-
-BAG_OF_WORDS = ("(CASE WHEN list_count({0}) < len({0}) THEN [struct_pack(term := NULL::VARCHAR, \"count\" := len({0}) - list_count({0}))] ELSE [] END"
-                " || list_transform(list_sort(map_entries(list_histogram({0}))), lambda e: struct_pack(term := e.key, \"count\" := e.value::BIGINT)))")
 
 
 def needs_kms(call: Call):
@@ -574,7 +516,7 @@ FUNCTIONS: dict[str, object] = {
     "translate": of_both(strings.translated),
     "format": strings.formatted, "to_hex": "lower(hex({0}))", "from_hex": strings.or_else("unhex({0})"), "to_base64": "to_base64({0})", "from_base64": strings.or_else(strings.FROM_BASE64),
     "safe_convert_bytes_to_string": lambda call: f"coalesce(TRY(decode({{0}})), {call.edge()})",
-    "contains_substr": contains_substr,
+    "contains_substr": strings.contains_substr,
     "regexp_contains": of_both("regexp_matches({0}, {1})"), "regexp_extract": of_both(strings.regexp_extract), "regexp_substr": of_both(strings.regexp_extract),
     "regexp_extract_all": of_both(strings.regexp_extract_all), "regexp_replace": of_both(strings.regexp_replace),
     "edit_distance": edit_distance,
@@ -631,7 +573,7 @@ FUNCTIONS |= {
     "sha512": python("BLOB", "texts.sha512"), "farm_fingerprint": python("BIGINT", "fingerprint.farm_fingerprint"), "collate": collate, "net.public_suffix": domain_of_host(0), "net.reg_domain": domain_of_host(1),
     "normalize": python("VARCHAR", "texts.normalize"), "normalize_and_casefold": python("VARCHAR", "texts.normalize_and_casefold"),
     "to_base32": python("VARCHAR", "texts.to_base32"), "from_base32": python("BLOB", "texts.from_base32"),
-    "search": text_search, "text_analyze": text_analyze, "bag_of_words": BAG_OF_WORDS,
+    "search": strings.text_search, "text_analyze": strings.text_analyze, "bag_of_words": strings.BAG_OF_WORDS,
     "hll_count.extract": python("BIGINT", "sketches.hll_extract"),
     "kll_quantiles.extract_int64": python("BIGINT[]", "sketches.kll_extract"), "kll_quantiles.extract_float64": python("DOUBLE[]", "sketches.kll_extract"),
     "kll_quantiles.extract_point_int64": python("BIGINT", "sketches.quantile"), "kll_quantiles.extract_point_float64": python("DOUBLE", "sketches.quantile"),
@@ -848,6 +790,6 @@ WINDOWS: dict[str, object] = {
     "row_number": "row_number(){over}", "rank": "rank(){over}", "dense_rank": "dense_rank(){over}", "percent_rank": "percent_rank(){over}",
     "cume_dist": "cume_dist(){over}", "ntile": "ntile({0}){over}", "lead": neighbour("lead"), "lag": neighbour("lag"),
     "first_value": "first_value({0}{filter}){over}", "last_value": "last_value({0}{filter}){over}", "nth_value": "nth_value({0}, {1}{filter}){over}",
-    "tf_idf": tf_idf,
+    "tf_idf": strings.tf_idf,
     "st_clusterdbscan": "(" + python_functions.call("BIGINT[]", "geography.clusters", "list({0}){over}", "{1}", "{2}") + ")[row_number(){over}]",
 }

@@ -397,8 +397,12 @@ def encode_time(result, value: datetime.time) -> None:
 
 
 def encode_interval(result, value: list[int]) -> None:
-    """[months, days, microseconds] as sixteen bytes: 64, 32 and 32 bits, the months above 13 bits of nanoseconds."""
+    """[months, days, microseconds] as sixteen bytes: 64, 32 and 32 bits, the months above 13 bits of nanoseconds.
+
+    An interval in an array or struct comes as Arrow has it, in nanoseconds.
+    """
     months, days, micros = value
+    micros = micros // 1000 if hasattr(value, "nanoseconds") else micros
     sign = 1 << 18 if months < 0 else 0
     result.interval_value = (micros.to_bytes(8, "little", signed=True) + days.to_bytes(4, "little", signed=True)
                              + ((abs(months) | sign) << 13).to_bytes(4, "little"))
