@@ -480,7 +480,7 @@ FUNCTIONS: dict[str, object] = {
     "round": rounded("round"), "trunc": rounded("trunc"),
     "ceil": lambda call: f"ceil({{0}})::{types.duckdb_type(call.type)}", "floor": lambda call: f"floor({{0}})::{types.duckdb_type(call.type)}",
     "mod": modulo, "div": integer_division,
-    "safe_divide": lambda call: "CASE WHEN {1} <> 0 AND NOT (isinf({0} / {1}) AND isfinite({0})) THEN {0} / {1} END" if call.kind == "FLOAT" else evaluator(call),
+    "safe_divide": lambda call: "CASE WHEN {1} <> 0 AND NOT (isinf({0} / {1}) AND isfinite({0})) THEN {0} / {1} END" if call.kind == "FLOAT" else safe_arithmetic("/")(call),
     "safe_add": safe_arithmetic("+"), "safe_subtract": safe_arithmetic("-"), "safe_multiply": safe_arithmetic("*"), "safe_negate": safe_arithmetic(""),
     "ieee_divide": "({0} / {1})",
     "pow": float_only(domain("isfinite(pow({0}, {1})) OR NOT isfinite({0}) OR NOT isfinite({1}) OR {1} IS NULL", "pow({0}, {1})", "Floating point error in function: POW")),
@@ -541,7 +541,7 @@ FUNCTIONS: dict[str, object] = {
     "string": {"TIMESTAMP": dates.text_of_timestamp, "DATE": dates.text_of_timestamp, "DATETIME": dates.text_of_timestamp, "TIME": dates.text_of_timestamp,
                "JSON": json_scalar("VARCHAR", "json_extract_string({0}, '$')")},
     "date_bucket": dates.bucket, "datetime_bucket": dates.bucket, "timestamp_bucket": dates.bucket,
-    "range_start": '({0})."start"', "range_end": '({0})."end"', "range_is_start_unbounded": 'CASE WHEN {0} IS NOT NULL THEN ({0})."start" IS NULL END',
+    **{f"range_{end}": lambda call, end=end: f'({{0}})."{end}"::{types.duckdb_type(call.type)}' for end in ("start", "end")}, "range_is_start_unbounded": 'CASE WHEN {0} IS NOT NULL THEN ({0})."start" IS NULL END',
     "range_is_end_unbounded": 'CASE WHEN {0} IS NOT NULL THEN ({0})."end" IS NULL END', "range_contains": dates.range_contains, "range_overlaps": dates.range_overlaps,
     "generate_date_array": dates.generate_dates, "generate_timestamp_array": dates.generate_dates,
     # Arrays
@@ -687,8 +687,15 @@ def array_concat_agg(call: Call) -> str:
     return f"flatten((list({{0}}{{order}}){kept(call)}{{over}}){f'[:{call.limit}]' if call.limit else ''})"
 
 
-def pair(name: str):
-    return lambda call: f"{name}({as_double(call, 0)}, {as_double(call, 1)}){{filter}}{{over}}"
+def pair(name: str, least: int):
+    """CORR, COVAR_POP, COVAR_SAMP of more pairs than `least`: NaN where a number is not finite, which DuckDB takes for an error."""
+    def rule(call: Call) -> str:
+        x, y = as_double(call, 0), as_double(call, 1)
+        modified, sound = "{filter}{over}", f"isfinite({x}) AND isfinite({y})"
+        made = f"{name}(CASE WHEN {sound} THEN {x} END, {y}){modified}"
+        return (f"CASE WHEN regr_count({x}, {y}){modified} > {least} THEN "
+                f"CASE WHEN bool_or(NOT ({sound})){modified} THEN 'nan'::DOUBLE ELSE {made} END END")
+    return rule
 
 
 def bits(name: str) -> dict:
@@ -701,7 +708,14 @@ def as_double(call: Call, i: int) -> str:
 
 
 def variance(name: str):
-    return lambda call: f"{name}({{distinct}}{as_double(call, 0)}{{order}}){{filter}}{{over}}"
+    """STDDEV, VARIANCE and their kin: NaN where a value is not finite, which DuckDB takes for an error."""
+    def rule(call: Call) -> str:
+        if call.kinds[0] != "FLOAT":
+            return f"{name}({{distinct}}{as_double(call, 0)}{{order}}){{filter}}{{over}}"
+        made = f"{name}({{distinct}}CASE WHEN isfinite({{0}}) THEN {{0}} END{{order}}){{filter}}{{over}}"
+        least = 1 if name.endswith("samp") else 0
+        return f"CASE WHEN bool_or(NOT isfinite({{0}})){{filter}}{{over}} AND count({{0}}){{filter}}{{over}} > {least} THEN 'nan'::DOUBLE ELSE {made} END"
+    return rule
 
 
 def approx_quantiles(call: Call) -> str:
@@ -761,7 +775,7 @@ AGGREGATES: dict[str, object] = {
     "stddev": variance("stddev_samp"), "stddev_samp": variance("stddev_samp"), "stddev_pop": variance("stddev_pop"),
     "variance": variance("var_samp"), "var_samp": variance("var_samp"), "var_pop": variance("var_pop"),
     "max_by": by_key("arg_max_null"), "min_by": by_key("arg_min_null"), "approx_top_count": approx_top_count, "approx_top_sum": approx_top_sum,
-    "corr": lambda call: f"CASE WHEN {pair('regr_count')(call)} > 1 THEN {pair('corr')(call)} END", "covar_pop": pair("covar_pop"), "covar_samp": pair("covar_samp"),
+    "corr": pair("corr", 1), "covar_pop": pair("covar_pop", 0), "covar_samp": pair("covar_samp", 1),
     "percentile_cont": percentile_cont, "percentile_disc": percentile_disc,
 }
 SKETCHED = "list({0}){filter}{over}"
