@@ -386,7 +386,7 @@ def run_text(job: "Job") -> None:
             raise unsupported("destinationTable in a transaction")
     relation = results_relation(f"anon{uuid.uuid4().hex}" if named else ref[2])
     with job.cursor() as cursor:
-        sql = statement.compile(cursor)
+        sql = values.without_null_elements(statement.compile(cursor), statement.fields)
     price(job, statement)
     materialize(job, relation, sql, statement.fields)
     job.statistics["query"]["queryPlan"][0]["recordsWritten"] = str(job.lake.rows({"_relation": relation}))

@@ -317,6 +317,29 @@ def has_parameters(field: dict) -> bool:
         has_parameters(part) for part in field.get("fields", ()))
 
 
+# NULLs in arrays ----------------------------------------------------------------------------------
+
+def without_null_elements(sql: str, fields: list[dict]) -> str:
+    """A query's SQL that fails, in BigQuery's words, where an array of its result has a NULL in it."""
+    items = []
+    for field in fields:
+        x = identifier(field["name"])
+        checks = null_elements(field, x)
+        whens = "".join(f" WHEN {condition} THEN {failing(string(f'Array cannot have a null element; error in writing field {name}'), field)}" for name, condition in checks)
+        items.append(f"CASE{whens} ELSE {x} END AS {x}" if whens else x)
+    return f"SELECT {', '.join(items)} FROM ({sql})" if any(item.startswith("CASE") for item in items) else sql
+
+
+def null_elements(field: dict, x: str, depth: int = 0) -> list[tuple[str, str]]:
+    """The arrays in a field, by name, with the condition that one of them has a NULL."""
+    parts = field.get("fields", []) if type_name(field) == "RECORD" else []
+    if not repeated(field):
+        return [check for part in parts for check in null_elements(part, member(x, part), depth)]
+    e = f"n{depth}"
+    inner = [check for part in parts for check in null_elements(part, member(e, part), depth + 1)]
+    return [(field["name"], f"list_count({x}) < len({x})")] + [(name, f"len(list_filter({x}, lambda {e}: {condition})) > 0") for name, condition in inner]
+
+
 # Sizes --------------------------------------------------------------------------------------------
 
 def size(field: dict, x: str, depth: int = 0) -> str:

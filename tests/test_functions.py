@@ -116,9 +116,10 @@ CASES = {
     "to_json_string": ["TO_JSON_STRING(STRUCT(1 AS a, 'x' AS b, [1, 2] AS c, NULL AS d))", "TO_JSON_STRING(1.5)", "TO_JSON_STRING(1 / 3)", "TO_JSON_STRING(1e20)", "TO_JSON_STRING(DATE '2024-01-01')", "TO_JSON_STRING('a\"b')", "TO_JSON_STRING(TIMESTAMP '2024-01-01 01:02:03+00')", "TO_JSON_STRING(9007199254740993)"],
     "$like_any": ["'ab' LIKE ANY ('x', 'a%')"], "$like_all": ["'ab' LIKE ALL ('a%', '%b')"], "$not_like_any": ["'ab' NOT LIKE ANY ('x', 'a%')"], "$not_like_all": ["'ab' NOT LIKE ALL ('x', 'y')"],
     "array_slice": ["ARRAY_SLICE([1, 2, 3, 4], 1, -2)"], "bool_array": ["BOOL_ARRAY(JSON '[true, false]')"], "code_points_to_bytes": ["CODE_POINTS_TO_BYTES([65, 255])", "SAFE.CODE_POINTS_TO_BYTES([256])"],
-    "cosine_distance": ["COSINE_DISTANCE([1.0, 2.0], [3.0, 4.0])"], "euclidean_distance": ["EUCLIDEAN_DISTANCE([1.0, 2.0], [3.0, 4.0])"], "coth": ["COTH(0.5)"], "csch": ["CSCH(0.5)"], "sech": ["SECH(0.5)"],
-    "date_bucket": ["DATE_BUCKET(DATE '2024-05-05', INTERVAL 2 DAY)"], "datetime_bucket": ["DATETIME_BUCKET(DATETIME '2024-05-05 10:00:00', INTERVAL 12 HOUR)"],
-    "timestamp_bucket": ["TIMESTAMP_BUCKET(TIMESTAMP '2024-05-05 10:00:00+00', INTERVAL 7 HOUR)"], "farm_fingerprint": ["FARM_FINGERPRINT('abc')"], "sha512": ["SHA512('a')"], "soundex": ["SOUNDEX('Ashcraft')"],
+    "cosine_distance": ["COSINE_DISTANCE([1.0, 2.0], [3.0, 4.0])", "COSINE_DISTANCE([1.0, 2.5], [1.0, 2.5])", "SAFE.COSINE_DISTANCE([0.0], [1.0])", "COSINE_DISTANCE([(1, 1.0)], [(2, 4.0)])"], "euclidean_distance": ["EUCLIDEAN_DISTANCE([1.0, 2.0], [3.0, 4.0])"], "coth": ["COTH(0.5)"], "csch": ["CSCH(0.5)"], "sech": ["SECH(0.5)"],
+    "date_bucket": ["DATE_BUCKET(DATE '2024-05-05', INTERVAL 2 DAY)", "DATE_BUCKET(DATE '1949-05-05', INTERVAL 7 DAY, DATE '1950-01-03')", "DATE_BUCKET(DATE '2024-05-05', INTERVAL 5 MONTH)", "SAFE.DATE_BUCKET(DATE '2024-05-05', INTERVAL 0 DAY)"],
+    "datetime_bucket": ["DATETIME_BUCKET(DATETIME '2024-05-05 10:00:00', INTERVAL 12 HOUR)", "DATETIME_BUCKET(DATETIME '1949-05-05 10:00:00', INTERVAL 3 MINUTE)"],
+    "timestamp_bucket": ["TIMESTAMP_BUCKET(TIMESTAMP '2024-05-05 10:00:00+00', INTERVAL 7 HOUR)"], "farm_fingerprint": ["ARRAY(SELECT FARM_FINGERPRINT(REPEAT('x\u00e9z', n)) FROM UNNEST(GENERATE_ARRAY(0, 60)) AS n ORDER BY n)", "FARM_FINGERPRINT(b'abc')", "FARM_FINGERPRINT(CAST(NULL AS STRING))"], "sha512": ["SHA512('a')"], "soundex": ["SOUNDEX('Ashcraft')"],
     "generate_range_array": ["GENERATE_RANGE_ARRAY(RANGE(DATE '2024-01-01', DATE '2024-01-06'), INTERVAL 2 DAY)"], "iferror": ["IFERROR(1, 2)"], "iserror": ["ISERROR(1)"], "nulliferror": ["NULLIFERROR(1)"],
     "json_array": ["TO_JSON_STRING(JSON_ARRAY(1, 'a', NULL))"], "json_array_append": ["TO_JSON_STRING(JSON_ARRAY_APPEND(JSON '[1]', '$', 2))"], "json_array_insert": ["TO_JSON_STRING(JSON_ARRAY_INSERT(JSON '[1]', '$[0]', 2))"],
     "json_flatten": ["ARRAY_LENGTH(JSON_FLATTEN(JSON '[1, [2, 3]]'))"], "json_keys": ["JSON_KEYS(JSON '{\"a\": {\"b\": 1}, \"c\": 2}')"], "json_object": ["TO_JSON_STRING(JSON_OBJECT('a', 1, 'b', [1, 2]))"],
@@ -131,7 +132,7 @@ CASES = {
     "net.ip_trunc": ["NET.IP_TRUNC(b'\\xaa\\xbb\\xcc\\xdd', 12)"], "net.ipv4_from_int64": ["NET.IPV4_FROM_INT64(3232235777)"], "net.ipv4_to_int64": ["NET.IPV4_TO_INT64(b'\\xc0\\xa8\\x01\\x01')"],
     "net.safe_ip_from_string": ["NET.SAFE_IP_FROM_STRING('x')"],
     "nullifzero": ["NULLIFZERO(0)", "NULLIFZERO(1)"], "zeroifnull": ["ZEROIFNULL(CAST(NULL AS INT64))"], "parse_numeric": ["PARSE_NUMERIC('1,234.5-')", "PARSE_NUMERIC(' - 1.5 ')"], "parse_bignumeric": ["CAST(PARSE_BIGNUMERIC('12.5') AS STRING)"],
-    "range": ["RANGE(DATE '2024-01-01', NULL)"], "range_contains": ["RANGE_CONTAINS(RANGE(DATE '2024-01-01', NULL), DATE '2024-05-05')"], "range_end": ["RANGE_END(RANGE(DATE '2024-01-01', DATE '2024-01-02'))"],
+    "range": ["RANGE(DATE '2024-01-01', NULL)"], "range_contains": ["RANGE_CONTAINS(RANGE(DATE '2024-01-01', NULL), RANGE(DATE '2024-01-01', DATE '2025-01-01'))", "RANGE_CONTAINS(RANGE(NULL, DATE '2024-01-01'), RANGE(DATE '2023-01-01', NULL))", "RANGE_CONTAINS(RANGE(NULL, DATE '2024-01-01'), DATE '2024-01-01')", "RANGE_CONTAINS(RANGE(DATE '2024-01-01', NULL), DATE '2024-05-05')"], "range_end": ["RANGE_END(RANGE(DATE '2024-01-01', DATE '2024-01-02'))", "TIMESTAMP_TRUNC(RANGE_END(CAST(NULL AS RANGE<TIMESTAMP>)), HOUR)"],
     "range_start": ["RANGE_START(RANGE(DATE '2024-01-01', DATE '2024-01-02'))"], "range_intersect": ["RANGE_INTERSECT(RANGE(DATE '2024-01-01', NULL), RANGE(DATE '2023-01-01', DATE '2024-02-01'))"],
     "range_is_end_unbounded": ["RANGE_IS_END_UNBOUNDED(RANGE(DATE '2024-01-01', NULL))"], "range_is_start_unbounded": ["RANGE_IS_START_UNBOUNDED(RANGE(DATE '2024-01-01', NULL))"],
     "range_overlaps": ["RANGE_OVERLAPS(RANGE(DATE '2024-01-01', NULL), RANGE(DATE '2023-01-01', DATE '2024-01-01'))"], "regexp_instr": ["REGEXP_INSTR('ab@cd-ef', '[^-]*')", "REGEXP_INSTR('aXbXc', 'X', 1, 2)"],
@@ -319,6 +320,37 @@ CASTS = [
 def test_cast(world, expression):
     found, expected = judged(world, f"SELECT {expression} AS x")
     assert same(found, expected), (found, expected)
+
+
+@pytest.mark.parametrize("expression", [
+    "IFERROR(CAST(s AS INT64), n)", "ISERROR(1 / n)", "NULLIFERROR(LN(n - 1))", "IFERROR(SAFE.LN(n - 1), 1.0)", "IFERROR(IFERROR(CAST(s AS INT64), 1 / n), -1)", "IFERROR((SELECT e FROM UNNEST([n, n + 1]) AS e), 0)",
+    "IFERROR(DATE_ADD(DATE '2021-01-03', INTERVAL n * 9000000000 DAY), DATE '1999-01-01')", "SAFE.DATE_ADD(DATE '2021-01-03', INTERVAL n * 4000000000000000000 DAY)", "SAFE.TIMESTAMP_ADD(TIMESTAMP '2021-01-03', INTERVAL n * 4000000000000000000 HOUR)",
+    "IFERROR(PARSE_NUMERIC(s), NUMERIC '7')", "CAST(INTERVAL n MONTH - INTERVAL 14 MONTH AS STRING)", "CAST(MAKE_INTERVAL(month => -5 - n) AS STRING)", "CAST(INTERVAL '-1-2 3' YEAR TO DAY / (n + 2) AS STRING)", "CAST(-INTERVAL n YEAR AS STRING)",
+    "CAST(DATETIME '2024-01-02 01:00:00' - DATETIME '2024-03-01 02:00:00' AS STRING)", "JSON '[1, 2]'[n - 1]", "[1, IF(n = 0, NULL, n)] = [1, 1]", "[1.5, CAST('nan' AS FLOAT64)] != [1.5, n]", "ARRAY_TO_STRING([CAST(NULL AS STRING)], '-')",
+    "CAST(SAFE.RANGE(DATE '2024-01-02', DATE '2024-01-01') AS STRING)"])
+def test_errors_caught_and_intervals(world, expression):
+    found, expected = judged(world, f"SELECT {expression} AS v FROM UNNEST(['x', '2', NULL]) AS s WITH OFFSET AS n ORDER BY n")
+    assert same(found, expected), (found, expected)
+
+
+@pytest.mark.parametrize("expression", [
+    "AVG(x) FROM UNNEST([NUMERIC '-9223372036854775806', NUMERIC '1.000000001', NULL]) AS x", "AVG(DISTINCT x) FROM UNNEST([NUMERIC '99999999999999999999999999999.999999999', 1, 1]) AS x", "AVG(x) FROM UNNEST(CAST([] AS ARRAY<NUMERIC>)) AS x",
+    "AVG(x HAVING MAX x) FROM UNNEST([NUMERIC '1', 2, 2]) AS x", "CORR(x, x) FROM UNNEST([1.0]) AS x", "COUNTIF(DISTINCT x > 1) FROM UNNEST([1, 2, 3]) AS x", "SUM(x) FROM UNNEST([CAST(NULL AS BIGNUMERIC)]) AS x",
+    *[f"{name}(x, x) FROM UNNEST([1.0, 2.0, {last}]) AS x" for name in ("CORR", "COVAR_POP", "COVAR_SAMP") for last in ("NULL", "4.0", "CAST('nan' AS FLOAT64)", "CAST('inf' AS FLOAT64)")],
+    *[f"{name}(x) FROM UNNEST([2.0, {last}]) AS x" for name in ("VARIANCE", "VAR_POP", "STDDEV") for last in ("NULL", "CAST('-inf' AS FLOAT64)")], "VAR_SAMP(x) FROM UNNEST([CAST('nan' AS FLOAT64)]) AS x", "SAFE_DIVIDE(NUMERIC '10', NUMERIC '3')",
+    "ARRAY(SELECT (SELECT COUNTIF(e > 1) FROM UNNEST(a) AS e) FROM (SELECT [2] AS a UNION ALL SELECT NULL) ORDER BY 1)"])
+def test_aggregates_to_the_last_digit(world, expression):
+    found, expected = judged(world, f"SELECT {expression}")
+    assert same(found, expected), (found, expected)
+
+
+@pytest.mark.parametrize("expression,message", [
+    ("TIMESTAMP '0001-01-01 00:00:00+00' - INTERVAL x DAY", "out of allowed range"), ("DATE '9999-12-31' + INTERVAL x DAY", "causes overflow"), ("INTERVAL 10000 YEAR + INTERVAL x MONTH", "Interval field months '120001' is out of range"),
+    ("DATE_ADD(DATE '2021-01-03', INTERVAL x * 9000000000000000000 MONTH)", "Adding 9000000000000000000 MONTH to date 2021-01-03 causes overflow"), ("DATE '2021-01-03' + x * 9000000000000000000", "causes overflow")])
+def test_beyond_the_ends_of_time(world, expression, message):
+    with pytest.raises(ApiError, match=message) as failed:
+        world.rows(f"SELECT {expression} FROM UNNEST([1]) AS x")
+    assert failed.value.reason == "invalidQuery"
 
 
 MOST = "BIGNUMERIC '578960446186580977117854925043439539266.34992332820282019728792003956564819967'"

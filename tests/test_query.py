@@ -194,3 +194,14 @@ def test_the_names_of_encryption_keys_are_kept(client, sql, people):
     dataset.default_encryption_configuration = key
     client.update_dataset(dataset, ["default_encryption_configuration"])
     assert client.create_table(to + "inherits").encryption_configuration.kms_key_name == KEY
+
+
+@pytest.mark.parametrize("query, field", [("SELECT [1, NULL]", "f0_"), ("SELECT ARRAY_AGG(x) AS a FROM UNNEST([1, NULL]) AS x", "a"), ("SELECT STRUCT(['x', NULL] AS b) AS s", "b"), ("SELECT [STRUCT([NULL, 1.5] AS c)] AS s", "c")])
+def test_an_array_of_a_result_has_no_null(client, query, field):
+    with pytest.raises(BadRequest, match=f"Array cannot have a null element; error in writing field {field}"):
+        client.query(query).result()
+
+
+def test_nulls_in_arrays_on_the_way(client):
+    (row,) = client.query("SELECT ARRAY_LENGTH([1, NULL]), CAST(NULL AS ARRAY<INT64>), [STRUCT(CAST(NULL AS INT64) AS x)], ARRAY_AGG(x IGNORE NULLS) FROM UNNEST([1, NULL]) AS x").result()
+    assert tuple(row) == (2, [], [{"x": None}], [1])

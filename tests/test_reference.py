@@ -64,6 +64,7 @@ def test_an_expression_without_a_rule_over_a_large_table(sql):
     ("CAST(INTERVAL '1-2 3 4:5:6.7' YEAR TO SECOND AS STRING)", "1-2 3 4:5:6.700"),
     ("ARRAY_LENGTH(GENERATE_RANGE_ARRAY(RANGE(DATE '2024-01-01', DATE '2024-01-05'), INTERVAL 2 DAY))", 2),
     ("CAST(JUSTIFY_DAYS(MAKE_INTERVAL(month => x, day => 35)) AS STRING)", "0-2 5 0:0:0"),
+    ("FORMAT('%t', [INTERVAL -x MONTH, INTERVAL 90 MINUTE])", "[-0-1 0 0:0:0, 0-0 0 1:30:0]"),
     ("TO_JSON_STRING([TO_JSON(STRUCT(x AS a, b'a' AS b), stringify_wide_numbers => TRUE)])", '[{"a":1,"b":"YQ=="}]'),
 ])
 def test_values_of_every_type_go_through_the_evaluator(world, expression, expected):

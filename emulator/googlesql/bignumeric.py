@@ -131,8 +131,9 @@ def negate(a: bytes) -> bytes:
     return pack(-number(a), "BIGNUMERIC overflow: -", text(a))
 
 
-def total(items: list) -> bytes:
-    return pack(sum(number(item) for item in items if item is not None), "BIGNUMERIC overflow: SUM")
+def total(items: list) -> bytes | None:
+    found = [number(item) for item in items if item is not None]
+    return pack(sum(found), "BIGNUMERIC overflow: SUM") if found else None
 
 
 def average(items: list) -> bytes:

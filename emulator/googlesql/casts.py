@@ -15,7 +15,7 @@ FRACTION = ("CASE WHEN microsecond({0}) % 1000000 = 0 THEN '' WHEN microsecond({
 DATETIME_TEXT = "(strftime({0}, '%Y-%m-%d %H:%M:%S') || " + FRACTION.replace("{x}", "{0}") + ")"
 TIMESTAMP_TEXT = "(strftime(timezone('UTC', {0}), '%Y-%m-%d %H:%M:%S') || " + FRACTION.replace("{x}", "timezone('UTC', {0})") + " || '+00')"
 TIME_TEXT = "(strftime(DATE '1970-01-01' + {0}, '%H:%M:%S') || " + FRACTION.replace("{x}", "DATE '1970-01-01' + {0}") + ")"
-RANGE_TEXT = "('[' || coalesce({0}.\"start\"::VARCHAR, 'UNBOUNDED') || ', ' || coalesce({0}.\"end\"::VARCHAR, 'UNBOUNDED') || ')')"
+RANGE_TEXT = "CASE WHEN {0} IS NOT NULL THEN ('[' || coalesce({0}.\"start\"::VARCHAR, 'UNBOUNDED') || ', ' || coalesce({0}.\"end\"::VARCHAR, 'UNBOUNDED') || ')') END"
 INTERVAL_TEXT = values.INTERVAL_TEXT.replace("{x}", "{0}")
 
 

@@ -13,6 +13,9 @@ INTERVALS = {
     "WEEK": "to_days((({n}) * 7)::INTEGER)", "DAY": "to_days(({n})::INTEGER)", "HOUR": "to_hours({n})", "MINUTE": "to_minutes({n})",
     "SECOND": "to_microseconds(({n}) * 1000000)", "MILLISECOND": "to_microseconds(({n}) * 1000)", "MICROSECOND": "to_microseconds({n})",
 }
+# part -> as many of them as there are from the year 1 to 9999: more are too many for any date, and may be for DuckDB.
+SPANS = {"YEAR": 9999, "QUARTER": 39996, "MONTH": 119988, "WEEK": 521722, "DAY": 3652059, "HOUR": 87649416, "MINUTE": 5258964960, "SECOND": 315537897600,
+         "MILLISECOND": 315537897600000, "MICROSECOND": 315537897600000000}
 MICROS = {"DAY": 86_400_000_000, "HOUR": 3_600_000_000, "MINUTE": 60_000_000, "SECOND": 1_000_000, "MILLISECOND": 1000, "MICROSECOND": 1}
 # Days from the day a week begins with to Thursday, 1970-01-01.
 WEEK_SHIFT = {"WEEK": 4, "WEEK_MONDAY": 3, "ISOWEEK": 3, "WEEK_TUESDAY": 2, "WEEK_WEDNESDAY": 1, "WEEK_THURSDAY": 0, "WEEK_FRIDAY": 6, "WEEK_SATURDAY": 5}
@@ -29,6 +32,12 @@ def inside(kind: str, x: str) -> str:
 def in_range(call: Call, made: str) -> str:
     """A date or moment that may be outside, where the evaluator says what is wrong."""
     return f"CASE WHEN {inside(call.kind, made)} THEN {made} WHEN {made} IS NOT NULL THEN {call.edge()} END"
+
+
+def many(call: Call, i: int, part: str) -> str:
+    """The condition that an argument is a number of parts which no date can be moved by; empty for a constant that is not."""
+    number = call.literal(i)
+    return "" if isinstance(number, int) and abs(number) <= SPANS[part] else "{%d} NOT BETWEEN -%d AND %d" % (i, SPANS[part], SPANS[part])
 
 
 def zone(call: Call, i: int) -> str:
@@ -72,7 +81,8 @@ def shift(sign: str):
             moved = f"({{0}} {sign} {by})" + ("::DATE" if call.kind == "DATE" else "")
         amount = "{1}::VARCHAR" if sign == "+" or not part else "(-{1})::VARCHAR"
         failed = raised("'Adding '", amount, f"' {part} to {call.kind.lower()} '", "{0}::VARCHAR", "' causes overflow'")
-        return f"CASE WHEN {inside(call.kind, moved)} THEN {moved} WHEN {moved} IS NOT NULL THEN {failed} END"
+        excess = many(call, 1, part) if part else ""
+        return f"CASE{f' WHEN {excess} AND {{0}} IS NOT NULL THEN {failed}' if excess else ''} WHEN {inside(call.kind, moved)} THEN {moved} WHEN {moved} IS NOT NULL THEN {failed} END"
     return rule
 
 
@@ -114,6 +124,42 @@ def truncate(call: Call) -> str:
         return made if zone(call, 2) == "'UTC'" and part not in EARLIER else in_range(call, made)
     made = f"{result}::{({'DATE': 'DATE', 'DATETIME': 'TIMESTAMP', 'TIME': 'TIME'})[call.kind]}"
     return in_range(call, made) if part in EARLIER else made
+
+
+def bucket(call: Call) -> str:
+    """*_BUCKET(value, width [, origin]) of a width in days or less; the evaluator knows months."""
+    micros = "epoch_us(%s)"
+    origin = micros % "{2}" if len(call.args) > 2 else str(-631152000000000)  # 1950-01-01
+    width = "(datepart('day', {1}) * 86400000000 + datepart('hour', {1}) * 3600000000 + datepart('minute', {1}) * 60000000 + datepart('microsecond', {1}))"
+    x = micros % "{0}"
+    at = f"{x} - (({x} - ({origin})) % {width} + {width}) % {width}"
+    made = {"DATE": f"make_timestamp({at})::DATE", "DATETIME": f"make_timestamp({at})", "TIMESTAMP": f"make_timestamptz({at})"}[call.kind]
+    one_part = f"datepart('year', {{1}}) = 0 AND datepart('month', {{1}}) = 0 AND (datepart('day', {{1}}) = 0 OR {width} = datepart('day', {{1}}) * 86400000000)"
+    whole = "" if call.kind != "DATE" else f" AND {width} = datepart('day', {{1}}) * 86400000000"
+    given = " AND ".join("{%d} IS NOT NULL" % i for i in range(len(call.args)))
+    return f"CASE WHEN {one_part} AND {width} > 0{whole} THEN {in_range(call, made)} WHEN {given} THEN {call.edge()} END"
+
+
+def starts(x: str) -> str:
+    return f"({x}).\"start\""
+
+
+def ends(x: str) -> str:
+    return f"({x}).\"end\""
+
+
+def range_contains(call: Call) -> str:
+    """RANGE_CONTAINS(range, range or value); what is NULL at an end is without one."""
+    lower = f"({starts('{0}')} IS NULL OR coalesce({starts('{0}')} <= {starts('{1}')}, false))"
+    upper = f"({ends('{0}')} IS NULL OR coalesce({ends('{1}')} <= {ends('{0}')}, false))"
+    if call.kinds[1] != "RANGE":
+        lower, upper = f"({starts('{0}')} IS NULL OR {starts('{0}')} <= {{1}})", f"({ends('{0}')} IS NULL OR {{1}} < {ends('{0}')})"
+    return f"CASE WHEN {{0}} IS NOT NULL AND {{1}} IS NOT NULL THEN {lower} AND {upper} END"
+
+
+def range_overlaps(call: Call) -> str:
+    apart = " AND ".join(f"({starts(a)} IS NULL OR {ends(b)} IS NULL OR {starts(a)} < {ends(b)})" for a, b in (("{0}", "{1}"), ("{1}", "{0}")))
+    return f"CASE WHEN {{0}} IS NOT NULL AND {{1}} IS NOT NULL THEN {apart} END"
 
 
 EXTRACTS = {

@@ -24,7 +24,9 @@ PLACEHOLDER = re.compile(r"\{(\d+)\}")
 LITERAL = re.compile(r"\(?(-?[0-9][0-9.e+-]*|'[^']*'|true|false|NULL)\)?(::[\w(),]+)?")
 PLAIN = re.compile(rf"c\d+|{LITERAL.pattern}")
 COLUMN = re.compile(r"\bc\d+\b|\x02")
+QUOTED = re.compile(r"('[^']*')")
 LAMBDA = re.compile(r"lambda v(\d+):")
+VARIABLE = re.compile(r"v\d+\.\w+")
 VOLATILE = re.compile(r"random\(|uuid\(")
 SAFE_ERROR_MODE = 1
 IGNORE_NULLS, RESPECT_NULLS = 1, 2
@@ -112,11 +114,23 @@ def fill(template: str, args: list[str], safe: bool = False) -> str:
 
 
 def must_bind(arg: str, count: int, safe: bool) -> bool:
-    if LITERAL.fullmatch(arg):
+    if LITERAL.fullmatch(arg) or VARIABLE.fullmatch(arg):
         return False
-    if safe and "(" in arg and not is_plain(arg):
-        return True
+    if safe and (count > 1 or "(" in arg and not is_plain(arg)):
+        return True  # DuckDB would compute what is repeated in TRY outside of it
     return count > 1 and (len(arg) > SHORT and not is_plain(arg) or "SELECT " in arg or VOLATILE.search(arg) is not None)
+
+
+def isolated(arg: str, make) -> str:
+    """SQL of `make(arg)` where DuckDB takes no part of the argument out of it: in a lambda over the columns that the argument names."""
+    pieces = QUOTED.split(arg)
+    columns = sorted({found for piece in pieces[::2] for found in COLUMN.findall(piece)})
+    if not columns or MARK in columns:
+        return make(arg)
+    name = f"v{1 + max((int(level) for level in LAMBDA.findall(arg)), default=0)}"
+    pieces[::2] = [COLUMN.sub(lambda found: f"{name}.p{found[0][1:]}", piece) for piece in pieces[::2]]
+    packed = ", ".join(f"p{column[1:]} := {column}" for column in columns)
+    return f"list_transform([struct_pack({packed})], lambda {name}: {make(''.join(pieces))})[1]"
 
 
 def is_plain(arg: str) -> bool:

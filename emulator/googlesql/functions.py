@@ -15,7 +15,7 @@ from .. import values
 from ..errors import ApiError
 from . import dates, json_values, python_functions, strings, types
 from .casts import CASTS
-from .expressions import LITERAL, Call, NoRule, fill, no
+from .expressions import LITERAL, VOLATILE, Call, NoRule, fill, isolated, no
 from .json_values import json_array, json_query, json_scalar, json_value
 from .runtime import raised, raised_text
 from .strings import concatenated, of_both
@@ -56,6 +56,9 @@ def compare(operator: str):
         if call.kinds[0] == "RECORD" and operator in ("=", "<>"):
             same = same_record(call.protos[0], "{0}", "{1}")
             return same if operator == "=" else f"(NOT {same})"
+        if call.kinds[0] == "ARRAY":
+            same = same_array(call.protos[0])
+            return same if operator == "=" else f"(NOT {same})"
         plain = f"({{0}} {operator} {{1}})"
         side = NAN_SIDE[operator]
         constant = is_number(call.literal(side)) or operator in ("=", "<>") and is_number(call.literal(1 - side))
@@ -69,6 +72,15 @@ def between(call: Call) -> str:
     """NaN, in DuckDB the largest number, is between none."""
     unsure = [i for i in (0, 2) if call.kinds[0] == "FLOAT" and not is_number(call.literal(i))]
     return "({0} BETWEEN {1} AND {2}" + "".join(" AND NOT isnan({%d})" % i for i in unsure) + ")"
+
+
+def same_array(proto) -> str:
+    """Equality of two arrays, NULL where elements that are NULL decide; DuckDB takes those for equal."""
+    element = proto.array_type.element_type
+    kind = types.kind_name(element)
+    same = same_record(element, "z[1]", "z[2]") if kind == "RECORD" else "z[1] = z[2] AND NOT isnan(z[1])" if kind == "FLOAT" else "z[1] = z[2]"
+    pairs = f"list_transform(list_zip({{0}}, {{1}}), lambda z: {same})"
+    return f"CASE WHEN len({{0}}) <> len({{1}}) OR list_contains({pairs}, false) THEN false WHEN list_count({pairs}) < len({{0}}) THEN NULL WHEN {{0}} IS NOT NULL AND {{1}} IS NOT NULL THEN true END"
 
 
 def same_record(proto, a: str, b: str) -> str:
@@ -107,19 +119,26 @@ def finite(call: Call, operator: str) -> str:
     return sql
 
 
+# Of NUMERICs, in integers of 10^-9; one digit more than is kept tells how to round.
+QUOTIENT = ("CASE WHEN abs({0}) < 1e19 THEN ((replace({0}::VARCHAR, '.', '')::HUGEINT * 10000000000 // replace({1}::VARCHAR, '.', '')::HUGEINT"
+            " + CASE WHEN ({0} < 0) <> ({1} < 0) THEN -5 ELSE 5 END) // 10)::DECIMAL(38,0) * 0.000000001::DECIMAL(10,9)"
+            f" ELSE {python_functions.call('VARCHAR', 'bignumeric.numeric_quotient', '{0}', '{1}')}::DECIMAL(38,9) END")
+
+
 def divided(call: Call) -> str:
     plain = [f"regexp_replace({{{i}}}::VARCHAR, '[.]0+$', '')" for i in (0, 1)]
     zero = raised("'division by zero: '", plain[0], "' / '", plain[1])
     if call.kind == "FLOAT":
         return f"CASE WHEN {{1}} = 0 THEN {zero} ELSE {finite(call, '/')} END"
+    if call.kind == "INTERVAL":
+        return evaluator(call)
     if call.kind == "BIGNUMERIC":
         return python("BLOB", "bignumeric.divide")(call)
-    # In integers of 10^-9; one digit more than is kept tells how to round.
-    whole = "replace({0}::VARCHAR, '.', '')::HUGEINT * 10000000000 // replace({1}::VARCHAR, '.', '')::HUGEINT"
-    half = "CASE WHEN ({0} < 0) <> ({1} < 0) THEN -5 ELSE 5 END"
-    large = python_functions.call("VARCHAR", "bignumeric.numeric_quotient", "{0}", "{1}") + "::DECIMAL(38,9)"
-    exact = f"(({whole} + {half}) // 10)::DECIMAL(38,0) * 0.000000001::DECIMAL(10,9)"
-    return f"CASE WHEN {{1}} = 0 THEN {zero} WHEN abs({{0}}) < 1e19 THEN {exact} ELSE {large} END"
+    return f"CASE WHEN {{1}} = 0 THEN {zero} ELSE {QUOTIENT} END"
+
+
+# What surely is an INTERVAL of BigQuery's; the evaluator judges what is near the ends.
+INTERVAL_RANGE = "datepart('year', {x}) BETWEEN -9999 AND 9999 AND datepart('day', {x}) BETWEEN -3659999 AND 3659999 AND datepart('hour', {x}) BETWEEN -87839999 AND 87839999"
 
 
 def added(sign: str):
@@ -128,10 +147,16 @@ def added(sign: str):
         if sign == "-" and first == "DATE" and second == "DATE":
             return "to_days(({0} - {1})::INTEGER)"
         if sign == "-" and first == second and first in ("TIMESTAMP", "DATETIME"):
-            return "to_microseconds(epoch_us({0}) - epoch_us({1}))"
+            micros = "(epoch_us({0}) - epoch_us({1}))"
+            day = dates.MICROS["DAY"]
+            return f"to_microseconds{micros}" if first == "TIMESTAMP" else f"(to_days(({micros} // {day})::INTEGER) + to_microseconds({micros} % {day}))"
         if "DATE" in (first, second) and "INTEGER" in (first, second):
             moved = f"({{0}} {sign} ({{1}})::INTEGER)" if first == "DATE" else f"({{1}} {sign} ({{0}})::INTEGER)"
-            return dates.in_range(call, moved)
+            excess = dates.many(call, 0 if first == "INTEGER" else 1, "DAY")
+            return f"CASE WHEN {excess} THEN {call.edge()} ELSE {dates.in_range(call, moved)} END" if excess else dates.in_range(call, moved)
+        if second == "INTERVAL" or first == "INTERVAL":
+            moved = f"({{0}} {sign} {{1}})"
+            return dates.in_range(call, moved) if call.kind != "INTERVAL" else f"CASE WHEN {INTERVAL_RANGE.replace('{x}', moved)} THEN {moved} WHEN {moved} IS NOT NULL THEN {call.edge()} END"
         if call.kind == "NUMERIC":
             return f"({{0}} {sign} {{1}})::DECIMAL(38,9)"
         if call.kind == "BIGNUMERIC":
@@ -192,7 +217,7 @@ def json_subscript(call: Call) -> str:
     if call.kinds[0] != "JSON":
         return element_at(0, False)(call)
     if call.kinds[1] == "INTEGER":
-        return "json_extract({0}, '$[' || {1} || ']')"
+        return "CASE WHEN {1} >= 0 THEN json_extract({0}, '$[' || {1} || ']') END"
     return values.json_member("{0}", call.text(1))
 
 
@@ -204,6 +229,19 @@ def extreme(name: str):
         nan = " OR ".join(f"isnan({place})" for place in places)
         nan = f"WHEN {nan} THEN 'nan'::DOUBLE " if call.kind == "FLOAT" else ""
         return f"CASE WHEN {null} THEN NULL {nan}ELSE {name}({', '.join(places)}) END"
+    return rule
+
+
+CATCHING = {"iferror", "iserror", "nulliferror"}
+
+
+def catching(template: str):
+    """What becomes of an error; {0}: a struct with the value, NULL for an error. TRY takes no subqueries."""
+    def rule(call: Call) -> str:
+        if "SELECT " in call.args[0] or VOLATILE.search(call.args[0]):
+            raise NoRule(f"{call.name.upper()} of a subquery")
+        call.args[0] = isolated(call.args[0], lambda arg: f"TRY(struct_pack(v := {arg}))")
+        return template
     return rule
 
 
@@ -235,6 +273,17 @@ def float_digits(name: str) -> str:
     fits = "isfinite({0})" if name == "round" else "isfinite({0} * pow(10e0, {1}))"
     return (f"CASE WHEN {fits} AND {{1}} BETWEEN -308 AND 308 THEN {made} "
             "WHEN {1} IS NOT NULL THEN CASE WHEN {1} < -308 AND isfinite({0}) THEN 0 ELSE {0} END END")
+
+
+def distance(value: str):
+    """Of two vectors without NULLs, of one length and, where their angle counts, none of them zero."""
+    def rule(call: Call) -> str:
+        if types.sql_name(call.protos[0]) != "ARRAY<FLOAT64>":
+            raise NoRule(f"{call.name.upper()} of such vectors")
+        sound = "len({0}) = len({1}) AND len({0}) > 0 AND list_count({0}) = len({0}) AND list_count({1}) = len({1})"
+        nonzero = f"CASE WHEN {sound} THEN list_inner_product({{0}}, {{0}}) > 0 AND list_inner_product({{1}}, {{1}}) > 0 END" if "sqrt" in value else sound
+        return f"CASE WHEN {nonzero} THEN {value} WHEN {{0}} IS NOT NULL AND {{1}} IS NOT NULL THEN {call.edge()} END"
+    return rule
 
 
 def safe_arithmetic(operator: str):
@@ -327,10 +376,10 @@ BETWEEN_ITEMS = "'\x02between\x03items\x02'"  # DuckDB's function takes a consta
 def array_to_string(call: Call) -> str:
     items = "{0}"
     if len(call.args) > 2:
-        items = "CASE WHEN {2} IS NULL THEN NULL ELSE list_transform({0}, lambda a: coalesce(a, {2})) END"
-    if isinstance(call.literal(1), str):
-        return f"array_to_string({items}, {{1}})"
-    return f"CASE WHEN {{1}} IS NOT NULL THEN replace(array_to_string({items}, {BETWEEN_ITEMS}), {BETWEEN_ITEMS}, {{1}}) END"
+        items = "list_transform({0}, lambda a: coalesce(a, {2}))"
+    given = " AND ".join("{%d} IS NOT NULL" % i for i in range(len(call.args)))
+    joined = f"array_to_string({items}, {{1}})" if isinstance(call.literal(1), str) else f"replace(array_to_string({items}, {BETWEEN_ITEMS}), {BETWEEN_ITEMS}, {{1}})"
+    return f"CASE WHEN {given} THEN coalesce({joined}, '') END"  # DuckDB has NULL where all items are
 
 
 def end_of_array(name: str, place: str, word: str) -> str:
@@ -375,61 +424,7 @@ def geography_point(call: Call) -> str:
             f"ELSE {python_functions.call('VARCHAR', 'geography_formats.st_geogpoint', '{0}', '{1}')} END")
 
 
-# Text analysis, encryption ------------------------------------------------------------------------
-
-def text_analyze(call: Call) -> str:
-    return python_functions.call("VARCHAR[]", "text_analysis.analyzed", *named_arguments(call, ("", "analyzer", "analyzer_options")))
-
-
-def text_search(call: Call) -> str:
-    """SEARCH over a STRING, an array of them, JSON, or all STRINGs of a STRUCT."""
-    _, query, scope, analyzer, options = named_arguments(call, ("", "", "json_scope", "analyzer", "analyzer_options"))
-    return python_functions.call("BOOLEAN", "text_analysis.search", texts_of(call.protos[0], "{0}", scope, False), query, analyzer, options)
-
-
-def named_arguments(call: Call, names: tuple[str, ...]) -> list[str]:
-    """The places of a call's arguments in the order of names, NULL for one that is left out."""
-    given = iter(range(len(call.args)))
-    present = [argument.options.argument_name if argument.options.argument_name else "" for argument in call.signature if argument.num_occurrences]
-    found = dict(zip([name or f"#{i}" for i, name in enumerate(present)], given))
-    return ["{%d}" % found[key] if (key := name or f"#{i}") in found else "NULL" for i, name in enumerate(names)]
-
-
-def texts_of(proto, x: str, scope: str, all_types: bool) -> str:
-    """SQL of the texts in a value: of its STRINGs, or of whatever there is."""
-    kind = types.kind_name(proto)
-    if kind == "STRING":
-        return f"[{x}]"
-    if kind == "JSON":
-        leaf = "NOT IN ('OBJECT', 'ARRAY', 'NULL')" if all_types else "= 'VARCHAR'"
-        values_in = f"list_filter(list_transform(json_extract({x}, '$..*') || [{x}], lambda j: CASE WHEN json_type(j) {leaf} THEN json_extract_string(j, '$') END), lambda t: t IS NOT NULL)"
-        keys = f"regexp_extract_all({x}::VARCHAR, '\"((?:[^\"\\\\]|\\\\.)*)\":', 1)"
-        chosen = f"CASE coalesce({scope}, 'JSON_VALUES') WHEN 'JSON_KEYS' THEN {keys} WHEN 'JSON_KEYS_AND_VALUES' THEN list_concat({keys}, {values_in}) ELSE {values_in} END"
-        return f"CASE WHEN {x} IS NULL THEN [NULL] ELSE {chosen} END"
-    if kind == "ARRAY":
-        element = proto.array_type.element_type
-        return x if types.kind_name(element) == "STRING" else f"flatten(list_transform({x}, lambda e: {texts_of(element, 'e', scope, all_types)}))"
-    if kind == "RECORD":
-        parts = [texts_of(part.field_type, f"struct_extract({x}, {values.string(name)})", scope, all_types) for name, part in zip(types.struct_names(proto), proto.struct_type.field)]
-        return f"flatten([{', '.join(parts)}])"
-    if not all_types:
-        return "[]::VARCHAR[]"
-    return f"[{x}::VARCHAR]" if (kind, "STRING") not in CASTS or kind == "BYTES" else f"[{CASTS[kind, 'STRING'].replace('{0}', x)}]"
-
-
-def contains_substr(call: Call) -> str:
-    value, part, scope = named_arguments(call, ("", "", "json_scope"))
-    found = python_functions.call("BOOLEAN", "text_analysis.contains_substr", texts_of(call.protos[0], value, scope, True), part)
-    if call.kinds[0] != "STRING":
-        return found
-    return f"CASE WHEN strlen({value}) = length({value}) AND strlen({part}) = length({part}) THEN contains(lower({value}), lower({part})) ELSE {found} END"
-
-
-def tf_idf(call: Call) -> str:
-    most, threshold = (call.args[i] if i < len(call.args) else default for i, default in ((1, "32000"), (2, "5")))
-    weights = python_functions.call("VARCHAR[]", "text_analysis.tf_idf", "list({0}){over}", most, threshold)
-    return f"list_transform([({weights})[row_number(){{over}}]::JSON], lambda made: {values.from_json(types.rest_field(call.type), 'made')})[1]"
-
+# Text, encryption ---------------------------------------------------------------------------------
 
 def domain_of_host(labels: int):
     """NET.PUBLIC_SUFFIX and NET.REG_DOMAIN; the evaluator lacks the list of suffixes."""
@@ -445,10 +440,6 @@ def collate(call: Call) -> str:
     if name not in ("", "binary", "und:ci"):
         raise ApiError("invalidQuery", f"COLLATE has invalid collation name '{name}'", "query")
     return "{0}"
-
-
-BAG_OF_WORDS = ("(CASE WHEN list_count({0}) < len({0}) THEN [struct_pack(term := NULL::VARCHAR, \"count\" := len({0}) - list_count({0}))] ELSE [] END"
-                " || list_transform(list_sort(map_entries(list_histogram({0}))), lambda e: struct_pack(term := e.key, \"count\" := e.value::BIGINT)))")
 
 
 def needs_kms(call: Call):
@@ -483,14 +474,15 @@ FUNCTIONS: dict[str, object] = {
     "if": "CASE WHEN {0} THEN {1} ELSE {2} END", "ifnull": "coalesce({0}, {1})", "nullif": {"FLOAT": "CASE WHEN {0} = {1} AND NOT isnan({0}) THEN NULL ELSE {0} END", "RECORD": lambda call: f"CASE WHEN {same_record(call.protos[0], '{0}', '{1}')} THEN NULL ELSE {{0}} END", "*": "CASE WHEN {0} = {1} THEN NULL ELSE {0} END"},
     "coalesce": lambda call: "coalesce(" + ", ".join("{%d}" % i for i in range(len(call.args))) + ")",
     "greatest": extreme("greatest"), "least": extreme("least"),
-    "error": lambda call: raised("{0}"),
+    "error": lambda call: raised("{0}"), "iferror": catching("(coalesce({0}, struct_pack(v := {1}))).v"),
+    "iserror": catching("({0} IS NULL)"), "nulliferror": catching("({0}).v"),
     # Numbers
     "abs": "abs({0})", "sign": lambda call: "CASE WHEN isnan({0}) THEN {0} ELSE sign({0})::DOUBLE END" if call.kind == "FLOAT" else f"sign({{0}})::{types.duckdb_type(call.type)}",
     "is_nan": "isnan({0})", "is_inf": "isinf({0})",
     "round": rounded("round"), "trunc": rounded("trunc"),
     "ceil": lambda call: f"ceil({{0}})::{types.duckdb_type(call.type)}", "floor": lambda call: f"floor({{0}})::{types.duckdb_type(call.type)}",
     "mod": modulo, "div": integer_division,
-    "safe_divide": lambda call: "CASE WHEN {1} <> 0 AND NOT (isinf({0} / {1}) AND isfinite({0})) THEN {0} / {1} END" if call.kind == "FLOAT" else evaluator(call),
+    "safe_divide": lambda call: "CASE WHEN {1} <> 0 AND NOT (isinf({0} / {1}) AND isfinite({0})) THEN {0} / {1} END" if call.kind == "FLOAT" else safe_arithmetic("/")(call),
     "safe_add": safe_arithmetic("+"), "safe_subtract": safe_arithmetic("-"), "safe_multiply": safe_arithmetic("*"), "safe_negate": safe_arithmetic(""),
     "ieee_divide": "({0} / {1})",
     "pow": float_only(domain("isfinite(pow({0}, {1})) OR NOT isfinite({0}) OR NOT isfinite({1}) OR {1} IS NULL", "pow({0}, {1})", "Floating point error in function: POW")),
@@ -505,7 +497,8 @@ FUNCTIONS: dict[str, object] = {
     "sinh": domain("isfinite(sinh({0})) OR NOT isfinite({0})", "sinh({0})", "Floating point overflow in function: SINH"),
     "cosh": domain("isfinite(cosh({0})) OR NOT isfinite({0})", "cosh({0})", "Floating point overflow in function: COSH"), "tanh": "tanh({0})",
     "asinh": "asinh({0})", "acosh": domain("{0} >= 1 OR {0} = '-inf'::DOUBLE", "CASE WHEN {0} < 1 OR isnan({0}) THEN 'nan'::DOUBLE ELSE acosh({0}) END", "Floating point error in function: ACOSH"), "atanh": of_angle("atanh({0})", "abs({0}) < 1", "ATANH"),
-    "rand": "random()", "range_bucket": range_bucket,
+    "rand": "random()", "range_bucket": range_bucket, "euclidean_distance": distance("list_distance({0}, {1})"),
+    "cosine_distance": distance("(1 - list_inner_product({0}, {1}) / (sqrt(list_inner_product({0}, {0})) * sqrt(list_inner_product({1}, {1}))))"),
     "bit_count": {"INTEGER": "bit_count({0})::BIGINT"},
     # Strings
     "concat": concatenated, "lower": strings.lower, "upper": strings.upper, "substr": of_both(strings.substring), "substring": of_both(strings.substring),
@@ -525,7 +518,7 @@ FUNCTIONS: dict[str, object] = {
     "translate": of_both(strings.translated),
     "format": strings.formatted, "to_hex": "lower(hex({0}))", "from_hex": strings.or_else("unhex({0})"), "to_base64": "to_base64({0})", "from_base64": strings.or_else(strings.FROM_BASE64),
     "safe_convert_bytes_to_string": lambda call: f"coalesce(TRY(decode({{0}})), {call.edge()})",
-    "contains_substr": contains_substr,
+    "contains_substr": strings.contains_substr,
     "regexp_contains": of_both("regexp_matches({0}, {1})"), "regexp_extract": of_both(strings.regexp_extract), "regexp_substr": of_both(strings.regexp_extract),
     "regexp_extract_all": of_both(strings.regexp_extract_all), "regexp_replace": of_both(strings.regexp_replace),
     "edit_distance": edit_distance,
@@ -549,6 +542,9 @@ FUNCTIONS: dict[str, object] = {
        for unit, size in (("seconds", 1), ("millis", 1000), ("micros", 1000000))},
     "string": {"TIMESTAMP": dates.text_of_timestamp, "DATE": dates.text_of_timestamp, "DATETIME": dates.text_of_timestamp, "TIME": dates.text_of_timestamp,
                "JSON": json_scalar("VARCHAR", "json_extract_string({0}, '$')")},
+    "date_bucket": dates.bucket, "datetime_bucket": dates.bucket, "timestamp_bucket": dates.bucket,
+    **{f"range_{end}": lambda call, end=end: f'({{0}})."{end}"::{types.duckdb_type(call.type)}' for end in ("start", "end")}, "range_is_start_unbounded": 'CASE WHEN {0} IS NOT NULL THEN ({0})."start" IS NULL END',
+    "range_is_end_unbounded": 'CASE WHEN {0} IS NOT NULL THEN ({0})."end" IS NULL END', "range_contains": dates.range_contains, "range_overlaps": dates.range_overlaps,
     "generate_date_array": dates.generate_dates, "generate_timestamp_array": dates.generate_dates,
     # Arrays
     "array_length": "len({0})", "array_concat": array_concat, "array_reverse": "({0})[:-:-1]", "array_to_string": of_both(array_to_string),
@@ -567,19 +563,19 @@ FUNCTIONS: dict[str, object] = {
 }
 FUNCTIONS |= {name: evaluator for name in """
     $like_all $like_any $not_like_all $not_like_any
-    array_slice code_points_to_bytes cosine_distance euclidean_distance coth csch sech date_bucket datetime_bucket timestamp_bucket farm_fingerprint
-    generate_range_array iferror iserror nulliferror json_array json_array_append json_array_insert json_flatten json_keys json_object json_remove json_set
+    array_slice code_points_to_bytes coth csch sech 
+    generate_range_array json_array json_array_append json_array_insert json_flatten json_keys json_object json_remove json_set
     json_strip_nulls justify_days justify_hours justify_interval lax_bool lax_float64 lax_int64 lax_string bool_array float64_array int64_array string_array
     lax_bool_array lax_float64_array lax_int64_array lax_string_array make_interval net.host net.ip_from_string net.ip_net_mask net.ip_to_string net.ip_trunc
     net.ipv4_from_int64 net.ipv4_to_int64  net.safe_ip_from_string nullifzero zeroifnull parse_bignumeric parse_numeric
-    range range_contains range_end range_intersect range_is_end_unbounded range_is_start_unbounded range_overlaps range_start regexp_instr soundex
+    range range_intersect regexp_instr soundex
     timestamp_from_unix_micros timestamp_from_unix_millis timestamp_from_unix_seconds typeof
 """.split()}
 FUNCTIONS |= {
-    "sha512": python("BLOB", "texts.sha512"), "collate": collate, "net.public_suffix": domain_of_host(0), "net.reg_domain": domain_of_host(1),
+    "sha512": python("BLOB", "texts.sha512"), "farm_fingerprint": python("BIGINT", "fingerprint.farm_fingerprint"), "collate": collate, "net.public_suffix": domain_of_host(0), "net.reg_domain": domain_of_host(1),
     "normalize": python("VARCHAR", "texts.normalize"), "normalize_and_casefold": python("VARCHAR", "texts.normalize_and_casefold"),
     "to_base32": python("VARCHAR", "texts.to_base32"), "from_base32": python("BLOB", "texts.from_base32"),
-    "search": text_search, "text_analyze": text_analyze, "bag_of_words": BAG_OF_WORDS,
+    "search": strings.text_search, "text_analyze": strings.text_analyze, "bag_of_words": strings.BAG_OF_WORDS,
     "hll_count.extract": python("BIGINT", "sketches.hll_extract"),
     "kll_quantiles.extract_int64": python("BIGINT[]", "sketches.kll_extract"), "kll_quantiles.extract_float64": python("DOUBLE[]", "sketches.kll_extract"),
     "kll_quantiles.extract_point_int64": python("BIGINT", "sketches.quantile"), "kll_quantiles.extract_point_float64": python("DOUBLE", "sketches.quantile"),
@@ -669,7 +665,8 @@ def average(call: Call) -> str:
                           [call.type, types.type_proto({"type": "INTEGER"})], call.type, NoRule("AVG of INTERVAL"))
     if call.kind == "BIGNUMERIC":
         return python_functions.call("BLOB", "bignumeric.average", f"list({{distinct}}{{0}}{{order}}){kept(call)}{{over}}")
-    return f"(sum{MODIFIED}::DOUBLE / nullif(count({{distinct}}{{0}}){{filter}}{{over}}, 0))::{types.duckdb_type(call.type)}"
+    number = "count({distinct}{0}){filter}{over}"
+    return f"CASE WHEN {number} > 0 THEN {QUOTIENT.replace('{0}', f'sum{MODIFIED}').replace('{1}', f'{number}::DECIMAL(38,9)')} END"
 
 
 def array_agg(call: Call) -> str:
@@ -692,8 +689,15 @@ def array_concat_agg(call: Call) -> str:
     return f"flatten((list({{0}}{{order}}){kept(call)}{{over}}){f'[:{call.limit}]' if call.limit else ''})"
 
 
-def pair(name: str):
-    return lambda call: f"{name}({as_double(call, 0)}, {as_double(call, 1)}){{filter}}{{over}}"
+def pair(name: str, least: int):
+    """CORR, COVAR_POP, COVAR_SAMP of more pairs than `least`: NaN where a number is not finite, which DuckDB takes for an error."""
+    def rule(call: Call) -> str:
+        x, y = as_double(call, 0), as_double(call, 1)
+        modified, sound = "{filter}{over}", f"isfinite({x}) AND isfinite({y})"
+        made = f"{name}(CASE WHEN {sound} THEN {x} END, {y}){modified}"
+        return (f"CASE WHEN regr_count({x}, {y}){modified} > {least} THEN "
+                f"CASE WHEN bool_or(NOT ({sound})){modified} THEN 'nan'::DOUBLE ELSE {made} END END")
+    return rule
 
 
 def bits(name: str) -> dict:
@@ -706,7 +710,14 @@ def as_double(call: Call, i: int) -> str:
 
 
 def variance(name: str):
-    return lambda call: f"{name}({{distinct}}{as_double(call, 0)}{{order}}){{filter}}{{over}}"
+    """STDDEV, VARIANCE and their kin: NaN where a value is not finite, which DuckDB takes for an error."""
+    def rule(call: Call) -> str:
+        if call.kinds[0] != "FLOAT":
+            return f"{name}({{distinct}}{as_double(call, 0)}{{order}}){{filter}}{{over}}"
+        made = f"{name}({{distinct}}CASE WHEN isfinite({{0}}) THEN {{0}} END{{order}}){{filter}}{{over}}"
+        least = 1 if name.endswith("samp") else 0
+        return f"CASE WHEN bool_or(NOT isfinite({{0}})){{filter}}{{over}} AND count({{0}}){{filter}}{{over}} > {least} THEN 'nan'::DOUBLE ELSE {made} END"
+    return rule
 
 
 def approx_quantiles(call: Call) -> str:
@@ -757,7 +768,7 @@ def by_key(name: str):
 
 
 AGGREGATES: dict[str, object] = {
-    "$count_star": "count(*){filter}{over}", "count": aggregate("count"), "countif": "count_if({distinct}{0}){filter}{over}::BIGINT",
+    "$count_star": "count(*){filter}{over}", "count": aggregate("count"), "countif": "count({distinct}CASE WHEN {0} THEN 1 END){filter}{over}",
     "sum": total, "avg": average, "min": {"FLOAT": f"CASE WHEN bool_or(isnan({{0}})){{filter}}{{over}} THEN 'nan'::DOUBLE ELSE {aggregate('min')} END", "*": aggregate("min")}, "max": aggregate("max"),
     "any_value": "any_value({0}){filter}{over}", "array_agg": array_agg, "string_agg": string_agg, "array_concat_agg": array_concat_agg,
     "approx_count_distinct": "count(DISTINCT {0}){filter}{over}", "approx_quantiles": approx_quantiles,
@@ -766,7 +777,7 @@ AGGREGATES: dict[str, object] = {
     "stddev": variance("stddev_samp"), "stddev_samp": variance("stddev_samp"), "stddev_pop": variance("stddev_pop"),
     "variance": variance("var_samp"), "var_samp": variance("var_samp"), "var_pop": variance("var_pop"),
     "max_by": by_key("arg_max_null"), "min_by": by_key("arg_min_null"), "approx_top_count": approx_top_count, "approx_top_sum": approx_top_sum,
-    "corr": pair("corr"), "covar_pop": pair("covar_pop"), "covar_samp": pair("covar_samp"),
+    "corr": pair("corr", 1), "covar_pop": pair("covar_pop", 0), "covar_samp": pair("covar_samp", 1),
     "percentile_cont": percentile_cont, "percentile_disc": percentile_disc,
 }
 SKETCHED = "list({0}){filter}{over}"
@@ -795,6 +806,6 @@ WINDOWS: dict[str, object] = {
     "row_number": "row_number(){over}", "rank": "rank(){over}", "dense_rank": "dense_rank(){over}", "percent_rank": "percent_rank(){over}",
     "cume_dist": "cume_dist(){over}", "ntile": "ntile({0}){over}", "lead": neighbour("lead"), "lag": neighbour("lag"),
     "first_value": "first_value({0}{filter}){over}", "last_value": "last_value({0}{filter}){over}", "nth_value": "nth_value({0}, {1}{filter}){over}",
-    "tf_idf": tf_idf,
+    "tf_idf": strings.tf_idf,
     "st_clusterdbscan": "(" + python_functions.call("BIGINT[]", "geography.clusters", "list({0}){over}", "{1}", "{2}") + ")[row_number(){over}]",
 }

@@ -228,6 +228,9 @@ def expression(sql, text: str, args: list[str], protos: list, proto, missing: No
 
 def evaluate_call(call: Call, node, safe: bool, missing: NoRule, places: list[str] | None = None) -> str:
     """SQL of a function's call that has no rule; node: the call in the tree; places: of the arguments in a template that has the call for an edge."""
+    from . import functions
+    if call.name in functions.CATCHING:
+        raise missing  # DuckDB would compute the argument, and fail
     args = places or call.args
     if "ENUM" in call.kinds:
         kept = [i for i, kind in enumerate(call.kinds) if kind != "ENUM"]
@@ -396,9 +399,13 @@ def encode_time(result, value: datetime.time) -> None:
 
 
 def encode_interval(result, value: list[int]) -> None:
-    """[months, days, microseconds] as sixteen bytes: 64, 32 and 32 bits, the months above 13 bits of nanoseconds."""
+    """[months, days, microseconds] as sixteen bytes: 64, 32 and 32 bits, the months above 13 bits of nanoseconds.
+
+    An interval in an array or struct comes as Arrow has it, in nanoseconds.
+    """
     months, days, micros = value
-    sign = 1 << 17 if months < 0 else 0
+    micros = micros // 1000 if hasattr(value, "nanoseconds") else micros
+    sign = 1 << 18 if months < 0 else 0
     result.interval_value = (micros.to_bytes(8, "little", signed=True) + days.to_bytes(4, "little", signed=True)
                              + ((abs(months) | sign) << 13).to_bytes(4, "little"))
 

@@ -33,6 +33,7 @@ MESSAGES = [
     (r"invalid timestamp field format: \"(.*)\"", "invalidQuery", r"Invalid timestamp: '\1'"),
     (r"Unknown TimeZone '(.*?)'!", "invalidQuery", r"Invalid time zone: \1"),
     (r"Failure in decode", "invalidQuery", "Invalid cast of bytes to UTF8 string"),
+    (r"Overflow in HUGEINT addition", "invalidQuery", "numeric overflow: SUM"),
     (r"DECIMAL|Casting value .* to type", "invalidQuery", "numeric overflow"),
     (r"Invalid Input Error: ((?:missing|invalid|unexpected|no argument|bad|trailing|duplicate)\b[^\n]*?): (.*)$", "invalidQuery",
      r"Cannot parse regular expression: \1: \2"),

@@ -264,3 +264,63 @@ def literal_text(call: Call, i: int) -> str:
     if kind in ("DATE", "DATETIME", "TIME", "TIMESTAMP", "NUMERIC"):
         return f"('{kind} \"' || {plain_text(call, i)} || '\"')".replace('NUMERIC "\'', 'NUMERIC "\'')
     raise NoRule(f"%T of {kind}")
+
+
+# Text analysis ------------------------------------------------------------------------------------
+
+def text_analyze(call: Call) -> str:
+    return python_functions.call("VARCHAR[]", "text_analysis.analyzed", *named_arguments(call, ("", "analyzer", "analyzer_options")))
+
+
+def text_search(call: Call) -> str:
+    """SEARCH over a STRING, an array of them, JSON, or all STRINGs of a STRUCT."""
+    _, query, scope, analyzer, options = named_arguments(call, ("", "", "json_scope", "analyzer", "analyzer_options"))
+    return python_functions.call("BOOLEAN", "text_analysis.search", texts_of(call.protos[0], "{0}", scope, False), query, analyzer, options)
+
+
+def named_arguments(call: Call, names: tuple[str, ...]) -> list[str]:
+    """The places of a call's arguments in the order of names, NULL for one that is left out."""
+    given = iter(range(len(call.args)))
+    present = [argument.options.argument_name if argument.options.argument_name else "" for argument in call.signature if argument.num_occurrences]
+    found = dict(zip([name or f"#{i}" for i, name in enumerate(present)], given))
+    return ["{%d}" % found[key] if (key := name or f"#{i}") in found else "NULL" for i, name in enumerate(names)]
+
+
+def texts_of(proto, x: str, scope: str, all_types: bool) -> str:
+    """SQL of the texts in a value: of its STRINGs, or of whatever there is."""
+    kind = types.kind_name(proto)
+    if kind == "STRING":
+        return f"[{x}]"
+    if kind == "JSON":
+        leaf = "NOT IN ('OBJECT', 'ARRAY', 'NULL')" if all_types else "= 'VARCHAR'"
+        values_in = f"list_filter(list_transform(json_extract({x}, '$..*') || [{x}], lambda j: CASE WHEN json_type(j) {leaf} THEN json_extract_string(j, '$') END), lambda t: t IS NOT NULL)"
+        keys = f"regexp_extract_all({x}::VARCHAR, '\"((?:[^\"\\\\]|\\\\.)*)\":', 1)"
+        chosen = f"CASE coalesce({scope}, 'JSON_VALUES') WHEN 'JSON_KEYS' THEN {keys} WHEN 'JSON_KEYS_AND_VALUES' THEN list_concat({keys}, {values_in}) ELSE {values_in} END"
+        return f"CASE WHEN {x} IS NULL THEN [NULL] ELSE {chosen} END"
+    if kind == "ARRAY":
+        element = proto.array_type.element_type
+        return x if types.kind_name(element) == "STRING" else f"flatten(list_transform({x}, lambda e: {texts_of(element, 'e', scope, all_types)}))"
+    if kind == "RECORD":
+        parts = [texts_of(part.field_type, f"struct_extract({x}, {values.string(name)})", scope, all_types) for name, part in zip(types.struct_names(proto), proto.struct_type.field)]
+        return f"flatten([{', '.join(parts)}])"
+    if not all_types:
+        return "[]::VARCHAR[]"
+    return f"[{x}::VARCHAR]" if (kind, "STRING") not in CASTS or kind == "BYTES" else f"[{CASTS[kind, 'STRING'].replace('{0}', x)}]"
+
+
+def contains_substr(call: Call) -> str:
+    value, part, scope = named_arguments(call, ("", "", "json_scope"))
+    found = python_functions.call("BOOLEAN", "text_analysis.contains_substr", texts_of(call.protos[0], value, scope, True), part)
+    if call.kinds[0] != "STRING":
+        return found
+    return f"CASE WHEN strlen({value}) = length({value}) AND strlen({part}) = length({part}) THEN contains(lower({value}), lower({part})) ELSE {found} END"
+
+
+def tf_idf(call: Call) -> str:
+    most, threshold = (call.args[i] if i < len(call.args) else default for i, default in ((1, "32000"), (2, "5")))
+    weights = python_functions.call("VARCHAR[]", "text_analysis.tf_idf", "list({0}){over}", most, threshold)
+    return f"list_transform([({weights})[row_number(){{over}}]::JSON], lambda made: {values.from_json(types.rest_field(call.type), 'made')})[1]"
+
+
+BAG_OF_WORDS = ("(CASE WHEN list_count({0}) < len({0}) THEN [struct_pack(term := NULL::VARCHAR, \"count\" := len({0}) - list_count({0}))] ELSE [] END"
+                " || list_transform(list_sort(map_entries(list_histogram({0}))), lambda e: struct_pack(term := e.key, \"count\" := e.value::BIGINT)))")

@@ -252,11 +252,11 @@ def decimal_text(data: bytes, scale: int) -> str:
 
 
 def interval_parts(data: bytes) -> tuple[int, int, int]:
-    """An INTERVAL as months, days and microseconds; its bytes have the months above 13 bits of nanoseconds."""
+    """An INTERVAL as months, days and microseconds; its bytes have the months above 13 bits of nanoseconds, and their sign above."""
     micros = int.from_bytes(data[:8], "little", signed=True)
     days = int.from_bytes(data[8:12], "little", signed=True)
-    months = (int.from_bytes(data[12:16], "little") >> 13) & 0x3FFFF
-    return -(months & 0x1FFFF) if months & 0x20000 else months, days, micros
+    months = int.from_bytes(data[12:16], "little") >> 13
+    return -(months & 0x1FFFF) if months & 0x40000 else months, days, micros
 
 
 def interval_literal(data: bytes) -> str:
