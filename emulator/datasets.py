@@ -43,7 +43,7 @@ def list_(call: Call) -> dict:
              if (call.flag("all") or not body["datasetReference"]["datasetId"].startswith("_"))
              and all(body.get("labels", {}).get(key) in ((value,) if value is not None else body.get("labels", {}).values())
                      for key, value in wanted)]
-    page, token = call.page(found)
+    page, token = call.page(found, lambda body: body["id"])
     shown = [{key: body[key] for key in ("kind", "id", "datasetReference", "labels", "friendlyName", "location", "type")
               if key in body} for body in page]
     answer = {"kind": "bigquery#datasetList", "etag": etag({"datasets": shown})}

@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Callable, Iterator, NamedTuple
 
-from .calls import etag, make_token, merge, read_token, without_nulls
+from .calls import etag, merge, paged, whole_number, without_nulls
 from .errors import ApiError
 from .projects import number
 from .storage import Storage, checksums, moment
@@ -154,11 +154,10 @@ def check(call: Call, resource: dict | None, what: str = "if", reading: bool = F
             raise ApiError("notModified" if reading else "conditionNotMet", NOT_MET)
 
 
-def page(call: Call, keys: list) -> tuple[list, dict]:
-    """The page of a sorted list that the caller asks for, as places in it, and the part of the answer that leads to the next."""
-    start = read_token(call.option("pageToken"))[0]
-    end = start + min(int(call.option("maxResults") or PAGE), PAGE)
-    return keys[start:end], {"nextPageToken": make_token(end)} if end < len(keys) else {}
+def page(call: Call, keys: list[tuple]) -> tuple[list[tuple], dict]:
+    """The page of a sorted list that the caller asks for, and the part of the answer that leads to the next."""
+    found, token = paged(keys, list, call.option("pageToken"), min(whole_number("maxResults", call.option("maxResults")) or PAGE, PAGE))
+    return found, {"nextPageToken": token} if token else {}
 
 
 def acl(entries: list[dict], kind: str, **of: str) -> list[dict]:
@@ -177,9 +176,9 @@ def service_account(call: Call) -> dict:
 def list_buckets(call: Call) -> dict:
     """Those of the project, by prefix."""
     owner, prefix = number(call.option("project") or call.storage.project), call.option("prefix") or ""
-    names = sorted(name for name, found in call.storage.buckets.items() if found["projectNumber"] == owner and name.startswith(prefix))
+    names = sorted((name,) for name, found in call.storage.buckets.items() if found["projectNumber"] == owner and name.startswith(prefix))
     names, more = page(call, names)
-    return {"kind": "storage#buckets", "items": [shown(call, call.storage.buckets[name]) for name in names]} | more
+    return {"kind": "storage#buckets", "items": [shown(call, call.storage.buckets[name]) for name, in names]} | more
 
 
 @method("POST", "/b")

@@ -18,7 +18,7 @@ def missing(call: Call) -> ApiError:
 @method("GET", DATASET, "bigquery.models.list", query=PAGING, response="ListModelsResponse")
 def list_(call: Call) -> dict:
     datasets.find(call.lake, call.dataset)
-    call.page([])
+    call.page([], str)
     return {}
 
 

@@ -257,7 +257,7 @@ def get(call: Call) -> dict:
 def list_(call: Call) -> dict:
     datasets.find(call.lake, call.dataset)
     found = [body for body in call.lake.children("table", call.dataset) if not expired(body)]
-    page, token = call.page(found)
+    page, token = call.page(found, lambda body: body["id"])
     keys = ("kind", "id", "tableReference", "type", "creationTime", "expirationTime", "labels", "friendlyName",
             "timePartitioning", "rangePartitioning", "clustering", "requirePartitionFilter")
     shown = [{key: body[key] for key in keys if key in body}

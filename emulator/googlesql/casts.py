@@ -97,6 +97,8 @@ CASTS: dict[tuple[str, str], str] = {
     ("INTERVAL", "STRING"): INTERVAL_TEXT,
     ("RANGE", "STRING"): RANGE_TEXT,
 }
+# Of a parameter, which is written in full; the text of an expression may leave out parts, and goes to the reference evaluator.
+INTERVAL_PARAMETER = tried("TRY(" + values.PARSE_INTERVAL.replace("{x}", "{0}") + ")", "'Invalid INTERVAL value: '", "{0}")
 
 
 def casted(call: Call, i: int, kind: str) -> str:

@@ -202,9 +202,9 @@ class Expressions:
         value = types.parameter_value(parameter.get("parameterValue"), field)
         proto = types.type_proto(field)
         if value is not None and proto.type_kind in CHECKED_PARAMETERS and not values.repeated(field):
-            from .casts import CASTS
-            kind = types.kind_name(proto)
-            return fill(CASTS["STRING", kind], [types.string_literal(str(value))])
+            from .casts import CASTS, INTERVAL_PARAMETER
+            template = CASTS.get(("STRING", types.kind_name(proto)), INTERVAL_PARAMETER)
+            return fill(template, [types.string_literal(str(value))])
         field = types.rest_field(proto) | {"mode": field.get("mode", "NULLABLE")}
         return f"({values.literal(field, value)})"
 
