@@ -70,7 +70,7 @@ def insert(call: Call) -> dict:
     body = new(call.principal, ref, without_nulls(call.body))
 
     def work(tx: Transaction) -> dict:
-        if tx.get("dataset", ref):
+        if (old := tx.get("dataset", ref)) and "_shipped" not in old:
             raise ApiError("duplicate", f"Already Exists: Dataset {iam.name_of(ref)}")
         return tx.put("dataset", ref, body)
     return public(call.lake.write(work))

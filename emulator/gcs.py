@@ -188,7 +188,7 @@ def insert_bucket(call: Call) -> dict:
     if not BUCKET_NAME.fullmatch(name):
         raise ApiError("invalid", f"Invalid bucket name: '{name}'")
     owner = number(call.option("project") or call.storage.project)
-    if old := call.storage.bucket(name):
+    if (old := call.storage.bucket(name)) and not call.storage.lent(name):
         raise ApiError("conflict", "Your previous request to create the named bucket succeeded and you already own it."
                        if old["projectNumber"] == owner else "The requested bucket name is not available. The bucket namespace is shared by all "
                        "users of the system. Please select a different name and try again.")
@@ -233,6 +233,7 @@ def change_bucket(call: Call, body: dict) -> dict:
 def delete_bucket(call: Call) -> None:
     check(call, call.bucket)
     name = call.bucket["name"]
+    call.storage.check_own(name)
     if call.storage.live[name] or any(call.storage.old[name].values()):
         raise ApiError("conflict", "The bucket you tried to delete is not empty.")
     call.storage.drop_bucket(name)

@@ -232,7 +232,7 @@ def read_partitions(job: "Job", statement: "Statement") -> "dict[Table, str | No
     for part in (statement, *statement.views.values()):
         for place, scans in conditions(part, job.lake.cursor()).items():
             table = part.order[place]
-            if None in scans and table.body.get("requirePartitionFilter") and not statement.undeclared:
+            if None in scans and partitions.filter_required(table.body) and not statement.undeclared:
                 raise ApiError("invalidQuery", f"Cannot query over table '{'.'.join(table.ref)}' without a filter over column(s) "
                                                f"{partitions.filter_columns(table.body)} that can be used for partition elimination", "query")
             known = next(each for each in found if each.key == table.key)

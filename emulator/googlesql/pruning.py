@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Callable, Iterator
 
+from .. import values
 from .analyzer import find
 from .compiler import Compiler, node_of
 from .expressions import NoRule
@@ -62,7 +63,7 @@ class Pruner:
 
     def __init__(self, compiler: Compiler, scan, partitioning):
         self.compiler, self.partitioning = compiler, partitioning
-        names = {partitioning.column.lower()} | ({"_partitiondate"} if partitioning.column == "_PARTITIONTIME" else set())
+        names = {name.lower() for name in (partitioning.column, *partitioning.others)} | ({"_partitiondate"} if partitioning.column == "_PARTITIONTIME" else set())
         self.columns = {column.column_id: column.name for column in scan.parent.column_list if column.name.lower() in names}
 
     def condition(self, expression) -> str | None:
@@ -126,10 +127,10 @@ class Pruner:
 
     def bound(self, expression, template: str) -> str:
         """An expression with the row's value replaced by a bound of its partition."""
-        own = '"' + self.partitioning.column.replace('"', '""') + '"'
+        own = values.identifier(self.partitioning.column)
         text = self.compiler.expr(expression)
         for number, name in self.columns.items():
-            value = f"({own})::DATE" if name.lower() == "_partitiondate" else own
+            value = f"({own})::DATE" if name.lower() == "_partitiondate" else values.identifier(name) if self.partitioning.others else own
             text = re.sub(rf"\bc{number}\b", lambda _: f"({template.replace('{x}', value)})", text)
         return text
 
