@@ -12,6 +12,7 @@ import re
 import tempfile
 import urllib.parse
 import uuid
+import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Callable, Iterator, NamedTuple
@@ -30,6 +31,12 @@ OBJECT = {"acl", "cacheControl", "contentDisposition", "contentEncoding", "conte
 BUCKET = {"acl", "autoclass", "billing", "cors", "customPlacementConfig", "defaultEventBasedHold", "defaultObjectAcl", "encryption",
           "iamConfiguration", "labels", "lifecycle", "location", "logging", "retentionPolicy", "rpo", "storageClass", "versioning", "website"}  # of a bucket
 COPIED = OBJECT - {"acl", "eventBasedHold", "temporaryHold"}
+ACCESS, POLICY = {"entity": str, "role": str}, {"bindings": [{"role": str, "members": [str]}], "version": int, "etag": str}
+# Properties that are no text.
+TYPES: dict = {
+    **dict.fromkeys(("autoclass", "billing", "customPlacementConfig", "encryption", "logging", "retentionPolicy", "website"), dict), "cors": [dict],
+    "iamConfiguration": {"uniformBucketLevelAccess": dict}, "lifecycle": {"rule": [dict]}, "versioning": {"enabled": bool}, "acl": [ACCESS],
+    "defaultObjectAcl": [ACCESS], "labels": {"": str}, "metadata": {"": str}, **dict.fromkeys(("defaultEventBasedHold", "eventBasedHold", "temporaryHold"), bool)}
 PREDEFINED = {"private": [], "projectPrivate": [], "publicRead": [{"entity": "allUsers", "role": "READER"}],
               "authenticatedRead": [{"entity": "allAuthenticatedUsers", "role": "READER"}]}
 REGIONS = {"US": "multi-region", "EU": "multi-region", "ASIA": "multi-region"}
@@ -70,13 +77,14 @@ class Call(NamedTuple):
     def flag(self, name: str) -> bool:
         return (self.option(name) or "").lower() == "true"
 
-    def json(self) -> dict:
-        try:
-            body = json.loads(self.body or b"{}")
-        except ValueError as error:
-            raise ApiError("parseError", f"Parse Error: {error}") from None
+    def json(self, **types) -> dict:
+        """The body, an object; types: of its members beside the names. ApiError parseError, or invalid for a member of another type."""
+        from .rest import parse_json
+        body = parse_json(self.body or b"{}")
         if not isinstance(body, dict):
             raise ApiError("parseError", "Parse Error: an object is expected.")
+        if not fits(body, types | {"name": str, "location": str, "md5Hash": str, "crc32c": str}):
+            raise ApiError("invalid", "Invalid value in the request's body.")
         return body
 
     @property
@@ -201,7 +209,21 @@ def insert_bucket(call: Call) -> dict:
 
 
 def settable(given: dict, names: set[str]) -> dict:
-    return {name: value for name, value in given.items() if name in names}
+    """What a caller gives of the properties that may be set; ApiError invalid for one of another type."""
+    found = {name: value for name, value in given.items() if name in names}
+    for name, value in found.items():
+        if value is not None and not fits(value, TYPES.get(name, str)):
+            raise ApiError("invalid", f"Invalid value for field {name}.")
+    return found
+
+
+def fits(value, kind) -> bool:
+    """Whether a value of JSON is of a type: a class, a list with its items' one, or a dict with its known members' ones ("": of all)."""
+    if isinstance(kind, list):
+        return isinstance(value, list) and all(fits(item, kind[0]) for item in value)
+    if isinstance(kind, dict):
+        return isinstance(value, dict) and all(item is None or fits(item, kind.get(name, kind.get("", object))) for name, item in value.items())
+    return isinstance(value, kind)
 
 
 @method("GET", "/b/{bucket}")
@@ -225,7 +247,7 @@ def change_bucket(call: Call, body: dict) -> dict:
     check(call, call.bucket)
     if preset := call.option("predefinedAcl"):
         body["acl"] = predefined(preset)
-    body |= {"metageneration": str(int(body["metageneration"]) + 1), "updated": moment()}
+    body = {"storageClass": "STANDARD"} | body | {"metageneration": str(int(body["metageneration"]) + 1), "updated": moment()}
     return shown(call, call.storage.put_bucket(body))
 
 
@@ -247,7 +269,7 @@ def get_policy(call: Call) -> dict:
 
 @method("PUT", "/b/{bucket}/iam")
 def set_policy(call: Call) -> dict:
-    given = call.json()
+    given = call.json(**POLICY)
     if given.get("etag") and given["etag"] != get_policy(call)["etag"]:
         raise ApiError("conditionNotMet", "The provided etag does not match the policy's.")
     call.storage.put_bucket({**call.bucket, "_policy": {"version": given.get("version", 1), "bindings": given.get("bindings") or []}})
@@ -341,6 +363,8 @@ def rewrite(call: Call) -> dict:
 @method("POST", "/b/{bucket}/o/{source_object}/moveTo/o/{object}")
 def move(call: Call) -> dict:
     source = call.object(name="source_object", generation="sourceGeneration")
+    if source["name"] == call.params["object"]:
+        raise ApiError("invalid", "The source and destination object names must be different.")
     made = copied(call, source, source["bucket"], call.params["object"], metadata=False)
     call.storage.delete(source)
     return shown(call, made)
@@ -363,7 +387,7 @@ def copied(call: Call, source: dict, bucket: str, name: str, metadata: bool = Tr
 
 @method("POST", "/b/{bucket}/o/{object}/compose")
 def compose(call: Call) -> dict:
-    bucket, request = call.bucket["name"], call.json()
+    bucket, request = call.bucket["name"], call.json(sourceObjects=[{"name": str, "objectPreconditions": dict}], destination=dict)
     check(call, call.storage.find(bucket, call.params["object"]))
     sources = []
     for part in request.get("sourceObjects") or ():
@@ -418,7 +442,7 @@ def change_object(call: Call, body: dict) -> dict:
     check(call, call.object())
     if preset := call.option("predefinedAcl"):
         body["acl"] = predefined(preset)
-    body |= {"metageneration": str(int(body["metageneration"]) + 1), "updated": moment()}
+    body = {"storageClass": call.bucket["storageClass"]} | body | {"metageneration": str(int(body["metageneration"]) + 1), "updated": moment()}
     return shown(call, call.storage.save(body))
 
 
@@ -444,22 +468,27 @@ def download(call: Call) -> Reply:
                "X-Goog-Storage-Class": found["storageClass"], "X-Goog-Stored-Content-Length": found["size"], "Accept-Ranges": "bytes",
                "X-Goog-Stored-Content-Encoding": found.get("contentEncoding", "identity"), "ETag": etag(shown(call, found)),
                "Content-Type": found.get("contentType", "application/octet-stream")}
-    headers |= {f"X-Goog-Meta-{name}": str(value) for name, value in (found.get("metadata") or {}).items()}
+    headers |= {f"X-Goog-Meta-{re.sub(r'[^!-9;-~]', '-', name)}": value for name, value in (found.get("metadata") or {}).items()}
     headers |= {name: found[key] for name, key in (("Cache-Control", "cacheControl"), ("Content-Disposition", "contentDisposition"),
                                                    ("Content-Language", "contentLanguage"), ("Content-Encoding", "contentEncoding")) if key in found}
     if disposition := call.option("response-content-disposition"):
         headers["Content-Disposition"] = disposition
-    if found.get("contentEncoding") == "gzip" and "gzip" not in call.headers.get("accept-encoding", ""):
+    if found.get("contentEncoding") == "gzip" and "gzip" not in call.headers.get("accept-encoding", "") and is_gzip(file):
         del headers["Content-Encoding"]
-        return Reply(200, gzip.decompress(file.read_bytes()), headers)
+        return Reply(200, unzipped(file.read_bytes()), headers)
     asked = RANGE.fullmatch(call.headers.get("range", "").replace(" ", ""))
-    if not asked or asked[0] == "bytes=-":
+    if not asked or asked[0] == "bytes=-" or asked[1] and asked[2] and int(asked[2]) < int(asked[1]):
         return Reply(200, b"", headers, file, (0, size))
     start = int(asked[1]) if asked[1] else max(size - int(asked[2]), 0)
     end = min(int(asked[2]), size - 1) if asked[1] and asked[2] else size - 1
     if start >= size:
         return Reply(416, b"The requested range cannot be satisfied.", {"Content-Range": f"bytes */{size}"})
     return Reply(206, b"", headers | {"Content-Range": f"bytes {start}-{end}/{size}"}, file, (start, end - start + 1))
+
+
+def is_gzip(file: Path) -> bool:
+    with file.open("rb") as source:
+        return source.read(2) == b"\x1f\x8b"
 
 
 def hashes(sums: dict) -> str:
@@ -520,8 +549,11 @@ def multipart(content_type: str, body: bytes) -> list[tuple[dict[str, str], byte
 
 
 def split_headers(text: bytes) -> tuple[dict[str, str], bytes]:
-    head, _, content = re.match(rb"(?s)((?:[^\r\n]+\r?\n)*)(\r?\n|$)(.*)", text).groups()
-    return {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in head.decode().splitlines())}, content
+    parts = re.match(rb"(?s)((?:[^\r\n]+\r?\n)*)(?:\r?\n|$)(.*)", text)
+    if not parts:
+        raise ApiError("invalid", "A part of the multipart body has no end of its headers.")
+    head, content = parts.groups()
+    return {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in head.decode(errors="replace").splitlines())}, content
 
 
 def store(call: Call, given: dict, file: Path) -> dict:
@@ -609,7 +641,7 @@ def batch(call: Call) -> Reply:
     parts = []
     for headers, content in multipart(call.headers.get("content-type", ""), call.body):
         line, _, rest = content.partition(b"\n")
-        verb, _, url = line.decode().strip().rpartition(" HTTP/")[0].partition(" ")
+        verb, _, url = line.decode(errors="replace").strip().rpartition(" HTTP/")[0].partition(" ")
         inner, body = split_headers(rest)
         place = urllib.parse.urlsplit(url)
         made = answer(call.storage, verb, f"{place.path}?{place.query}", inner, body, call.base)
@@ -629,7 +661,7 @@ def fetch(call: Call) -> Reply:
 def put(call: Call) -> Reply:
     """A signed URL for an upload, or one part of a multipart upload."""
     if upload := UPLOADS.get(call.option("uploadId") or ""):
-        part = part_of(upload, int(call.option("partNumber") or 0))
+        part = part_of(upload, whole_number("partNumber", call.option("partNumber"), 0))
         part.write_bytes(call.body)
         sums = checksums(part)
         return Reply(200, b"", {"ETag": f'"{sums["md5Hash"]}"', "X-Goog-Hash": hashes(sums)})
@@ -686,6 +718,13 @@ def phrase(status: int) -> str:
     return known[0] if known else "Resume Incomplete"
 
 
+def unzipped(body: bytes) -> bytes:
+    try:
+        return gzip.decompress(body)
+    except (OSError, EOFError, zlib.error):
+        raise ApiError("badRequest", "Invalid gzip content in the request's body.") from None
+
+
 class Server(ThreadingHTTPServer):
     daemon_threads = True
 
@@ -707,10 +746,10 @@ class Handler(BaseHTTPRequestHandler):
             return
         headers = {name.lower(): value for name, value in self.headers.items()}
         verb = headers.get("x-http-method-override", self.command).upper()
-        if body and headers.get("content-encoding") == "gzip" and "upload_id" not in self.path:
-            body = gzip.decompress(body)
         try:
             self.refuse_strangers()
+            if body and headers.get("content-encoding") == "gzip" and "upload_id" not in self.path:
+                body = unzipped(body)
             base = f"http://{self.headers['Host']}"
             reply = answer(self.server.storage, "GET" if verb == "HEAD" else verb, self.path, headers, body, base)
         except ApiError as error:
@@ -719,25 +758,34 @@ class Handler(BaseHTTPRequestHandler):
             log.exception("%s %s failed", self.command, self.path)
             fault = ApiError("emulatorFault", f"A fault of the embedded Cloud Storage: {type(error).__name__}: {error}")
             reply = Reply(fault.code, json.dumps(fault.body).encode(), {"Content-Type": "application/json; charset=UTF-8"})
-        self.send(reply, verb == "HEAD")
+        self.send(reply, "HEAD" in (verb, self.command))
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = handle_request
 
     def read_body(self) -> bytes | None:
         """The request's body; None where it can't be read, which has then been answered."""
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
-            chunks = []
-            while size := int(self.rfile.readline().split(b";")[0].strip() or b"0", 16):
-                chunks.append(self.rfile.read(size))
-                self.rfile.readline()
-            self.rfile.readline()
-            return b"".join(chunks)
+            return self.read_chunks()
         length = self.headers.get("Content-Length", "0")
         if not length.isdecimal():
             self.close_connection = True
             self.send_error(400, f"Invalid Content-Length: {length}")
             return None
         return self.rfile.read(int(length))
+
+    def read_chunks(self) -> bytes | None:
+        chunks = []
+        while size := self.rfile.readline().split(b";")[0].strip():
+            if not re.fullmatch(rb"[0-9a-fA-F]{1,8}", size):
+                self.close_connection = True
+                self.send_error(400, "Invalid chunk size")
+                return None
+            if not int(size, 16):
+                break
+            chunks.append(self.rfile.read(int(size, 16)))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(chunks)
 
     def refuse_strangers(self) -> None:
         """ApiError for a web page: of another origin, or under a name of its own for this address."""
@@ -751,7 +799,7 @@ class Handler(BaseHTTPRequestHandler):
         source = reply.file.open("rb") if reply.file else None
         self.send_response(reply.status, phrase(reply.status))
         for name, value in reply.headers.items():
-            self.send_header(name, value.encode("utf-8").decode("latin-1"))
+            self.send_header(name, re.sub(r"[\x00-\x1f\x7f]", " ", value).encode("utf-8").decode("latin-1"))
         self.send_header("Content-Length", str(length if source else len(reply.content)))
         self.end_headers()
         if source and not head:
