@@ -4,16 +4,16 @@ Source: "Cloud Storage JSON API" (methods, preconditions, uploads), "objects.lis
 """
 from __future__ import annotations
 
+import datetime as dt
 import gzip
 import html
 import json
-import logging
 import re
 import tempfile
 import urllib.parse
 import uuid
 import zlib
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Callable, Iterator, NamedTuple
 
@@ -22,19 +22,18 @@ from .errors import ApiError
 from .projects import number
 from .storage import Storage, checksums, moment
 
-log = logging.getLogger(__name__)
-
 BUCKET_NAME = re.compile(r"[a-z0-9][-_.a-z0-9]{1,220}[a-z0-9]")
-LOCAL = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d+)?", re.IGNORECASE)
 OBJECT = {"acl", "cacheControl", "contentDisposition", "contentEncoding", "contentLanguage", "contentType", "customTime", "eventBasedHold",
           "metadata", "storageClass", "temporaryHold"}  # what a caller may set of an object,
 BUCKET = {"acl", "autoclass", "billing", "cors", "customPlacementConfig", "defaultEventBasedHold", "defaultObjectAcl", "encryption",
           "iamConfiguration", "labels", "lifecycle", "location", "logging", "retentionPolicy", "rpo", "storageClass", "versioning", "website"}  # of a bucket
 COPIED = OBJECT - {"acl", "eventBasedHold", "temporaryHold"}
+Seconds = object()  # a type of properties: a whole number of seconds, at most MOST_RETENTION
+MOST_RETENTION, LOCKED_AFTER = 3_155_760_000, dt.timedelta(days=90)
 ACCESS, POLICY = {"entity": str, "role": str}, {"bindings": [{"role": str, "members": [str]}], "version": int, "etag": str}
 # Properties that are no text.
 TYPES: dict = {
-    **dict.fromkeys(("autoclass", "billing", "customPlacementConfig", "encryption", "logging", "retentionPolicy", "website"), dict), "cors": [dict],
+    **dict.fromkeys(("autoclass", "billing", "customPlacementConfig", "encryption", "logging", "website"), dict), "retentionPolicy": {"retentionPeriod": Seconds}, "cors": [dict],
     "iamConfiguration": {"uniformBucketLevelAccess": dict}, "lifecycle": {"rule": [dict]}, "versioning": {"enabled": bool}, "acl": [ACCESS],
     "defaultObjectAcl": [ACCESS], "labels": {"": str}, "metadata": {"": str}, **dict.fromkeys(("defaultEventBasedHold", "eventBasedHold", "temporaryHold"), bool)}
 PREDEFINED = {"private": [], "projectPrivate": [], "publicRead": [{"entity": "allUsers", "role": "READER"}],
@@ -80,7 +79,10 @@ class Call(NamedTuple):
     def json(self, **types) -> dict:
         """The body, an object; types: of its members beside the names. ApiError parseError, or invalid for a member of another type."""
         from .rest import parse_json
-        body = parse_json(self.body or b"{}")
+        try:
+            body = parse_json(self.body or b"{}")
+        except ApiError:
+            raise ApiError("parseError", "Parse Error") from None
         if not isinstance(body, dict):
             raise ApiError("parseError", "Parse Error: an object is expected.")
         if not fits(body, types | {"name": str, "location": str, "md5Hash": str, "crc32c": str}):
@@ -205,7 +207,7 @@ def insert_bucket(call: Call) -> dict:
             "storageClass": "STANDARD", "locationType": REGIONS.get(location, "region"),
             "iamConfiguration": {"uniformBucketLevelAccess": {"enabled": False}, "publicAccessPrevention": "inherited"},
             "acl": PREDEFINED.get(call.option("predefinedAcl") or "private", [])}
-    return shown(call, call.storage.put_bucket(merge(body, without_nulls(settable(given, BUCKET))) | {"location": location}))
+    return shown(call, call.storage.put_bucket(dated({}, merge(body, without_nulls(settable(given, BUCKET))) | {"location": location})))
 
 
 def settable(given: dict, names: set[str]) -> dict:
@@ -219,6 +221,8 @@ def settable(given: dict, names: set[str]) -> dict:
 
 def fits(value, kind) -> bool:
     """Whether a value of JSON is of a type: a class, a list with its items' one, or a dict with its known members' ones ("": of all)."""
+    if kind is Seconds:
+        return isinstance(value, (str, int)) and str(value).isascii() and str(value).isdigit() and int(value) <= MOST_RETENTION
     if isinstance(kind, list):
         return isinstance(value, list) and all(fits(item, kind[0]) for item in value)
     if isinstance(kind, dict):
@@ -248,7 +252,37 @@ def change_bucket(call: Call, body: dict) -> dict:
     if preset := call.option("predefinedAcl"):
         body["acl"] = predefined(preset)
     body = {"storageClass": "STANDARD"} | body | {"metageneration": str(int(body["metageneration"]) + 1), "updated": moment()}
-    return shown(call, call.storage.put_bucket(body))
+    return shown(call, call.storage.put_bucket(dated(call.bucket, body)))
+
+
+def dated(before: dict, body: dict) -> dict:
+    """A bucket's resource with the moments since when it retains objects, has one access for all of them, and chooses their class."""
+    now, made = moment(), dict(body)
+    if period := int(body.get("retentionPolicy", {}).get("retentionPeriod") or 0):
+        same = period == int(before.get("retentionPolicy", {}).get("retentionPeriod") or 0)
+        made["retentionPolicy"] = {"effectiveTime": now} | before.get("retentionPolicy", {}) | body["retentionPolicy"] | ({} if same else {"effectiveTime": now})
+    elif before.get("retentionPolicy", {}).get("isLocked"):
+        raise ApiError("forbidden", f"Cannot remove the locked retention policy of bucket '{before['name']}'.")
+    else:
+        made.pop("retentionPolicy", None)
+    access = body.get("iamConfiguration", {}).get("uniformBucketLevelAccess", {})
+    if access.get("enabled") is True:
+        made["iamConfiguration"] = merge(body["iamConfiguration"], {"uniformBucketLevelAccess": {"lockedTime": access.get("lockedTime") or moment(LOCKED_AFTER)}})
+    elif "lockedTime" in access:
+        made["iamConfiguration"] = merge(body["iamConfiguration"], {"uniformBucketLevelAccess": {"lockedTime": None}})
+    if (chosen := body.get("autoclass")) and chosen.get("enabled") != before.get("autoclass", {}).get("enabled"):
+        made["autoclass"] = {"terminalStorageClass": "NEARLINE", **chosen, "toggleTime": now}
+    return made
+
+
+@method("POST", "/b/{bucket}/lockRetentionPolicy")
+def lock_retention(call: Call) -> dict:
+    """From now on the retention policy can't be removed."""
+    if call.option("ifMetagenerationMatch") is None:
+        raise ApiError("required", "Required parameter: ifMetagenerationMatch")
+    if "retentionPolicy" not in call.bucket:
+        raise ApiError("invalid", "The bucket has no retention policy to lock.")
+    return change_bucket(call, merge(call.bucket, {"retentionPolicy": {"isLocked": True}}))
 
 
 @method("DELETE", "/b/{bucket}")
@@ -452,6 +486,10 @@ def delete_object(call: Call) -> None:
     check(call, found)
     if found.get("temporaryHold") or found.get("eventBasedHold"):
         raise ApiError("forbidden", f"Object '{found['bucket']}/{found['name']}' is under active hold and cannot be deleted, overwritten or archived.")
+    until = dt.datetime.fromisoformat(found["timeCreated"]) + dt.timedelta(seconds=int(call.bucket.get("retentionPolicy", {}).get("retentionPeriod", 0)))
+    if until > dt.datetime.now(dt.timezone.utc):
+        raise ApiError("forbidden", f"Object '{found['bucket']}/{found['name']}' is subject to bucket's retention policy or object retention and cannot be "
+                                    f"deleted or overwritten until {until.isoformat()}")
     call.storage.delete(found, for_good=call.option("generation") is not None)
 
 
@@ -711,13 +749,6 @@ def remove(call: Call) -> Reply:
     return Reply(204)
 
 
-# The server ---------------------------------------------------------------------------------------
-
-def phrase(status: int) -> str:
-    known = BaseHTTPRequestHandler.responses.get(status)
-    return known[0] if known else "Resume Incomplete"
-
-
 def unzipped(body: bytes) -> bytes:
     try:
         return gzip.decompress(body)
@@ -725,91 +756,6 @@ def unzipped(body: bytes) -> bytes:
         raise ApiError("badRequest", "Invalid gzip content in the request's body.") from None
 
 
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, storage: Storage, host: str, port: int):
-        super().__init__((host, port), Handler)
-        self.storage = storage
-
-
-class Handler(BaseHTTPRequestHandler):
-    """One connection. A request is read whole before it is answered, so that a slow or broken one holds up nobody."""
-
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    server: Server
-
-    def handle_request(self) -> None:
-        body = self.read_body()
-        if body is None:
-            return
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        verb = headers.get("x-http-method-override", self.command).upper()
-        try:
-            self.refuse_strangers()
-            if body and headers.get("content-encoding") == "gzip" and "upload_id" not in self.path:
-                body = unzipped(body)
-            base = f"http://{self.headers['Host']}"
-            reply = answer(self.server.storage, "GET" if verb == "HEAD" else verb, self.path, headers, body, base)
-        except ApiError as error:
-            reply = Reply(error.code, json.dumps(error.body).encode(), {"Content-Type": "application/json; charset=UTF-8"})
-        except Exception as error:
-            log.exception("%s %s failed", self.command, self.path)
-            fault = ApiError("emulatorFault", f"A fault of the embedded Cloud Storage: {type(error).__name__}: {error}")
-            reply = Reply(fault.code, json.dumps(fault.body).encode(), {"Content-Type": "application/json; charset=UTF-8"})
-        self.send(reply, "HEAD" in (verb, self.command))
-
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = handle_request
-
-    def read_body(self) -> bytes | None:
-        """The request's body; None where it can't be read, which has then been answered."""
-        if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
-            return self.read_chunks()
-        length = self.headers.get("Content-Length", "0")
-        if not length.isdecimal():
-            self.close_connection = True
-            self.send_error(400, f"Invalid Content-Length: {length}")
-            return None
-        return self.rfile.read(int(length))
-
-    def read_chunks(self) -> bytes | None:
-        chunks = []
-        while size := self.rfile.readline().split(b";")[0].strip():
-            if not re.fullmatch(rb"[0-9a-fA-F]{1,8}", size):
-                self.close_connection = True
-                self.send_error(400, "Invalid chunk size")
-                return None
-            if not int(size, 16):
-                break
-            chunks.append(self.rfile.read(int(size, 16)))
-            self.rfile.readline()
-        self.rfile.readline()
-        return b"".join(chunks)
-
-    def refuse_strangers(self) -> None:
-        """ApiError for a web page: of another origin, or under a name of its own for this address."""
-        host = self.headers.get("Host", "")
-        if not (LOCAL.fullmatch(host) or host == "%s:%s" % self.server.server_address[:2]) or self.headers.get("Origin"):
-            raise ApiError("forbidden", "The embedded Cloud Storage answers programs on this machine only.")
-
-    def send(self, reply: Reply, head: bool) -> None:
-        start, length = reply.part
-        # Open before the headers go out: once the lock is free, the object may be overwritten.
-        source = reply.file.open("rb") if reply.file else None
-        self.send_response(reply.status, phrase(reply.status))
-        for name, value in reply.headers.items():
-            self.send_header(name, re.sub(r"[\x00-\x1f\x7f]", " ", value).encode("utf-8").decode("latin-1"))
-        self.send_header("Content-Length", str(length if source else len(reply.content)))
-        self.end_headers()
-        if source and not head:
-            with source:
-                source.seek(start)
-                while length and (chunk := source.read(min(length, 1 << 20))):
-                    self.wfile.write(chunk)
-                    length -= len(chunk)
-        elif not head:
-            self.wfile.write(reply.content)
-
-    def log_message(self, *_) -> None:
-        """Nothing: the standard library's would write to stderr."""
+def phrase(status: int) -> str:
+    known = BaseHTTPRequestHandler.responses.get(status)
+    return known[0] if known else "Resume Incomplete"

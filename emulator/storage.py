@@ -1,4 +1,4 @@
-"""The embedded Cloud Storage: buckets, and objects with their generations, as files in a folder; gcs.py serves them.
+"""The embedded Cloud Storage: buckets, and objects with their generations, as files in a folder; gcs.py and gcs_server.py serve them.
 
 An object's content is a file that never changes. Its resource, a JSON file beside it that is written last, makes it an object: it
 is there whole or not at all, whenever the process ends.
@@ -30,8 +30,8 @@ READERS = {"roles/storage.admin", "roles/storage.objectAdmin", "roles/storage.ob
 BUCKET, RESOURCE = "bucket", ".json"  # the file of a bucket's resource; the ending of an object's
 
 
-def moment() -> str:
-    return dt.datetime.now(dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+def moment(later: dt.timedelta = dt.timedelta()) -> str:
+    return (dt.datetime.now(dt.timezone.utc) + later).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def checksums(file: Path) -> dict:
@@ -95,7 +95,7 @@ class Storage:
 
     def start(self, host: str, port: int) -> int:
         """Listen; the port, also where 0 asked for a free one. OSError where it is taken."""
-        from .gcs import Server
+        from .gcs_server import Server
         self._server = Server(self, host, port)
         threading.Thread(target=self._server.serve_forever, name="storage", daemon=True).start()
         return self._server.server_address[1]
