@@ -36,7 +36,7 @@ DATASET = re.compile(r"[\w-]{1,1024}")
 MAX_LENGTH = 1024 * 1024  # characters of an unresolved GoogleSQL query
 IN_SCRIPTS = ("CALL", "CREATE_PROCEDURE", "EXECUTE_IMMEDIATE", "ASSIGNMENT", "BEGIN_TRANSACTION", "COMMIT_TRANSACTION",
               "ROLLBACK_TRANSACTION")  # one alone is a script
-PRICED = ("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "CREATE_TABLE_AS_SELECT", "EXPORT_DATA", "ASSERT")  # other statements process no bytes
+PRICED = ("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "CREATE_TABLE_AS_SELECT", "CREATE_MODEL", "EXPORT_DATA", "ASSERT")  # other statements process no bytes
 ANONYMOUS_DATASET = "_bqresults"
 
 

@@ -131,7 +131,7 @@ def test_a_name_without_dataset_and_default(client):
 
 def test_statements_that_are_not_supported_say_so(client):
     with pytest.raises(Exception, match="(?i)not support"):
-        client.query("CREATE MODEL d.m OPTIONS(model_type='linear_reg') AS SELECT 1 AS label").result()
+        client.query("CREATE MODEL d.m OPTIONS(model_type='kmeans') AS SELECT 1 AS label").result()
 
 
 def test_sql_and_the_rest_api_see_the_same_names(client, dataset):
