@@ -166,7 +166,7 @@ def bodies_then(emulator: Emulator, text: str, context: dict) -> dict[tuple, dic
 def check(config: dict) -> None:
     """ApiError for a query's configuration that no job is made of."""
     if config.get("useLegacySql", True):
-        raise unsupported("legacy SQL: set useLegacySql to false")
+        raise unsupported("legacy SQL (set useLegacySql to false)")
     if not config.get("query", "").strip():
         raise ApiError("required", "Required parameter is missing: query", "query")
 

@@ -296,7 +296,7 @@ def prepare(emulator: Emulator, principal: str, given: dict, ref: Ref) -> dict:
     rules.check_table(given)
     if "view" in given or "materializedView" in given:
         if "view" in given and given["view"].get("useLegacySql", True):
-            raise unsupported("legacy SQL: set useLegacySql to false")
+            raise unsupported("legacy SQL (set useLegacySql to false)")
         text = (given.get("view") or given["materializedView"]).get("query", "")
         statement = query.prepare(emulator, principal, text, default_project=ref[0])
         if "materializedView" in given:
