@@ -64,6 +64,7 @@ def open_emulator(options: argparse.Namespace):
     lake = Lake(data_dir, register)
     public_data.add(lake)
     storage = Storage(None if options.in_memory else lake.path / "storage", options.project)
+    public_data.add_bucket(storage, options.writable_public_data)
     return Emulator(lake=lake, storage=storage, jobs=Jobs(lake), sessions=Sessions(lake), analyzer=analyzer, project=options.project,
                     principal=f"lab@{options.project}.iam.gserviceaccount.com", writable_public_data=options.writable_public_data)
 

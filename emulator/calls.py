@@ -125,11 +125,12 @@ class Call:
         """A query parameter that counts something; ApiError invalidParameter unless it is a whole number from 0."""
         return whole_number(name, self.query.get(name), default)
 
-    def page(self, items: list, size: str = "maxResults") -> tuple[list, str | None]:
-        """The page of a list that the caller asks for, and the token of the next one. size: the parameter that says how many."""
-        start = read_token(self.query.get("pageToken"))[0]
-        end = start + min(self.integer(size, PAGE) or PAGE, PAGE)
-        return items[start:end], make_token(end) if end < len(items) else None
+    def page(self, items: list, key: Callable[[dict], str], size: str = "maxResults") -> tuple[list, str | None]:
+        """The page of a list that the caller asks for, and the token of the next one.
+
+        key: what the list is in the order of; size: the parameter that says how many.
+        """
+        return paged(items, lambda item: [key(item)], self.query.get("pageToken"), min(self.integer(size, PAGE) or PAGE, PAGE))
 
     def check_etag(self, current: str) -> None:
         """ApiError conditionNotMet if the caller's If-Match names another state of the resource than `current`."""
@@ -156,21 +157,40 @@ def whole_number(name: str, text, default: int | None = None) -> int | None:
     return number
 
 
-def make_token(*numbers: int) -> str:
-    return base64.urlsafe_b64encode(json.dumps(numbers).encode()).decode().rstrip("=")
+def paged(items: list, key: Callable[..., list], token: str | None, size: int) -> tuple[list, str | None]:
+    """A page of a list that is in the order of `key`, and the token of the next one.
+
+    It begins after the last item of the page before, wherever that was, so that a client may delete what it has seen. ApiError invalid.
+    """
+    last = parts_of(token) if token else []
+    try:
+        left = [item for item in items if key(item) > last] if last else items
+    except TypeError:
+        raise invalid_token(token) from None
+    return left[:size], make_token(*key(left[size - 1])) if size < len(left) else None
+
+
+def make_token(*parts: int | str) -> str:
+    return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
+
+
+def parts_of(token: str) -> list:
+    """What a page token was made of; ApiError invalid for one that is none of ours."""
+    try:
+        parts = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        if type(parts) is not list or not parts or not all(type(part) in (int, str) for part in parts):
+            raise ValueError
+        return parts
+    except (ValueError, TypeError):
+        raise invalid_token(token) from None
 
 
 def read_token(token: str | None) -> list[int]:
-    """The numbers in a page token; [0] without one; ApiError invalid for a token that is none of ours."""
-    if not token:
-        return [0]
-    try:
-        numbers = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-        if type(numbers) is not list or not numbers or not all(type(number) is int and 0 <= number < 1 << 62 for number in numbers):
-            raise ValueError
-        return numbers
-    except (ValueError, TypeError):
-        raise invalid_token(token) from None
+    """The numbers in a page token of rows; [0] without one; ApiError invalid for a token that is none of ours."""
+    numbers = parts_of(token) if token else [0]
+    if not all(type(number) is int and 0 <= number < 1 << 62 for number in numbers):
+        raise invalid_token(token)
+    return numbers
 
 
 def invalid_token(token: str) -> ApiError:

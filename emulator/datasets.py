@@ -43,7 +43,7 @@ def list_(call: Call) -> dict:
              if (call.flag("all") or not body["datasetReference"]["datasetId"].startswith("_"))
              and all(body.get("labels", {}).get(key) in ((value,) if value is not None else body.get("labels", {}).values())
                      for key, value in wanted)]
-    page, token = call.page(found)
+    page, token = call.page(found, lambda body: body["id"])
     shown = [{key: body[key] for key in ("kind", "id", "datasetReference", "labels", "friendlyName", "location", "type")
               if key in body} for body in page]
     answer = {"kind": "bigquery#datasetList", "etag": etag({"datasets": shown})}
@@ -70,7 +70,7 @@ def insert(call: Call) -> dict:
     body = new(call.principal, ref, without_nulls(call.body))
 
     def work(tx: Transaction) -> dict:
-        if tx.get("dataset", ref):
+        if (old := tx.get("dataset", ref)) and "_shipped" not in old:
             raise ApiError("duplicate", f"Already Exists: Dataset {iam.name_of(ref)}")
         return tx.put("dataset", ref, body)
     return public(call.lake.write(work))
@@ -178,16 +178,18 @@ def delete(call: Call) -> None:
 
 
 def drop(tx: Transaction, ref: tuple[str, str], contents: bool) -> None:
-    """Delete a dataset, with all that is in it if `contents`; ApiError resourceInUse where it has tables or routines otherwise."""
+    """Delete a dataset, with all that is in it if `contents`; ApiError resourceInUse where it has any otherwise."""
     from .routines import remove as remove_routine
     from .tables import drop as drop_table
-    tables, routines = tx.lake.children("table", ref), tx.lake.children("routine", ref)
-    if (tables or routines) and not contents:
+    tables, routines, models = (tx.lake.children(kind, ref) for kind in ("table", "routine", "model"))
+    if (tables or routines or models) and not contents:
         raise ApiError("resourceInUse", f"Dataset {iam.name_of(ref)} is still in use")
     for table in tables:
         drop_table(tx, (*ref, table["tableReference"]["tableId"]), table)
     for routine in routines:
         remove_routine(tx, (*ref, routine["routineReference"]["routineId"]))
+    for model in models:
+        tx.delete("model", (*ref, model["modelReference"]["modelId"]))
     if not ref[1].startswith("_"):  # those of temporary tables do not come back
         deletion = {"time": str(now_ms()), "version": tx.lake.version}
         tx.put("deletions", ref, {"list": [*(tx.get("deletions", ref) or {"list": []})["list"], deletion]})

@@ -123,7 +123,7 @@ class Hive:
     def inside(self, fields: list[dict]) -> list[dict]:
         """The columns that are in the files themselves."""
         keys = {field["name"].lower() for field in self.fields}
-        return [field for field in fields if field["name"].lower() not in keys]
+        return [field for field in fields if (field.get("name") or "").lower() not in keys]
 
     def whole(self, fields: list[dict]) -> list[dict]:
         """The files' columns and then those of the folders."""

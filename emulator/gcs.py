@@ -4,32 +4,38 @@ Source: "Cloud Storage JSON API" (methods, preconditions, uploads), "objects.lis
 """
 from __future__ import annotations
 
+import datetime as dt
 import gzip
 import html
 import json
-import logging
 import re
 import tempfile
 import urllib.parse
 import uuid
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import zlib
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Callable, Iterator, NamedTuple
 
-from .calls import etag, make_token, merge, read_token, without_nulls
+from .calls import etag, merge, paged, whole_number, without_nulls
 from .errors import ApiError
 from .projects import number
 from .storage import Storage, checksums, moment
 
-log = logging.getLogger(__name__)
-
 BUCKET_NAME = re.compile(r"[a-z0-9][-_.a-z0-9]{1,220}[a-z0-9]")
-LOCAL = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d+)?", re.IGNORECASE)
 OBJECT = {"acl", "cacheControl", "contentDisposition", "contentEncoding", "contentLanguage", "contentType", "customTime", "eventBasedHold",
           "metadata", "storageClass", "temporaryHold"}  # what a caller may set of an object,
 BUCKET = {"acl", "autoclass", "billing", "cors", "customPlacementConfig", "defaultEventBasedHold", "defaultObjectAcl", "encryption",
           "iamConfiguration", "labels", "lifecycle", "location", "logging", "retentionPolicy", "rpo", "storageClass", "versioning", "website"}  # of a bucket
 COPIED = OBJECT - {"acl", "eventBasedHold", "temporaryHold"}
+Seconds = object()  # a type of properties: a whole number of seconds, at most MOST_RETENTION
+MOST_RETENTION, LOCKED_AFTER = 3_155_760_000, dt.timedelta(days=90)
+ACCESS, POLICY = {"entity": str, "role": str}, {"bindings": [{"role": str, "members": [str]}], "version": int, "etag": str}
+# Properties that are no text.
+TYPES: dict = {
+    **dict.fromkeys(("autoclass", "billing", "customPlacementConfig", "encryption", "logging", "website"), dict), "retentionPolicy": {"retentionPeriod": Seconds}, "cors": [dict],
+    "iamConfiguration": {"uniformBucketLevelAccess": dict}, "lifecycle": {"rule": [dict]}, "versioning": {"enabled": bool}, "acl": [ACCESS],
+    "defaultObjectAcl": [ACCESS], "labels": {"": str}, "metadata": {"": str}, **dict.fromkeys(("defaultEventBasedHold", "eventBasedHold", "temporaryHold"), bool)}
 PREDEFINED = {"private": [], "projectPrivate": [], "publicRead": [{"entity": "allUsers", "role": "READER"}],
               "authenticatedRead": [{"entity": "allAuthenticatedUsers", "role": "READER"}]}
 REGIONS = {"US": "multi-region", "EU": "multi-region", "ASIA": "multi-region"}
@@ -70,13 +76,17 @@ class Call(NamedTuple):
     def flag(self, name: str) -> bool:
         return (self.option(name) or "").lower() == "true"
 
-    def json(self) -> dict:
+    def json(self, **types) -> dict:
+        """The body, an object; types: of its members beside the names. ApiError parseError, or invalid for a member of another type."""
+        from .rest import parse_json
         try:
-            body = json.loads(self.body or b"{}")
-        except ValueError as error:
-            raise ApiError("parseError", f"Parse Error: {error}") from None
+            body = parse_json(self.body or b"{}")
+        except ApiError:
+            raise ApiError("parseError", "Parse Error") from None
         if not isinstance(body, dict):
             raise ApiError("parseError", "Parse Error: an object is expected.")
+        if not fits(body, types | {"name": str, "location": str, "md5Hash": str, "crc32c": str}):
+            raise ApiError("invalid", "Invalid value in the request's body.")
         return body
 
     @property
@@ -154,11 +164,10 @@ def check(call: Call, resource: dict | None, what: str = "if", reading: bool = F
             raise ApiError("notModified" if reading else "conditionNotMet", NOT_MET)
 
 
-def page(call: Call, keys: list) -> tuple[list, dict]:
-    """The page of a sorted list that the caller asks for, as places in it, and the part of the answer that leads to the next."""
-    start = read_token(call.option("pageToken"))[0]
-    end = start + min(int(call.option("maxResults") or PAGE), PAGE)
-    return keys[start:end], {"nextPageToken": make_token(end)} if end < len(keys) else {}
+def page(call: Call, keys: list[tuple]) -> tuple[list[tuple], dict]:
+    """The page of a sorted list that the caller asks for, and the part of the answer that leads to the next."""
+    found, token = paged(keys, list, call.option("pageToken"), min(whole_number("maxResults", call.option("maxResults")) or PAGE, PAGE))
+    return found, {"nextPageToken": token} if token else {}
 
 
 def acl(entries: list[dict], kind: str, **of: str) -> list[dict]:
@@ -177,9 +186,9 @@ def service_account(call: Call) -> dict:
 def list_buckets(call: Call) -> dict:
     """Those of the project, by prefix."""
     owner, prefix = number(call.option("project") or call.storage.project), call.option("prefix") or ""
-    names = sorted(name for name, found in call.storage.buckets.items() if found["projectNumber"] == owner and name.startswith(prefix))
+    names = sorted((name,) for name, found in call.storage.buckets.items() if found["projectNumber"] == owner and name.startswith(prefix))
     names, more = page(call, names)
-    return {"kind": "storage#buckets", "items": [shown(call, call.storage.buckets[name]) for name in names]} | more
+    return {"kind": "storage#buckets", "items": [shown(call, call.storage.buckets[name]) for name, in names]} | more
 
 
 @method("POST", "/b")
@@ -189,7 +198,7 @@ def insert_bucket(call: Call) -> dict:
     if not BUCKET_NAME.fullmatch(name):
         raise ApiError("invalid", f"Invalid bucket name: '{name}'")
     owner = number(call.option("project") or call.storage.project)
-    if old := call.storage.bucket(name):
+    if (old := call.storage.bucket(name)) and not call.storage.lent(name):
         raise ApiError("conflict", "Your previous request to create the named bucket succeeded and you already own it."
                        if old["projectNumber"] == owner else "The requested bucket name is not available. The bucket namespace is shared by all "
                        "users of the system. Please select a different name and try again.")
@@ -198,11 +207,27 @@ def insert_bucket(call: Call) -> dict:
             "storageClass": "STANDARD", "locationType": REGIONS.get(location, "region"),
             "iamConfiguration": {"uniformBucketLevelAccess": {"enabled": False}, "publicAccessPrevention": "inherited"},
             "acl": PREDEFINED.get(call.option("predefinedAcl") or "private", [])}
-    return shown(call, call.storage.put_bucket(merge(body, without_nulls(settable(given, BUCKET))) | {"location": location}))
+    return shown(call, call.storage.put_bucket(dated({}, merge(body, without_nulls(settable(given, BUCKET))) | {"location": location})))
 
 
 def settable(given: dict, names: set[str]) -> dict:
-    return {name: value for name, value in given.items() if name in names}
+    """What a caller gives of the properties that may be set; ApiError invalid for one of another type."""
+    found = {name: value for name, value in given.items() if name in names}
+    for name, value in found.items():
+        if value is not None and not fits(value, TYPES.get(name, str)):
+            raise ApiError("invalid", f"Invalid value for field {name}.")
+    return found
+
+
+def fits(value, kind) -> bool:
+    """Whether a value of JSON is of a type: a class, a list with its items' one, or a dict with its known members' ones ("": of all)."""
+    if kind is Seconds:
+        return isinstance(value, (str, int)) and str(value).isascii() and str(value).isdigit() and int(value) <= MOST_RETENTION
+    if isinstance(kind, list):
+        return isinstance(value, list) and all(fits(item, kind[0]) for item in value)
+    if isinstance(kind, dict):
+        return isinstance(value, dict) and all(item is None or fits(item, kind.get(name, kind.get("", object))) for name, item in value.items())
+    return isinstance(value, kind)
 
 
 @method("GET", "/b/{bucket}")
@@ -226,14 +251,45 @@ def change_bucket(call: Call, body: dict) -> dict:
     check(call, call.bucket)
     if preset := call.option("predefinedAcl"):
         body["acl"] = predefined(preset)
-    body |= {"metageneration": str(int(body["metageneration"]) + 1), "updated": moment()}
-    return shown(call, call.storage.put_bucket(body))
+    body = {"storageClass": "STANDARD"} | body | {"metageneration": str(int(body["metageneration"]) + 1), "updated": moment()}
+    return shown(call, call.storage.put_bucket(dated(call.bucket, body)))
+
+
+def dated(before: dict, body: dict) -> dict:
+    """A bucket's resource with the moments since when it retains objects, has one access for all of them, and chooses their class."""
+    now, made = moment(), dict(body)
+    if period := int(body.get("retentionPolicy", {}).get("retentionPeriod") or 0):
+        same = period == int(before.get("retentionPolicy", {}).get("retentionPeriod") or 0)
+        made["retentionPolicy"] = {"effectiveTime": now} | before.get("retentionPolicy", {}) | body["retentionPolicy"] | ({} if same else {"effectiveTime": now})
+    elif before.get("retentionPolicy", {}).get("isLocked"):
+        raise ApiError("forbidden", f"Cannot remove the locked retention policy of bucket '{before['name']}'.")
+    else:
+        made.pop("retentionPolicy", None)
+    access = body.get("iamConfiguration", {}).get("uniformBucketLevelAccess", {})
+    if access.get("enabled") is True:
+        made["iamConfiguration"] = merge(body["iamConfiguration"], {"uniformBucketLevelAccess": {"lockedTime": access.get("lockedTime") or moment(LOCKED_AFTER)}})
+    elif "lockedTime" in access:
+        made["iamConfiguration"] = merge(body["iamConfiguration"], {"uniformBucketLevelAccess": {"lockedTime": None}})
+    if (chosen := body.get("autoclass")) and chosen.get("enabled") != before.get("autoclass", {}).get("enabled"):
+        made["autoclass"] = {"terminalStorageClass": "NEARLINE", **chosen, "toggleTime": now}
+    return made
+
+
+@method("POST", "/b/{bucket}/lockRetentionPolicy")
+def lock_retention(call: Call) -> dict:
+    """From now on the retention policy can't be removed."""
+    if call.option("ifMetagenerationMatch") is None:
+        raise ApiError("required", "Required parameter: ifMetagenerationMatch")
+    if "retentionPolicy" not in call.bucket:
+        raise ApiError("invalid", "The bucket has no retention policy to lock.")
+    return change_bucket(call, merge(call.bucket, {"retentionPolicy": {"isLocked": True}}))
 
 
 @method("DELETE", "/b/{bucket}")
 def delete_bucket(call: Call) -> None:
     check(call, call.bucket)
     name = call.bucket["name"]
+    call.storage.check_own(name)
     if call.storage.live[name] or any(call.storage.old[name].values()):
         raise ApiError("conflict", "The bucket you tried to delete is not empty.")
     call.storage.drop_bucket(name)
@@ -247,7 +303,7 @@ def get_policy(call: Call) -> dict:
 
 @method("PUT", "/b/{bucket}/iam")
 def set_policy(call: Call) -> dict:
-    given = call.json()
+    given = call.json(**POLICY)
     if given.get("etag") and given["etag"] != get_policy(call)["etag"]:
         raise ApiError("conditionNotMet", "The provided etag does not match the policy's.")
     call.storage.put_bucket({**call.bucket, "_policy": {"version": given.get("version", 1), "bindings": given.get("bindings") or []}})
@@ -341,6 +397,8 @@ def rewrite(call: Call) -> dict:
 @method("POST", "/b/{bucket}/o/{source_object}/moveTo/o/{object}")
 def move(call: Call) -> dict:
     source = call.object(name="source_object", generation="sourceGeneration")
+    if source["name"] == call.params["object"]:
+        raise ApiError("invalid", "The source and destination object names must be different.")
     made = copied(call, source, source["bucket"], call.params["object"], metadata=False)
     call.storage.delete(source)
     return shown(call, made)
@@ -363,7 +421,7 @@ def copied(call: Call, source: dict, bucket: str, name: str, metadata: bool = Tr
 
 @method("POST", "/b/{bucket}/o/{object}/compose")
 def compose(call: Call) -> dict:
-    bucket, request = call.bucket["name"], call.json()
+    bucket, request = call.bucket["name"], call.json(sourceObjects=[{"name": str, "objectPreconditions": dict}], destination=dict)
     check(call, call.storage.find(bucket, call.params["object"]))
     sources = []
     for part in request.get("sourceObjects") or ():
@@ -418,7 +476,7 @@ def change_object(call: Call, body: dict) -> dict:
     check(call, call.object())
     if preset := call.option("predefinedAcl"):
         body["acl"] = predefined(preset)
-    body |= {"metageneration": str(int(body["metageneration"]) + 1), "updated": moment()}
+    body = {"storageClass": call.bucket["storageClass"]} | body | {"metageneration": str(int(body["metageneration"]) + 1), "updated": moment()}
     return shown(call, call.storage.save(body))
 
 
@@ -428,6 +486,10 @@ def delete_object(call: Call) -> None:
     check(call, found)
     if found.get("temporaryHold") or found.get("eventBasedHold"):
         raise ApiError("forbidden", f"Object '{found['bucket']}/{found['name']}' is under active hold and cannot be deleted, overwritten or archived.")
+    until = dt.datetime.fromisoformat(found["timeCreated"]) + dt.timedelta(seconds=int(call.bucket.get("retentionPolicy", {}).get("retentionPeriod", 0)))
+    if until > dt.datetime.now(dt.timezone.utc):
+        raise ApiError("forbidden", f"Object '{found['bucket']}/{found['name']}' is subject to bucket's retention policy or object retention and cannot be "
+                                    f"deleted or overwritten until {until.isoformat()}")
     call.storage.delete(found, for_good=call.option("generation") is not None)
 
 
@@ -444,22 +506,27 @@ def download(call: Call) -> Reply:
                "X-Goog-Storage-Class": found["storageClass"], "X-Goog-Stored-Content-Length": found["size"], "Accept-Ranges": "bytes",
                "X-Goog-Stored-Content-Encoding": found.get("contentEncoding", "identity"), "ETag": etag(shown(call, found)),
                "Content-Type": found.get("contentType", "application/octet-stream")}
-    headers |= {f"X-Goog-Meta-{name}": str(value) for name, value in (found.get("metadata") or {}).items()}
+    headers |= {f"X-Goog-Meta-{re.sub(r'[^!-9;-~]', '-', name)}": value for name, value in (found.get("metadata") or {}).items()}
     headers |= {name: found[key] for name, key in (("Cache-Control", "cacheControl"), ("Content-Disposition", "contentDisposition"),
                                                    ("Content-Language", "contentLanguage"), ("Content-Encoding", "contentEncoding")) if key in found}
     if disposition := call.option("response-content-disposition"):
         headers["Content-Disposition"] = disposition
-    if found.get("contentEncoding") == "gzip" and "gzip" not in call.headers.get("accept-encoding", ""):
+    if found.get("contentEncoding") == "gzip" and "gzip" not in call.headers.get("accept-encoding", "") and is_gzip(file):
         del headers["Content-Encoding"]
-        return Reply(200, gzip.decompress(file.read_bytes()), headers)
+        return Reply(200, unzipped(file.read_bytes()), headers)
     asked = RANGE.fullmatch(call.headers.get("range", "").replace(" ", ""))
-    if not asked or asked[0] == "bytes=-":
+    if not asked or asked[0] == "bytes=-" or asked[1] and asked[2] and int(asked[2]) < int(asked[1]):
         return Reply(200, b"", headers, file, (0, size))
     start = int(asked[1]) if asked[1] else max(size - int(asked[2]), 0)
     end = min(int(asked[2]), size - 1) if asked[1] and asked[2] else size - 1
     if start >= size:
         return Reply(416, b"The requested range cannot be satisfied.", {"Content-Range": f"bytes */{size}"})
     return Reply(206, b"", headers | {"Content-Range": f"bytes {start}-{end}/{size}"}, file, (start, end - start + 1))
+
+
+def is_gzip(file: Path) -> bool:
+    with file.open("rb") as source:
+        return source.read(2) == b"\x1f\x8b"
 
 
 def hashes(sums: dict) -> str:
@@ -520,8 +587,11 @@ def multipart(content_type: str, body: bytes) -> list[tuple[dict[str, str], byte
 
 
 def split_headers(text: bytes) -> tuple[dict[str, str], bytes]:
-    head, _, content = re.match(rb"(?s)((?:[^\r\n]+\r?\n)*)(\r?\n|$)(.*)", text).groups()
-    return {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in head.decode().splitlines())}, content
+    parts = re.match(rb"(?s)((?:[^\r\n]+\r?\n)*)(?:\r?\n|$)(.*)", text)
+    if not parts:
+        raise ApiError("invalid", "A part of the multipart body has no end of its headers.")
+    head, content = parts.groups()
+    return {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in head.decode(errors="replace").splitlines())}, content
 
 
 def store(call: Call, given: dict, file: Path) -> dict:
@@ -609,7 +679,7 @@ def batch(call: Call) -> Reply:
     parts = []
     for headers, content in multipart(call.headers.get("content-type", ""), call.body):
         line, _, rest = content.partition(b"\n")
-        verb, _, url = line.decode().strip().rpartition(" HTTP/")[0].partition(" ")
+        verb, _, url = line.decode(errors="replace").strip().rpartition(" HTTP/")[0].partition(" ")
         inner, body = split_headers(rest)
         place = urllib.parse.urlsplit(url)
         made = answer(call.storage, verb, f"{place.path}?{place.query}", inner, body, call.base)
@@ -629,7 +699,7 @@ def fetch(call: Call) -> Reply:
 def put(call: Call) -> Reply:
     """A signed URL for an upload, or one part of a multipart upload."""
     if upload := UPLOADS.get(call.option("uploadId") or ""):
-        part = part_of(upload, int(call.option("partNumber") or 0))
+        part = part_of(upload, whole_number("partNumber", call.option("partNumber"), 0))
         part.write_bytes(call.body)
         sums = checksums(part)
         return Reply(200, b"", {"ETag": f'"{sums["md5Hash"]}"', "X-Goog-Hash": hashes(sums)})
@@ -679,89 +749,13 @@ def remove(call: Call) -> Reply:
     return Reply(204)
 
 
-# The server ---------------------------------------------------------------------------------------
+def unzipped(body: bytes) -> bytes:
+    try:
+        return gzip.decompress(body)
+    except (OSError, EOFError, zlib.error):
+        raise ApiError("badRequest", "Invalid gzip content in the request's body.") from None
+
 
 def phrase(status: int) -> str:
     known = BaseHTTPRequestHandler.responses.get(status)
     return known[0] if known else "Resume Incomplete"
-
-
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, storage: Storage, host: str, port: int):
-        super().__init__((host, port), Handler)
-        self.storage = storage
-
-
-class Handler(BaseHTTPRequestHandler):
-    """One connection. A request is read whole before it is answered, so that a slow or broken one holds up nobody."""
-
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    server: Server
-
-    def handle_request(self) -> None:
-        body = self.read_body()
-        if body is None:
-            return
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        verb = headers.get("x-http-method-override", self.command).upper()
-        if body and headers.get("content-encoding") == "gzip" and "upload_id" not in self.path:
-            body = gzip.decompress(body)
-        try:
-            self.refuse_strangers()
-            base = f"http://{self.headers['Host']}"
-            reply = answer(self.server.storage, "GET" if verb == "HEAD" else verb, self.path, headers, body, base)
-        except ApiError as error:
-            reply = Reply(error.code, json.dumps(error.body).encode(), {"Content-Type": "application/json; charset=UTF-8"})
-        except Exception as error:
-            log.exception("%s %s failed", self.command, self.path)
-            fault = ApiError("emulatorFault", f"A fault of the embedded Cloud Storage: {type(error).__name__}: {error}")
-            reply = Reply(fault.code, json.dumps(fault.body).encode(), {"Content-Type": "application/json; charset=UTF-8"})
-        self.send(reply, verb == "HEAD")
-
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = handle_request
-
-    def read_body(self) -> bytes | None:
-        """The request's body; None where it can't be read, which has then been answered."""
-        if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
-            chunks = []
-            while size := int(self.rfile.readline().split(b";")[0].strip() or b"0", 16):
-                chunks.append(self.rfile.read(size))
-                self.rfile.readline()
-            self.rfile.readline()
-            return b"".join(chunks)
-        length = self.headers.get("Content-Length", "0")
-        if not length.isdecimal():
-            self.close_connection = True
-            self.send_error(400, f"Invalid Content-Length: {length}")
-            return None
-        return self.rfile.read(int(length))
-
-    def refuse_strangers(self) -> None:
-        """ApiError for a web page: of another origin, or under a name of its own for this address."""
-        host = self.headers.get("Host", "")
-        if not (LOCAL.fullmatch(host) or host == "%s:%s" % self.server.server_address[:2]) or self.headers.get("Origin"):
-            raise ApiError("forbidden", "The embedded Cloud Storage answers programs on this machine only.")
-
-    def send(self, reply: Reply, head: bool) -> None:
-        start, length = reply.part
-        # Open before the headers go out: once the lock is free, the object may be overwritten.
-        source = reply.file.open("rb") if reply.file else None
-        self.send_response(reply.status, phrase(reply.status))
-        for name, value in reply.headers.items():
-            self.send_header(name, value.encode("utf-8").decode("latin-1"))
-        self.send_header("Content-Length", str(length if source else len(reply.content)))
-        self.end_headers()
-        if source and not head:
-            with source:
-                source.seek(start)
-                while length and (chunk := source.read(min(length, 1 << 20))):
-                    self.wfile.write(chunk)
-                    length -= len(chunk)
-        elif not head:
-            self.wfile.write(reply.content)
-
-    def log_message(self, *_) -> None:
-        """Nothing: the standard library's would write to stderr."""

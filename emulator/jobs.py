@@ -436,7 +436,7 @@ def list_(call: Call) -> dict:
              and (not states or body["status"]["state"] in states)
              and (call.flag("allUsers") or body["user_email"] == call.principal)
              and body["statistics"].get("parentJobId") == parent]
-    page, token = call.page(found)
+    page, token = call.page(found, lambda body: f"{(1 << 62) - int(body['statistics']['creationTime']):019}")
     keys = ["id", "kind", "jobReference", "statistics", "status", "user_email", "principal_subject"]
     if call.query.get("projection", "").lower() == "full":
         keys.append("configuration")

@@ -20,12 +20,24 @@ NULL, REST = "__NULL__", "__UNPARTITIONED__"
 
 class Partitioning(NamedTuple):
     """How a table's rows are divided. column: of the lake; first and last: DuckDB SQL of the least and the greatest
-    value that a row of the same partition may have, {x} standing for the row's own; exact: they are the row's own."""
+    value that a row of the same partition may have, {x} standing for the row's own; exact: they are the row's own; others: columns
+    that divide them further."""
 
     column: str
     first: str
     last: str
     exact: bool = False
+    others: tuple[str, ...] = ()
+
+
+def hive(body: dict) -> dict:
+    """How the files of an external table lie in folders, as REST has it."""
+    return body.get("externalDataConfiguration", {}).get("hivePartitioningOptions") or {}
+
+
+def filter_required(body: dict) -> bool:
+    """Whether a query of a table must have a filter by which partitions can be chosen."""
+    return bool(body.get("requirePartitionFilter") or hive(body).get("requirePartitionFilter"))
 
 
 def ingested(body: dict) -> bool:
@@ -59,6 +71,8 @@ def of(body: dict) -> Partitioning | None:
     time, number = body.get("timePartitioning"), body.get("rangePartitioning")
     if ingested(body):
         return Partitioning(TIME, "{x}", "{x}", exact=True)
+    if keys := hive(body).get("fields"):
+        return Partitioning(keys[0], "{x}", "{x}", exact=True, others=tuple(keys[1:]))
     if time:
         field = field_of(body, time["field"])
         return by_time(field, time["type"])
@@ -88,7 +102,7 @@ def filter_columns(body: dict) -> str:
     if ingested(body):
         names = ["_PARTITION_LOAD_TIME", *(field["name"] for field in reversed(pseudo(body)))]
     else:
-        names = [(body.get("timePartitioning") or body["rangePartitioning"])["field"]]
+        names = hive(body).get("fields") or [(body.get("timePartitioning") or body["rangePartitioning"])["field"]]
     return ", ".join(f"'{name}'" for name in names)
 
 

@@ -9,7 +9,8 @@ from .iam import PUBLIC_PROJECT
 def list_(call: Call) -> dict:
     """The emulator's own project and every other that has datasets, the public one apart."""
     names = {parent[0] for parent in call.lake.parents("dataset")} | {call.emulator.project}
-    page, token = call.page(sorted(names - {PUBLIC_PROJECT}))
+    names -= {PUBLIC_PROJECT}
+    page, token = call.page(sorted(names), str)
     projects = [{"kind": "bigquery#project", "id": name, "friendlyName": name, "numericId": number(name),
                  "projectReference": {"projectId": name}} for name in page]
     body = {"kind": "bigquery#projectList", "etag": etag({"projects": projects}), "projects": projects, "totalItems": len(names)}

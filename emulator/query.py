@@ -36,7 +36,7 @@ DATASET = re.compile(r"[\w-]{1,1024}")
 MAX_LENGTH = 1024 * 1024  # characters of an unresolved GoogleSQL query
 IN_SCRIPTS = ("CALL", "CREATE_PROCEDURE", "EXECUTE_IMMEDIATE", "ASSIGNMENT", "BEGIN_TRANSACTION", "COMMIT_TRANSACTION",
               "ROLLBACK_TRANSACTION")  # one alone is a script
-PRICED = ("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "CREATE_TABLE_AS_SELECT", "EXPORT_DATA", "ASSERT")  # other statements process no bytes
+PRICED = ("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "CREATE_TABLE_AS_SELECT", "CREATE_MODEL", "EXPORT_DATA", "ASSERT")  # other statements process no bytes
 ANONYMOUS_DATASET = "_bqresults"
 
 
@@ -221,20 +221,20 @@ def default_dataset(job: "Job") -> dict:
 def price(job: "Job", statement: "Statement", cached: bool = False) -> None:
     """Bytes processed and billed, into the job's statistics; ApiError where maximumBytesBilled is less. A cached result costs nothing."""
     hidden = any(table.filtered for table in statement.tables)  # their size would tell of rows that the caller may not see
-    processed = [] if cached or hidden or statement.type not in PRICED else [
-        table.bytes(statement.columns.get(table, set()), condition) for table, condition in read_partitions(job, statement).items()]
-    billed = sum(max(LEAST_BILLED, count) for count in processed if count)
+    processed = {} if cached or hidden or statement.type not in PRICED else {
+        table: table.bytes(statement.columns.get(table, set()), condition) for table, condition in read_partitions(job, statement).items()}
+    billed = sum(max(LEAST_BILLED, count) for count in processed.values() if count)
     billed = -(-billed // MEGABYTE) * MEGABYTE
     limit = job.config.get("maximumBytesBilled")
     if limit is not None and billed > int(limit):
         raise ApiError("bytesBilledLimitExceeded", f"Query exceeded limit for bytes billed: {limit}. {billed} or higher required.")
-    job.statistics["totalBytesProcessed"] = str(sum(processed))
+    job.statistics["totalBytesProcessed"] = str(sum(processed.values()))
     job.statistics["query"] = {
-        "totalBytesProcessed": str(sum(processed)), "totalBytesBilled": str(billed), "billingTier": 1, "cacheHit": cached,
+        "totalBytesProcessed": str(sum(processed.values())), "totalBytesBilled": str(billed), "billingTier": 1, "cacheHit": cached,
         "statementType": statement.type, "totalSlotMs": "0",
         "referencedTables": [reference(table.ref) for table in statement.tables]}
     if statement.type in PRICED and not job.configuration.get("dryRun"):
-        job.statistics["query"]["queryPlan"] = plan(job, statement)
+        job.statistics["query"]["queryPlan"] = plan(statement, processed)
     if persistent := [routine.ref for routine in statement.routines if len(routine.ref) == 3]:
         job.statistics["query"]["referencedRoutines"] = [dict(zip(("projectId", "datasetId", "routineId"), ref)) for ref in persistent]
 
@@ -249,7 +249,7 @@ def read_partitions(job: "Job", statement: "Statement") -> "dict[Table, str | No
     for part in (statement, *statement.views.values()):
         for place, scans in conditions(part, job.lake.cursor()).items():
             table = part.order[place]
-            if None in scans and table.body.get("requirePartitionFilter") and not statement.undeclared:
+            if None in scans and partitions.filter_required(table.body) and not statement.undeclared:
                 raise ApiError("invalidQuery", f"Cannot query over table '{'.'.join(table.ref)}' without a filter over column(s) "
                                                f"{partitions.filter_columns(table.body)} that can be used for partition elimination", "query")
             known = next(each for each in found if each.key == table.key)
@@ -257,14 +257,26 @@ def read_partitions(job: "Job", statement: "Statement") -> "dict[Table, str | No
     return found
 
 
-def plan(job: "Job", statement: "Statement") -> list[dict]:
-    """The stages of a query, without its times: the only one, since DuckDB runs a query as a whole."""
-    reads = [{"kind": "READ", "substeps": [*sorted(columns), f"FROM {iam.name_of(table.ref)}"]} for table, columns in statement.columns.items()]
-    stage = {"name": "S00: Output", "id": "0", "parallelInputs": "1", "steps": [
-        *reads, {"kind": "WRITE", "substeps": [*(field["name"] for field in statement.fields), "TO __stage00_output"]}]}
-    if all("_relation" in table.body and not table.filtered for table in statement.tables):
-        stage["recordsRead"] = str(sum(table.row_count() for table in statement.tables))
-    return [stage]
+def plan(statement: "Statement", processed: "dict[Table, int]") -> list[dict]:
+    """The stages of a query, without its times: one for each table that is read, and the rest, which DuckDB runs as a whole."""
+    columns = {table: sorted(statement.columns.get(table, ())) for table in statement.tables}
+    inputs = [stage(place, "Input", [{"kind": "READ", "substeps": [*names, f"FROM {iam.name_of(table.ref)}"]}], names)
+              for place, (table, names) in enumerate(columns.items())]
+    for each, table in zip(inputs, statement.tables):
+        each["slotMs"] = "0"  # all time is the last one's
+        if "_relation" in table.body and not table.filtered:
+            each["recordsRead"] = each["recordsWritten"] = str(table.row_count())
+            each["shuffleOutputBytes"] = str(processed.get(table, 0))
+    reads = [{"kind": "READ", "substeps": [*names, f"FROM __stage{place:02}_output"]} for place, names in enumerate(columns.values())]
+    output = stage(len(inputs), "Output", reads, [field["name"] for field in statement.fields])
+    if all("recordsRead" in each for each in inputs):
+        output["recordsRead"] = str(sum(int(each["recordsRead"]) for each in inputs))
+    return [*inputs, output | ({"inputStages": [each["id"] for each in inputs]} if inputs else {})]
+
+
+def stage(place: int, kind: str, reads: list[dict], written: list[str]) -> dict:
+    return {"name": f"S{place:02}: {kind}", "id": str(place), "parallelInputs": "1", "completedParallelInputs": "1",
+            "steps": [*reads, {"kind": "WRITE", "substeps": [*written, f"TO __stage{place:02}_output"]}]}
 
 
 def ended(statistics: dict, failed: bool) -> dict:
@@ -272,7 +284,7 @@ def ended(statistics: dict, failed: bool) -> dict:
     found, spent = statistics["query"], statistics["totalSlotMs"]
     if failed or "queryPlan" not in found:
         return {name: value for name, value in found.items() if name != "queryPlan"}
-    times = {"status": "COMPLETE", "startMs": statistics["startTime"], "endMs": statistics["endTime"], "slotMs": spent, "completedParallelInputs": "1",
+    times = {"status": "COMPLETE", "startMs": statistics["startTime"], "endMs": statistics["endTime"], "slotMs": spent,
              "recordsWritten": found.get("numDmlAffectedRows", "0")}
     return found | {"totalSlotMs": spent, "queryPlan": [times | stage for stage in found["queryPlan"]], "timeline": [
         {"elapsedMs": spent, "totalSlotMs": spent, "pendingUnits": "0", "completedUnits": "1", "activeUnits": "0"}]}
@@ -389,7 +401,7 @@ def run_text(job: "Job") -> None:
         sql = values.without_null_elements(statement.compile(cursor), statement.fields)
     price(job, statement)
     materialize(job, relation, sql, statement.fields)
-    job.statistics["query"]["queryPlan"][0]["recordsWritten"] = str(job.lake.rows({"_relation": relation}))
+    job.statistics["query"]["queryPlan"][-1]["recordsWritten"] = str(job.lake.rows({"_relation": relation}))
     if named:
         try:
             keep(job, ref, statement.fields, relation)

@@ -98,7 +98,7 @@ def list_(call: Call) -> dict:
     if wanted and not match:
         raise ApiError("invalid", f"Invalid filter {wanted}: routineType:SCALAR_FUNCTION and the like is expected.", "filter")
     found = [body for body in call.lake.children("routine", call.dataset) if not match or body["routineType"] == match[1]]
-    page, token = call.page(found)
+    page, token = call.page(found, lambda body: body["routineReference"]["routineId"])
     shown = [masked(public(body), call.query.get("readMask"), LISTED) for body in page]
     return ({"routines": shown} if shown else {}) | ({"nextPageToken": token} if token else {})
 

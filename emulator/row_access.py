@@ -47,7 +47,7 @@ def require_all_rows(emulator: Emulator, principal: str, ref: tables.Ref) -> Non
 @method("GET", TABLE, "bigquery.rowAccessPolicies.list", query=("pageSize", "pageToken"), response="ListRowAccessPoliciesResponse")
 def list_(call: Call) -> dict:
     tables.find(call.lake, call.table)
-    page, token = call.page(call.lake.children(KIND, call.table), "pageSize")
+    page, token = call.page(call.lake.children(KIND, call.table), lambda body: body["rowAccessPolicyReference"]["policyId"], "pageSize")
     return ({"rowAccessPolicies": [shown(body) for body in page]} if page else {}) | ({"nextPageToken": token} if token else {})
 
 

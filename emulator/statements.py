@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Callable
 
 import duckdb
 
-from . import clones, datasets, exports, external, grants, iam, indexes, options, partitions, routines, row_access, tables, values
+from . import clones, datasets, exports, external, grants, iam, indexes, models, options, partitions, routines, row_access, tables, values
 from .alter import alter_schema, alter_table
 from .calls import merge
 from .errors import ApiError, not_found, unsupported
@@ -356,6 +356,8 @@ def drop(job: "Job", statement: "Statement") -> None:
         return drop_schema(job, statement)
     if kind == "PROCEDURE":
         return routines.drop(job, statement)
+    if kind == "MODEL":
+        return models.drop(job, statement)
     kind = kind.removesuffix(" TABLE")
     if kind not in ("TABLE", "VIEW", "EXTERNAL", *DROPPED.values()):
         raise unsupported(f"DROP {kind}")
@@ -470,7 +472,7 @@ RUN: dict[str, Callable[["Job", "Statement"], None]] = {
     "CREATE_MATERIALIZED_VIEW": create_view, "CREATE_SNAPSHOT_TABLE": create_snapshot, "CREATE_EXTERNAL_TABLE": create_external,
     "DROP_SNAPSHOT_TABLE": drop, "DROP_MATERIALIZED_VIEW": drop, "UNDROP_SCHEMA": undrop_schema,
     "EXPORT_DATA": exports.export, "LOAD_DATA": exports.load,
-    "CREATE_FUNCTION": routines.create, "CREATE_TABLE_FUNCTION": routines.create, "CREATE_PROCEDURE": routines.create,
+    "CREATE_MODEL": models.create, "CREATE_FUNCTION": routines.create, "CREATE_TABLE_FUNCTION": routines.create, "CREATE_PROCEDURE": routines.create,
     "DROP_FUNCTION": routines.drop, "DROP_TABLE_FUNCTION": routines.drop, "ASSERT": check_assertion,
     "CREATE_ROW_ACCESS_POLICY": row_access.create, "DROP_ROW_ACCESS_POLICY": row_access.drop, "GRANT": grants.grant, "REVOKE": grants.grant,
     **{f"{verb}_{kind}_INDEX": run for kind in ("SEARCH", "VECTOR") for verb, run in (("CREATE", indexes.create), ("ALTER", indexes.alter), ("DROP", indexes.drop))}}

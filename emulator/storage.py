@@ -1,4 +1,4 @@
-"""The embedded Cloud Storage: buckets, and objects with their generations, as files in a folder; gcs.py serves them.
+"""The embedded Cloud Storage: buckets, and objects with their generations, as files in a folder; gcs.py and gcs_server.py serve them.
 
 An object's content is a file that never changes. Its resource, a JSON file beside it that is written last, makes it an object: it
 is there whole or not at all, whenever the process ends.
@@ -20,7 +20,7 @@ from pathlib import Path
 
 import google_crc32c
 
-from .errors import not_found
+from .errors import ApiError, not_found
 from .projects import number
 
 WRITERS = {"roles/storage.admin", "roles/storage.objectAdmin", "roles/storage.objectCreator", "roles/storage.objectUser",
@@ -30,8 +30,8 @@ READERS = {"roles/storage.admin", "roles/storage.objectAdmin", "roles/storage.ob
 BUCKET, RESOURCE = "bucket", ".json"  # the file of a bucket's resource; the ending of an object's
 
 
-def moment() -> str:
-    return dt.datetime.now(dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+def moment(later: dt.timedelta = dt.timedelta()) -> str:
+    return (dt.datetime.now(dt.timezone.utc) + later).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def checksums(file: Path) -> dict:
@@ -95,7 +95,7 @@ class Storage:
 
     def start(self, host: str, port: int) -> int:
         """Listen; the port, also where 0 asked for a free one. OSError where it is taken."""
-        from .gcs import Server
+        from .gcs_server import Server
         self._server = Server(self, host, port)
         threading.Thread(target=self._server.serve_forever, name="storage", daemon=True).start()
         return self._server.server_address[1]
@@ -146,12 +146,47 @@ class Storage:
     # Buckets and objects --------------------------------------------------------------------------
 
     def put_bucket(self, resource: dict) -> dict:
+        if "_lent" in resource:
+            self.check_own(resource["name"])
+        if self.lent(resource["name"]):
+            self.live[resource["name"]] = {}
         (self.root / resource["name"]).mkdir(exist_ok=True)
         self._save(self.root / resource["name"] / BUCKET, resource)
         self._know(resource)
         return resource
 
+    def lend(self, bucket: dict, files: dict[str, tuple[Path, str]], copied: bool) -> None:
+        """Show files that lie elsewhere (name -> file and content type) as objects of a bucket, unless there is one of its name.
+
+        They can't be changed, but whoever makes a bucket of that name has it from then on. copied: they are the storage's own files instead.
+        """
+        name = bucket["name"]
+        if name in self.buckets:
+            return
+        if copied:
+            self.put_bucket(bucket)
+        else:
+            self._know({**bucket, "_lent": True})
+        for key, (file, kind) in files.items():
+            known = {"contentType": kind, **checksums(file)}
+            if copied:
+                self.add(name, key, Path(shutil.copy(file, self.root / f"{BUCKET}-{len(self.live[name])}")), known)
+            else:
+                stamp = dict.fromkeys(("timeCreated", "updated", "timeStorageClassUpdated"), bucket["timeCreated"])
+                self._place({"kind": "storage#object", "id": f"{name}/{key}/1", "name": key, "bucket": name, "generation": "1", "metageneration": "1",
+                             "storageClass": bucket["storageClass"], "size": str(file.stat().st_size), **stamp, **known, "_file": str(file)})
+
+    def lent(self, bucket: str) -> bool:
+        """Whether a bucket shows files that lie elsewhere."""
+        return bool(self.buckets.get(bucket, {}).get("_lent"))
+
+    def check_own(self, bucket: str) -> None:
+        """ApiError forbidden for a change of a bucket that is lent, or of what is in it."""
+        if self.lent(bucket):
+            raise ApiError("forbidden", f"The bucket {bucket} is public and read-only: the caller has no permission to change it or its objects.")
+
     def drop_bucket(self, name: str) -> None:
+        self.check_own(name)
         for known in (self.buckets, self.live, self.old):
             del known[name]
         shutil.rmtree(self.root / name)
@@ -169,6 +204,7 @@ class Storage:
 
     def add(self, bucket: str, name: str, source: Path, properties: dict) -> dict:
         """Make a local file, which is moved, the live generation of an object; its resource. properties: its checksums among them."""
+        self.check_own(bucket)
         with source.open("rb") as file:
             os.fsync(file.fileno())
         with self.lock:
@@ -193,6 +229,7 @@ class Storage:
 
     def save(self, resource: dict) -> dict:
         """Keep a live object's resource as it is now."""
+        self.check_own(resource["bucket"])
         self._save(self.content(resource).with_name(resource["_file"] + RESOURCE), resource)
         self._place(resource)
         return resource
@@ -200,6 +237,7 @@ class Storage:
     def delete(self, resource: dict, for_good: bool = False) -> None:
         """Delete a generation; a live one stays as an old one in a bucket with versioning, unless it is for good."""
         bucket, name = resource["bucket"], resource["name"]
+        self.check_own(bucket)
         if "timeDeleted" in resource:
             self.old[bucket][name].remove(resource)
             self._unlink(resource)

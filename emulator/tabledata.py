@@ -112,6 +112,8 @@ def insertAll(call: Call) -> dict:
             errors |= value_errors(call.lake, fitting, fields)
             if call.body.get("skipInvalidRows"):
                 write(call, ref, partition, [row for index, row in fitting.items() if index not in errors])
+    elif fitting and fields:
+        errors |= value_errors(call.lake, fitting, fields)
     answer = {"kind": "bigquery#tableDataInsertAllResponse"}
     return answer | ({"insertErrors": report(errors, len(rows), call.body.get("skipInvalidRows"))} if errors else {})
 
@@ -260,16 +262,24 @@ def typed(fields: list[dict], instead: dict[str, str] = {}) -> str:
 
 
 def value_errors(lake: Lake, rows: dict[int, dict], fields: list[dict]) -> dict[int, dict]:
-    """Which values are none of their column's type; only run once an insert has failed."""
+    """Which values are none of their column's type: the first of each row; only looked for where rows can't be written."""
     cursor = lake.cursor()
     errors = {}
-    for index, row in rows.items():
-        for field in fields:
-            value = row["json"].get(field["name"])
+    for index, suspects in zip(rows, suspicions(cursor, rows, fields)):
+        for field in (field for field, suspect in zip(fields, suspects) if suspect):
+            value = rows[index]["json"].get(field["name"])
             if conversion_error(cursor, field, value):
                 errors[index] = misfit(cursor, field, value, field["name"])
                 break
     return errors
+
+
+def suspicions(cursor, rows: dict[int, dict], fields: list[dict]) -> list[list[bool]]:
+    """For each row and field, whether the value may be none of its column's type; all at once, since rows may be many."""
+    given = [(field, values.json_member("j", field["name"])) for field in fields]
+    tests = ", ".join(f"{member} IS NOT NULL AND TRY({values.fitted(field, values.from_json(field, member))}) IS NULL" for field, member in given)
+    found = cursor.execute(f"SELECT [{tests}] FROM (SELECT unnest(from_json(?, '[\"JSON\"]')) AS j)", [json.dumps([row["json"] for row in rows.values()])])
+    return [tests for tests, in found.fetchall()]
 
 
 def conversion_error(cursor, field: dict, value) -> str | None:

@@ -23,6 +23,7 @@ MAX_COLUMNS, MAX_NESTING = 10_000, 15
 # The property that makes a table one of another kind, and the kinds that have rows of their own.
 KINDS = {"view": "VIEW", "materializedView": "MATERIALIZED_VIEW", "externalDataConfiguration": "EXTERNAL", "snapshotDefinition": "SNAPSHOT"}
 ROWS = ("TABLE", "SNAPSHOT")
+SHIPPED = "shipped"  # as the _data of what comes with the emulator
 VIEWS = ("VIEW", "MATERIALIZED_VIEW")
 LAYOUT = ("timePartitioning", "rangePartitioning", "clustering")
 INHERITED = ("defaultCollation", "defaultRoundingMode")  # that new columns take from their table, and new tables from their dataset
@@ -43,6 +44,12 @@ def find(lake: Lake | Transaction, ref: Ref) -> dict:
 
 def expired(body: dict, at_ms: int | None = None) -> bool:
     return int(body.get("expirationTime", 1 << 62)) <= (at_ms or now_ms())
+
+
+def taken(tx: Transaction, ref: Ref) -> bool:
+    """Whether there is a table of that name. A sample of the public project, where clients may write, gives way to theirs."""
+    body = tx.get("table", ref)
+    return body is not None and not expired(body) and body.get("_data") != SHIPPED
 
 
 def target_of(reference: dict | None, project: str) -> tuple[Ref, str | None]:
@@ -221,13 +228,14 @@ def selected(fields: list[dict], names: str | None, path: str = "") -> list[dict
 # Rendering ----------------------------------------------------------------------------------------
 
 def render(lake: Lake, body: dict, view: str = "STORAGE_STATS") -> dict:
-    """A table as tables.get shows it: rows and logical bytes counted unless the view is BASIC."""
+    """A table as tables.get shows it: rows and logical bytes counted, 0 for one without rows of its own, unless the view is BASIC."""
     shown = dict(body)
-    if "_relation" in body and view != "BASIC":
-        names = [field["name"] for field in body.get("schema", {}).get("fields", ())]
-        size = str(lake.measure(body, names))
-        shown |= {"numRows": str(lake.rows(body)), "numBytes": size, "numLongTermBytes": "0",
+    if view != "BASIC":
+        own = "_relation" in body
+        size = str(lake.measure(body, [field["name"] for field in body.get("schema", {}).get("fields", ())]) if own else 0)
+        shown |= {"numRows": str(lake.rows(body) if own else 0), "numBytes": size, "numLongTermBytes": "0",
                   "numTotalLogicalBytes": size, "numActiveLogicalBytes": size, "numLongTermLogicalBytes": "0"}
+    if "_relation" in body and view != "BASIC":
         if partitions.of(body):
             shown["numPartitions"] = str(lake.count(body, partitions.row_id(body)))
         if body["_relation"].startswith("lake.") and "_where" not in body:
@@ -257,7 +265,7 @@ def get(call: Call) -> dict:
 def list_(call: Call) -> dict:
     datasets.find(call.lake, call.dataset)
     found = [body for body in call.lake.children("table", call.dataset) if not expired(body)]
-    page, token = call.page(found)
+    page, token = call.page(found, lambda body: body["id"])
     keys = ("kind", "id", "tableReference", "type", "creationTime", "expirationTime", "labels", "friendlyName",
             "timePartitioning", "rangePartitioning", "clustering", "requirePartitionFilter")
     shown = [{key: body[key] for key in keys if key in body}
@@ -276,7 +284,7 @@ def insert(call: Call) -> dict:
 
     def work(tx: Transaction) -> dict:
         datasets.find(tx, ref[:2])
-        if (old := tx.get("table", ref)) and not expired(old):
+        if taken(tx, ref):
             raise ApiError("duplicate", f"Already Exists: Table {iam.name_of(ref)}")
         return create(tx, ref, given)
     return render(call.lake, call.lake.write(work))
@@ -288,7 +296,7 @@ def prepare(emulator: Emulator, principal: str, given: dict, ref: Ref) -> dict:
     rules.check_table(given)
     if "view" in given or "materializedView" in given:
         if "view" in given and given["view"].get("useLegacySql", True):
-            raise unsupported("legacy SQL: set useLegacySql to false")
+            raise unsupported("legacy SQL (set useLegacySql to false)")
         text = (given.get("view") or given["materializedView"]).get("query", "")
         statement = query.prepare(emulator, principal, text, default_project=ref[0])
         if "materializedView" in given:

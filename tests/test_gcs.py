@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 import requests
-from google.api_core.exceptions import BadRequest, Conflict, MethodNotImplemented, NotFound, NotModified, PreconditionFailed, RequestRangeNotSatisfiable
+from google.api_core.exceptions import BadRequest, Conflict, Forbidden, MethodNotImplemented, NotFound, NotModified, PreconditionFailed, RequestRangeNotSatisfiable
 from google.cloud import storage
 from google.cloud.storage import transfer_manager
 from google.oauth2 import service_account
@@ -50,6 +50,38 @@ def test_a_bucket_keeps_what_is_set_and_forgets_what_is_taken_away(storage_clien
         found.patch(if_metageneration_match=2)
     bucket.blob("object").upload_from_string("")
     assert bucket.get_blob("object").storage_class == "NEARLINE"
+
+
+def test_moments_of_a_bucket(bucket):
+    bucket.retention_period, bucket.autoclass_enabled = 1, True
+    bucket.iam_configuration.uniform_bucket_level_access_enabled = True
+    bucket.patch()
+    began = bucket.retention_policy_effective_time
+    assert began == bucket.autoclass_toggle_time and bucket.iam_configuration.uniform_bucket_level_access_locked_time > began
+    bucket.labels = {"a": "b"}
+    bucket.patch()
+    assert bucket.retention_policy_effective_time == began and not bucket.retention_policy_locked
+    blob = bucket.blob("x")
+    blob.upload_from_string("x")
+    bucket.retention_period = 1000
+    bucket.patch()
+    with pytest.raises(Forbidden, match="retention policy"):
+        blob.delete()
+    assert bucket.retention_policy_effective_time > began
+    bucket.retention_period, bucket.iam_configuration.uniform_bucket_level_access_enabled = None, False
+    bucket.patch()
+    assert bucket.retention_policy_effective_time is None and bucket.iam_configuration.uniform_bucket_level_access_locked_time is None
+    blob.delete()
+
+
+def test_a_locked_retention_policy_stays(bucket):
+    bucket.retention_period = 1
+    bucket.patch()
+    bucket.lock_retention_policy()
+    assert bucket.retention_policy_locked
+    bucket.retention_period = None
+    with pytest.raises(Forbidden, match="Cannot remove the locked retention policy"):
+        bucket.patch()
 
 
 def test_buckets_are_listed_by_page_and_prefix(storage_client):

@@ -1,9 +1,10 @@
 """The samples of bigquery-public-data: as LAB.md describes them, read-only, and built from their sources."""
 import duckdb
 import pytest
-from google.api_core.exceptions import Forbidden
-from google.cloud import bigquery
+from google.api_core.exceptions import Conflict, Forbidden
+from google.cloud import bigquery, storage
 
+from conftest import environment, running_emulator
 from emulator import public_data
 from emulator.public_data.__main__ import build
 
@@ -63,3 +64,38 @@ def test_nobody_writes_to_them(client):
         client.create_table(bigquery.Table(f"{PROJECT}.samples.mine"))
     with pytest.raises(Forbidden, match="Access Denied"):
         client.load_table_from_json([{"x": 1}], f"{PROJECT}.samples.mine").result()
+
+
+@pytest.mark.parametrize("name", sorted(path.relative_to(public_data.FOLDER / public_data.BUCKET).as_posix() for path in (public_data.FOLDER / public_data.BUCKET).rglob("*.*")))
+def test_the_buckets_files_are_what_their_source_gives(built, name):
+    shipped, fresh = (folder / public_data.BUCKET / name for folder in (public_data.FOLDER, built))
+    if name.endswith(".parquet"):
+        assert duckdb.read_parquet(str(shipped)).fetchall() == duckdb.read_parquet(str(fresh)).fetchall()
+    elif name.endswith(".avro"):  # each has a mark of its own
+        assert len(shipped.read_bytes()) == len(fresh.read_bytes())
+    else:
+        assert shipped.read_bytes() == fresh.read_bytes()
+
+
+def test_samples_give_way_to_what_is_made_where_that_is_allowed(tmp_path):
+    with running_emulator("--in-memory", "--writable-public-data") as ready, environment(ready):
+        client, buckets = bigquery.Client(), storage.Client()
+        client.create_dataset(f"{PROJECT}.usa_names")
+        table = client.create_table(bigquery.Table(f"{PROJECT}.usa_names.usa_1910_2013", [bigquery.SchemaField("x", "INTEGER")]))
+        assert table.num_rows == 0
+        with pytest.raises(Conflict):
+            client.create_table(table)
+        bucket = buckets.get_bucket(public_data.BUCKET)
+        states = bucket.blob("bigquery/us-states/us-states.csv")
+        states.upload_from_string("mine")
+        assert states.download_as_text() == "mine"
+        assert list(public_data.FOLDER.glob(f"{public_data.BUCKET}/bigquery/us-states/*.csv"))
+
+
+def test_a_bucket_of_ones_own_takes_the_place_of_the_public_one(tmp_path):
+    for found in ([], ["mine"]):
+        with running_emulator("--data-dir", str(tmp_path)) as ready, environment(ready):
+            buckets = storage.Client()
+            bucket = buckets.bucket(public_data.BUCKET) if found else buckets.create_bucket(public_data.BUCKET)
+            assert [blob.name for blob in bucket.list_blobs()] == found
+            bucket.blob("mine").upload_from_string("x")

@@ -147,7 +147,7 @@ def test_a_name_without_dataset_and_default(client):
 
 def test_statements_that_are_not_supported_say_so(client):
     with pytest.raises(Exception, match="(?i)not support"):
-        client.query("CREATE MODEL d.m OPTIONS(model_type='linear_reg') AS SELECT 1 AS label").result()
+        client.query("CREATE MODEL d.m OPTIONS(model_type='kmeans') AS SELECT 1 AS label").result()
 
 
 def test_sql_and_the_rest_api_see_the_same_names(client, dataset):
@@ -170,11 +170,13 @@ def test_a_dry_run_tells_the_parameters_that_are_still_to_be_given(client, sql):
 
 def test_the_plan_and_the_timeline_of_a_query(client, sql):
     job = sql("SELECT name FROM people WHERE age > 10")
-    (stage,), (entry,) = job.query_plan, job.timeline
-    assert (stage.status, stage.records_read, stage.records_written) == ("COMPLETE", 3, 2)
-    assert [(step.kind, step.substeps[-1].partition(":")[0]) for step in stage.steps] == [("READ", f"FROM {client.project}"), ("WRITE", "TO __stage00_output")]
-    assert stage.start <= stage.end <= job.ended and job.slot_millis == entry.elapsed_ms == entry.slot_millis
-    assert sql("UPDATE people SET age = 1 WHERE TRUE").query_plan[0].records_written == 3
+    (read, rest), (entry,) = job.query_plan, job.timeline
+    assert [(stage.status, stage.records_read, stage.records_written) for stage in (read, rest)] == [("COMPLETE", 3, 3), ("COMPLETE", 3, 2)]
+    assert (read.input_stages, rest.input_stages, read.shuffle_output_bytes) == ([], [0], job.total_bytes_processed)
+    assert [(step.kind, step.substeps[-1].partition(":")[0]) for step in read.steps] == [("READ", f"FROM {client.project}"), ("WRITE", "TO __stage00_output")]
+    assert rest.start <= rest.end <= job.ended and job.slot_millis == rest.slot_ms == entry.elapsed_ms == entry.slot_millis
+    assert sql("UPDATE people SET age = 1 WHERE TRUE").query_plan[-1].records_written == 3
+    assert [stage.name for stage in sql("SELECT 1").query_plan] == ["S00: Output"]
     assert sql("SELECT 1", dry_run=True).query_plan == []
 
 

@@ -214,6 +214,7 @@ class Storm:
         content = reply.read()
         if reply.getheader("Content-Encoding") == "gzip":
             content = gzip.decompress(content)
+        self.location = reply.getheader("Location")
         if not reply.will_close:
             self.connections[host] = connection
         return reply.status, content, time.monotonic() - begin

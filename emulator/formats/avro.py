@@ -6,7 +6,7 @@ from typing import Iterator
 
 from .. import avro, lake, values
 from ..errors import unsupported
-from .described import Described, Misfit, Own, listed, record, repeat, struct_of
+from .described import DUCKDB_DIGITS, Described, Misfit, Own, listed, record, repeat, struct_of
 from .reader import File, failed, reading
 
 PRIMITIVES = {"boolean": "BOOLEAN", "int": "INTEGER", "long": "INTEGER", "float": "FLOAT", "double": "FLOAT", "bytes": "BYTES", "string": "STRING",
@@ -19,7 +19,6 @@ LOGICAL = {
     ("long", "local-timestamp-micros"): ("DATETIME", "make_timestamp({x})"), ("string", "datetime"): ("DATETIME", "{x}::TIMESTAMP")}
 # A string that is annotated with one of these types of SQL holds it.
 SQL_TYPES = {name: (name, values.TYPES[name].parse) for name in ("JSON", "GEOGRAPHY")}
-DUCKDB_DIGITS = 38  # of the widest decimal that DuckDB has
 CODECS = ("null", "deflate", "snappy", "zstandard")
 
 

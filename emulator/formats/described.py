@@ -19,6 +19,7 @@ WIDER: dict[str, dict[str, str | None]] = {
                **{name: values.TYPES[name].parse for name in ("BIGNUMERIC", "JSON", "GEOGRAPHY")}}}
 # A decimal, which the file has in its own precision (as a DECIMAL, or as text where DuckDB has none so wide).
 DECIMAL = {"NUMERIC": None, "BIGNUMERIC": values.TYPES["BIGNUMERIC"].parse.format(x="({x})::VARCHAR"), "STRING": values.PLAIN, "FLOAT": None}
+DUCKDB_DIGITS = 38  # of the widest decimal that DuckDB has
 # type -> digits before the point, digits after it
 DIGITS = {"NUMERIC": (29, 9), "BIGNUMERIC": (38, 38), "STRING": (10**9, 10**9)}
 

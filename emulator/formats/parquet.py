@@ -1,14 +1,16 @@
 """Parquet files."""
 from __future__ import annotations
 
-from contextlib import contextmanager
+import itertools
+from contextlib import contextmanager, nullcontext
 from typing import Iterator, NamedTuple
 
 from .. import values
 from ..errors import ApiError, unsupported
-from .described import Described, Misfit, Own, listed, repeat, struct_of
+from .described import DUCKDB_DIGITS, Described, Misfit, Own, listed, repeat, struct_of
 from .reader import File, failed, reading
 
+SOURCE = "parquet_file"
 # DuckDB's name of a type -> BigQuery's
 TYPES = {
     **dict.fromkeys(("tinyint", "smallint", "integer", "bigint", "utinyint", "usmallint", "uinteger", "ubigint"), "INTEGER"),
@@ -23,7 +25,14 @@ class Node(NamedTuple):
     name: str
     kind: str | None  # the physical type, None of a group
     logical: str
+    precision: int  # of a decimal, else 0
+    scale: int
     parts: list["Node"]
+
+    @property
+    def wide(self) -> bool:
+        """Whether it has a decimal in it that DuckDB would round, since its own have 38 digits at most."""
+        return self.precision > DUCKDB_DIGITS or any(part.wide for part in self.parts)
 
 
 class Parquet(Described):
@@ -48,14 +57,16 @@ class Parquet(Described):
         source = f"read_parquet({file.sql})"
         with reading(file):
             found = cursor.execute(f"SELECT * FROM {source} LIMIT 0").description
-            rows = iter(cursor.execute(f"SELECT name, type, coalesce(logical_type, converted_type, ''), coalesce(num_children, 0) "
-                                       f"FROM parquet_schema({file.sql})").fetchall())
-        self.nodes = tree(rows).parts
+            rows = iter(cursor.execute(f"SELECT name, type, coalesce(logical_type, converted_type, ''), coalesce(precision, 0), coalesce(scale, 0), "
+                                       f"coalesce(num_children, 0) FROM parquet_schema({file.sql})").fetchall())
+        root = tree(rows)
+        self.nodes = root.parts
         try:
             columns = [self.own(node, name, kind, values.identifier(name), 0) for node, (name, kind, *_) in zip(self.nodes, found)]
         except Misfit as misfit:
             raise failed(str(misfit), file) from None
-        yield source, columns
+        with decimals_as_text(cursor, file) if root.wide else nullcontext(source) as source:
+            yield source, columns
 
     def own(self, node: Node, name: str, kind, x: str, depth: int) -> Own:
         parts = dict(kind.children) if kind.id in ("list", "array", "struct", "map", "decimal") else {}
@@ -67,6 +78,8 @@ class Parquet(Described):
             return struct_of(x, name, [self.own(part, key, inner, values.member(x, {"name": key}), depth) for part, (key, inner) in zip(node.parts, parts.items())])
         if kind.id == "decimal":
             return self.decimal({"name": name, "mode": "NULLABLE"}, x, parts["precision"], parts["scale"])
+        if node.precision > DUCKDB_DIGITS:
+            return self.decimal({"name": name, "mode": "NULLABLE"}, x, node.precision, node.scale)
         return self.scalar(node, name, kind, x)
 
     def scalar(self, node: Node, name: str, kind, x: str) -> Own:
@@ -81,7 +94,7 @@ class Parquet(Described):
         """A LIST as a repeated field where that is inferred, else as the groups that the file has: x.list[].element."""
         variable = f"l{depth}"
         if "L" not in node.logical.upper()[:1] or not node.parts:  # a field that is repeated, without the groups around it
-            inner = self.own(Node(node.name, node.kind, "", node.parts), name, kind, variable, depth + 1)
+            inner = self.own(node._replace(logical=""), name, kind, variable, depth + 1)
             return repeat(inner, listed(x, variable, inner.sql))
         middle = node.parts[0]
         element = middle.parts[0] if len(middle.parts) == 1 else middle
@@ -110,8 +123,41 @@ class Parquet(Described):
 
 def tree(rows: Iterator[tuple]) -> Node:
     """The schema's elements, which come depth first, as a tree."""
-    name, kind, logical, count = next(rows)
-    return Node(name, kind, logical, [tree(rows) for _ in range(count)])
+    *node, count = next(rows)
+    return Node(*node, [tree(rows) for _ in range(count)])
+
+
+@contextmanager
+def decimals_as_text(cursor, file: File) -> Iterator[str]:
+    """A relation of a file's rows with its wide decimals as text; ApiError notImplemented without pyarrow, which reads it."""
+    try:
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ImportError:
+        raise unsupported("decimals of more than 38 digits in a Parquet file without the package pyarrow") from None
+    with parquet.ParquetFile(file.path) as opened:
+        schema = pa.schema([as_text(field) for field in opened.schema_arrow])
+        batches = (pa.Table.from_batches([batch]).cast(schema).to_batches() for batch in opened.iter_batches())
+        cursor.register(SOURCE, pa.RecordBatchReader.from_batches(schema, itertools.chain.from_iterable(batches)))
+        try:
+            yield SOURCE
+        finally:
+            cursor.unregister(SOURCE)
+
+
+def as_text(field):
+    """A field of Arrow's, with text for a decimal that DuckDB has none as wide as, at any depth."""
+    import pyarrow as pa
+    kind = field.type
+    if pa.types.is_decimal256(kind):
+        return field.with_type(pa.string())
+    if pa.types.is_list(kind):
+        return field.with_type(pa.list_(as_text(kind.value_field)))
+    if pa.types.is_struct(kind):
+        return field.with_type(pa.struct([as_text(part) for part in kind]))
+    if pa.types.is_map(kind):
+        return field.with_type(pa.map_(as_text(kind.key_field), as_text(kind.item_field)))
+    return field
 
 
 def struct_around(name: str, inner: dict, x: str, items: str) -> Own:

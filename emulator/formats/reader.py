@@ -167,6 +167,8 @@ class Reader:
                 copy.write(decoder.decode(b"", final=True).encode())
             except UnicodeError:
                 raise failed(f"Bad character encountered: the text is not valid {self.encoding}.", file) from None
+            except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+                raise failed(str(error), file) from None
             copy.flush()
             yield File(Path(copy.name), file.uri)
 

@@ -38,6 +38,8 @@ def write(cursor, name: str, fields: list[dict], source: str, config: dict, file
     """Write the rows of a FROM item. config: an extract job's; its compression is one of the format's."""
     if name == "AVRO":
         return write_avro(cursor, fields, source, config, file)
+    if name == "PARQUET" and any(map(is_wide, fields)):
+        return write_wide(cursor, fields, source, config, file)
     cursor.execute(f"COPY (SELECT {rows(name, fields)} FROM {source}) TO {values.string(str(file))} ({copy_options(name, config)})")
 
 
@@ -62,11 +64,39 @@ def copy_options(name: str, config: dict) -> str:
 
 
 def parquet_value(field: dict, x: str) -> str:
-    name = values.type_name(field)
-    if name == "BIGNUMERIC":  # in as many digits as DuckDB's decimals have
-        text = values.TYPES[name].text
-        return f"list_transform({x}, lambda e: {text.format(x='e')}::DECIMAL(38,18))" if values.repeated(field) else f"{text.format(x=x)}::DECIMAL(38,18)"
-    return values.file_text(field, x) if name in ("INTERVAL", "JSON", "RANGE") and not values.repeated(field) else x
+    return values.file_text(field, x) if values.type_name(field) in ("INTERVAL", "JSON", "RANGE") and not values.repeated(field) else x
+
+
+def is_wide(field: dict) -> bool:
+    """Whether there is a BIGNUMERIC in a column, which DuckDB has no decimal for."""
+    return values.type_name(field) == "BIGNUMERIC" or any(map(is_wide, field.get("fields", ())))
+
+
+def write_wide(cursor, fields: list[dict], source: str, config: dict, file: Path) -> None:
+    """A Parquet file whose BIGNUMERIC columns have all of their digits, which pyarrow writes."""
+    try:
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ImportError:
+        raise unsupported("BIGNUMERIC in a Parquet file without the package pyarrow") from None
+    from ..storage_api.columns import conform
+    batches = cursor.execute(f"SELECT {rows('PARQUET', fields)} FROM {source}").fetch_record_batch(BATCH)
+    schema = pa.schema([widened(found, field) for found, field in zip(batches.schema, fields)])
+    how = WRITTEN["PARQUET"].compressions[config.get("compression") or "NONE"]
+    with parquet.ParquetWriter(file, schema, compression=how.replace("uncompressed", "none")) as writer:
+        for batch in batches:
+            writer.write_batch(conform(batch, schema))
+
+
+def widened(found, field: dict):
+    """A field of Arrow's as DuckDB hands it out, with decimals in place of the lake's BIGNUMERIC."""
+    import pyarrow as pa
+    from ..storage_api.columns import ARROW
+    if values.repeated(field):
+        return found.with_type(pa.list_(widened(found.type.value_field, values.element(field))))
+    if values.type_name(field) == "RECORD":
+        return found.with_type(pa.struct([widened(part, inner) for part, inner in zip(found.type, field["fields"])]))
+    return found.with_type(ARROW["BIGNUMERIC"]) if values.type_name(field) == "BIGNUMERIC" else found
 
 
 # Avro ---------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Callable, Iterator
 
+from .. import values
 from .compiler import Compiler
 from .expressions import NoRule
 from .tree import find, node_of
@@ -86,7 +87,7 @@ class Pruner:
 
     def __init__(self, compiler: Compiler, scan, partitioning):
         self.compiler, self.partitioning = compiler, partitioning
-        names = {partitioning.column.lower()} | ({"_partitiondate"} if partitioning.column == "_PARTITIONTIME" else set())
+        names = {name.lower() for name in (partitioning.column, *partitioning.others)} | ({"_partitiondate"} if partitioning.column == "_PARTITIONTIME" else set())
         self.columns = {column.column_id: column.name for column in scan.parent.column_list if column.name.lower() in names}
 
     def all_of(self, parts) -> str | None:
@@ -154,10 +155,10 @@ class Pruner:
 
     def bound(self, expression, template: str) -> str:
         """An expression with the row's value replaced by a bound of its partition."""
-        own = '"' + self.partitioning.column.replace('"', '""') + '"'
+        own = values.identifier(self.partitioning.column)
         text = self.compiler.expr(expression)
         for number, name in self.columns.items():
-            value = f"({own})::DATE" if name.lower() == "_partitiondate" else own
+            value = f"({own})::DATE" if name.lower() == "_partitiondate" else values.identifier(name) if self.partitioning.others else own
             text = re.sub(rf"\bc{number}\b", lambda _: f"({template.replace('{x}', value)})", text)
         return text
 

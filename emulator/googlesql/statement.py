@@ -38,7 +38,7 @@ class Statement:
         if self.type is None:
             raise unsupported(f"the statement {statement_name(tree)}")
         self.order = list(paths.values())
-        self.fields = result_fields(self.node) if self.type in ("SELECT", "CREATE_TABLE_AS_SELECT", "EXPORT_DATA") else []
+        self.fields = result_fields(self.node) if self.type in ("SELECT", "CREATE_TABLE_AS_SELECT", "CREATE_MODEL", "EXPORT_DATA") else []
         self.views = self._views()
         self.columns = self._columns()
         self.tables = list(self.columns)
@@ -140,7 +140,7 @@ STATEMENT_TYPES = {
     "resolved_create_table_stmt_node": "CREATE_TABLE", "resolved_create_table_as_select_stmt_node": "CREATE_TABLE_AS_SELECT",
     "resolved_create_row_access_policy_stmt_node": "CREATE_ROW_ACCESS_POLICY", "resolved_drop_row_access_policy_stmt_node": "DROP_ROW_ACCESS_POLICY",
     "resolved_grant_stmt_node": "GRANT", "resolved_revoke_stmt_node": "REVOKE",
-    "resolved_create_view_stmt_node": "CREATE_VIEW", "resolved_create_schema_stmt_node": "CREATE_SCHEMA", "resolved_drop_stmt_node": "DROP",
+    "resolved_create_view_stmt_node": "CREATE_VIEW", "resolved_create_model_stmt_node": "CREATE_MODEL", "resolved_create_schema_stmt_node": "CREATE_SCHEMA", "resolved_drop_stmt_node": "DROP",
     "resolved_create_function_stmt_node": "CREATE_FUNCTION", "resolved_create_table_function_stmt_node": "CREATE_TABLE_FUNCTION",
     "resolved_create_procedure_stmt_node": "CREATE_PROCEDURE", "resolved_drop_function_stmt_node": "DROP_FUNCTION",
     "resolved_drop_table_function_stmt_node": "DROP_TABLE_FUNCTION", "resolved_call_stmt_node": "CALL", "resolved_assert_stmt_node": "ASSERT",

@@ -7,19 +7,22 @@ from pathlib import Path
 import duckdb
 
 from .. import values
-from . import FOLDER, TABLES, questions, shakespeare
+from . import BUCKET, FOLDER, TABLES, bucket, made_up, questions, shakespeare
 
 
 def build(folder: Path) -> None:
-    """Write every table's file into a folder."""
+    """Write every table's file, and the bucket's, into a folder."""
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute(f"CREATE TABLE fips_codes_states AS FROM read_csv({values.string(str(FOLDER / 'fips_codes_states.csv'))}, all_varchar = true)")
     shakespeare.count(connection)
     questions.make(connection)
     for (_, table), (_, fields) in TABLES.items():
+        if table in made_up.ROWS or table in made_up.LAST_YEAR:
+            made_up.make(connection, table, fields)
         names = ", ".join(f"{values.identifier(field['name'])}::{values.duckdb_type(field)} AS {values.identifier(field['name'])}" for field in fields)
         connection.execute(f"COPY (SELECT {names} FROM {table}) TO {values.string(str(folder / f'{table}.parquet'))} (FORMAT parquet, COMPRESSION zstd)")
+    bucket.build(folder / BUCKET)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,40 @@
+"""The objects of the public bucket: the fifty states in every format, and files in Hive's layouts."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+from .. import avro, values
+from . import FOLDER, columns
+
+STATES = "bigquery/us-states/us-states"
+HIVE = "bigquery/hive-partitioning-samples"
+PARTITIONS = {f"{HIVE}/{layout}/{key}={day}/file{place}.parquet": day
+              for layout, key in (("autolayout", "dt"), ("customlayout", "pkey")) for place, day in enumerate(("2020-11-15", "2020-11-16"), 1)}
+
+
+def build(folder: Path) -> None:
+    """Write the objects' files into a folder, from us_states.csv."""
+    connection = duckdb.connect()
+    connection.execute(f"CREATE TABLE by_date AS FROM read_csv({values.string(str(FOLDER / 'us_states.csv'))}, types = {{'date': 'DATE'}})")
+    connection.execute("CREATE TABLE states AS SELECT name, post_abbr FROM by_date")
+
+    def copy(query: str, name: str, options: str) -> None:
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        connection.execute(f"COPY ({query}) TO {values.string(str(file))} ({options})")
+    copy("FROM states", f"{STATES}.csv", "FORMAT csv, HEADER true")
+    copy("FROM by_date", f"{STATES}-by-date.csv", "FORMAT csv, HEADER true")
+    copy("FROM states", f"{STATES}.json", "FORMAT json")
+    copy("FROM states", f"{STATES}.parquet", "FORMAT parquet")
+    for name, day in PARTITIONS.items():
+        copy(f"SELECT md5(name || '{day}') AS str, length(name) AS num FROM states ORDER BY name LIMIT 20", name, "FORMAT parquet")
+    write_orc(connection, folder / f"{STATES}.orc")
+    fields = columns("name STRING, post_abbr STRING")
+    avro.write_file(folder / f"{STATES}.avro", avro.schema_of(fields, frozenset()), fields, connection.execute("FROM states").fetch_record_batch(100), "null")
+
+
+def write_orc(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
+    from pyarrow import orc
+    orc.write_table(connection.execute("FROM states").fetch_arrow_table(), file)
