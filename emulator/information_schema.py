@@ -51,9 +51,10 @@ class Table:
     def __init__(self, emulator: "Emulator", ref: Ref, principal: str):
         self.emulator, self.ref, self.principal = emulator, ref, principal
         name = ref[2].removeprefix(PREFIX)
-        if name not in VIEWS or VIEWS[name].jobs and not ref[1].lower().startswith(REGION):
+        known = VIEWS if ref[2].startswith(PREFIX) else OLDER
+        if name not in known or known[name].jobs and not ref[1].lower().startswith(REGION):
             raise not_found("Table", iam.name_of(ref), "US")
-        self.about = VIEWS[name]
+        self.about = known[name]
         self.fields = self.about.fields
         self.key = (PREFIX, name, ref[:2])
 
@@ -88,6 +89,11 @@ class Table:
         return BYTES
 
 
+def is_view(table_id: str) -> bool:
+    """Whether a table's name is one of the views': INFORMATION_SCHEMA.name, or one of the older names below a dataset."""
+    return table_id.startswith(PREFIX) or table_id in OLDER
+
+
 # Rows ---------------------------------------------------------------------------------------------
 
 def tables_of(lake: "Lake", dataset: Ref) -> Iterator[tuple[dict, dict]]:
@@ -111,6 +117,7 @@ def yes(value) -> str:
 
 
 KINDS = {"TABLE": "BASE TABLE", "MATERIALIZED_VIEW": "MATERIALIZED VIEW"}
+NUMBERS = {"TABLE": 1, "VIEW": 2, "EXTERNAL": 3, "MATERIALIZED_VIEW": 4, "SNAPSHOT": 5}
 
 
 def tables(lake: "Lake", dataset: Ref) -> Iterator[dict]:
@@ -230,6 +237,15 @@ def storage(lake: "Lake", dataset: Ref) -> Iterator[dict]:
             yield names | {"project_id": dataset[0], "project_number": number(dataset[0]), "creation_time": seconds(body["creationTime"]),
                            "total_rows": lake.rows(body), "total_partitions": 0, "total_logical_bytes": size, "active_logical_bytes": size,
                            "long_term_logical_bytes": 0, "deleted": False, "table_type": KINDS.get(body["type"], body["type"])}
+
+
+def all_tables(lake: "Lake", dataset: Ref) -> Iterator[dict]:
+    """Tables and views in the form of before INFORMATION_SCHEMA: a kind is a number."""
+    for body, names in tables_of(lake, dataset):
+        stored = "_relation" in body
+        yield {"project_id": dataset[0], "dataset_id": dataset[1], "table_id": names["table_name"], "creation_time": body["creationTime"],
+               "last_modified_time": body["lastModifiedTime"], "row_count": lake.rows(body) if stored else 0,
+               "size_bytes": lake.measure(body, [field["name"] for field in fields_of(body)]) if stored else 0, "type": NUMBERS.get(body["type"], 1)}
 
 
 def privileges(lake: "Lake", dataset: Ref) -> Iterator[dict]:
@@ -410,6 +426,7 @@ WITHOUT_QUERY = JOB.replace("query STRING, ", "", 1)  # an organization's view d
 
 
 SPECIFIC = "specific_catalog STRING, specific_schema STRING, specific_name STRING"
+SUMMARY = "project_id STRING, dataset_id STRING, table_id STRING"
 NAMES = "table_catalog STRING, table_schema STRING, table_name STRING"
 CONSTRAINT = "constraint_catalog STRING, constraint_schema STRING, constraint_name STRING"
 VIEWS: dict[str, View] = {
@@ -450,4 +467,10 @@ VIEWS: dict[str, View] = {
     "JOBS_BY_USER": View(JOB, own_jobs, JOB_PARTS, jobs=True),
     "JOBS_BY_FOLDER": View(WITHOUT_QUERY, jobs, JOB_PARTS, jobs=True),
     "JOBS_BY_ORGANIZATION": View(WITHOUT_QUERY, jobs, JOB_PARTS, jobs=True),
+}
+
+# Names below a dataset, from before INFORMATION_SCHEMA.
+OLDER = {
+    "__TABLES__": View(SUMMARY + ", creation_time INTEGER, last_modified_time INTEGER, row_count INTEGER, size_bytes INTEGER, type INTEGER", all_tables),
+    "__TABLES_SUMMARY__": View(SUMMARY + ", creation_time INTEGER, type INTEGER", all_tables),
 }

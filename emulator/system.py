@@ -3,12 +3,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Callable
 
-from . import query, values
+from . import iam, query, tables, values
 from .errors import ApiError, unsupported
 from .googlesql.scripts import Variable
+from .lake import now_ms
 
 if TYPE_CHECKING:
     from .jobs import Job
+    from .lake import Transaction
     from .scripts import Failure, State
 
 TRACE = {"name": "v", "type": "RECORD", "mode": "REPEATED", "fields": [
@@ -104,4 +106,19 @@ def cancel_job(job: "Job", name: str | None = None) -> None:
         found.cancel()
 
 
-PROCEDURES: dict[str, Callable] = {"ABORT_SESSION": abort_session, "JOBS.CANCEL": cancel_job}
+def refresh_materialized_view(job: "Job", name: str | None = None) -> None:
+    """The view `dataset.view`, or `project.dataset.view`. It is never stale: only the time of its refresh changes."""
+    of, _, view = (name or "").rpartition(".")
+    project, _, dataset = of.rpartition(".")
+    ref = (project or job.project, dataset or query.default_dataset(job).get("datasetId", ""), view)
+    iam.require(job.emulator, job.principal, "bigquery.tables.updateData", ref)
+
+    def refresh(tx: "Transaction") -> None:
+        body = tables.find(tx, ref)
+        if "materializedView" not in body:
+            raise ApiError("invalidQuery", f"{iam.name_of(ref)} is not a materialized view.", "query")
+        tx.put("table", ref, body | {"materializedView": body["materializedView"] | {"lastRefreshTime": str(now_ms())}})
+    (job.session.transaction or job.lake).write(refresh)
+
+
+PROCEDURES: dict[str, Callable] = {"ABORT_SESSION": abort_session, "JOBS.CANCEL": cancel_job, "REFRESH_MATERIALIZED_VIEW": refresh_materialized_view}
