@@ -39,10 +39,10 @@ def test_db_api(client, found, dataset):
     from google.cloud.bigquery import dbapi
     with closing(dbapi.connect(client)) as connection, closing(connection.cursor()) as cursor:
         cursor.execute(f"CREATE TABLE {dataset}.t (n INT64, s STRING)")
-        cursor.executemany(f"INSERT INTO {dataset}.t VALUES (%s, %s)", [(1, "it's"), (2, "b"), (3, None)])
+        cursor.executemany(f"INSERT INTO {dataset}.t VALUES (%s, %s)", [(1, "it's"), (2, "b"), (3, "")])
         assert cursor.rowcount == 3
         cursor.execute(f"SELECT n, s FROM {dataset}.t WHERE n >= %(least)s ORDER BY n", {"least": 1})
-        assert tuple(cursor.fetchone()) == (1, "it's") and len(cursor.fetchmany(1)) == 1 and tuple(cursor.fetchall()[0]) == (3, None)
+        assert tuple(cursor.fetchone()) == (1, "it's") and len(cursor.fetchmany(1)) == 1 and tuple(cursor.fetchall()[0]) == (3, "")
         cursor.execute("SELECT %(a:ARRAY<INT64>)s, %(n:NUMERIC)s, %(d)s", {"a": [1], "n": Decimal("1.5"), "d": dt.date(2020, 1, 2)})
         assert tuple(cursor.fetchall()[0]) == ([1], Decimal("1.5"), dt.date(2020, 1, 2))
         with pytest.raises(dbapi.DatabaseError, match="Unrecognized name: nope"):
