@@ -203,8 +203,7 @@ def test_dbt(client, emulator, dataset, tmp_path):
         assert any(binding["role"] == "roles/bigquery.dataViewer" for binding in client.get_iam_policy(table).bindings)
         assert client.get_table(f"{dataset}.paid_orders").description == "Orders that were paid; it's a \"view\""
     finally:
-        for suffix in ("_other", "_dbt_test__audit"):
-            client.delete_dataset(dataset + suffix, delete_contents=True, not_found_ok=True)
+        client.delete_dataset(f"{dataset}_dbt_test__audit", delete_contents=True, not_found_ok=True)
 
 
 def test_node(emulator):

@@ -112,7 +112,7 @@ def test_the_first_time_and_after(project, done):
     assert lab(project, "--port", "0") == (7, printed.splitlines()[-1] + "\n")
     assert time.monotonic() - began < 2
     code, printed = lab(project, "test", "-k", "x")
-    assert code == 5 and "[2/2]" in printed and "tests' packages" in printed and "a browser" in printed and printed.endswith("tested -k x\n")
+    assert code == 5 and "[4/4]" in printed and "tests' packages" in printed and "dbt" in printed and "a browser" in printed and printed.endswith("tested -k x\n")
     assert lab(project, "test") == (5, "tested\n")
 
 

@@ -14,7 +14,6 @@ WALK = [
     ["run-operation", "count_orders"],
     ["show", "--select", "customer_totals", "--limit", "2"],
     ["docs", "generate"],
-    ["clone", "--state", "target", "--target", "other"],
 ]
 
 for arguments in WALK:
