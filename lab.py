@@ -165,9 +165,10 @@ def environment_step():
     return Step("Making a virtual environment in .venv", is_done, do)
 
 
-def packages_step(requirements, title):
-    """The packages that a file of requirements pins."""
+def packages_step(requirements, title, folder=None):
+    """The packages that a file of requirements pins: in the environment, or just those in a folder of their own."""
     name, mark = requirements.replace("/", "-"), fingerprint(requirements)
+    where = ["--no-deps", "--upgrade", "--target", folder] if folder else []
     with open(os.path.join(ROOT, requirements)) as file:
         total = len([line for line in file if "==" in line.partition("#")[0]])
 
@@ -180,10 +181,10 @@ def packages_step(requirements, title):
             if line.startswith(("Collecting ", "Requirement already")):
                 found.append(line)
         open(UNFINISHED, "w").close()
-        run([PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "-r", requirements], follow)
+        run([PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "-r", requirements] + where, follow)
         stamp(name, mark)
         os.remove(UNFINISHED)
-    return Step(title, lambda: is_stamped(name, mark), do)
+    return Step(title, lambda: is_stamped(name, mark) and (not folder or os.path.isdir(folder)), do)
 
 
 def installed():
@@ -241,7 +242,8 @@ def set_up(testing):
     """Do what has not been done; each step is shown with its number among those that are left."""
     steps = [environment_step(), packages_step("requirements.txt", "Installing Python packages")]
     if testing:
-        steps.append(packages_step("tests/requirements.txt", "Installing the tests' packages"))
+        steps += [packages_step("tests/requirements.txt", "Installing the tests' packages"),
+                  packages_step("tests/clients/dbt/requirements.txt", "Installing dbt for the tests", os.path.join(CACHE, "dbt"))]
     steps += [
         analyzer_step(),
         packages_step("AngularApp/requirements.txt", "Installing Node"),
@@ -249,7 +251,8 @@ def set_up(testing):
         page_step(),
     ]
     if testing:
-        steps.append(node_packages_step(os.path.join(PAGE, "e2e"), "Installing a browser for the tests"))
+        steps += [node_packages_step(os.path.join(PAGE, "e2e"), "Installing a browser for the tests"),
+                  node_packages_step(os.path.join(ROOT, "tests", "clients", "node"), "Installing Google's clients for Node for the tests")]
     # A new environment is empty: every step after it is to be done, too.
     first = next((i for i, step in enumerate(steps) if not step.is_done()), None)
     todo = steps if first == 0 else [step for step in steps if not step.is_done()]

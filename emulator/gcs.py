@@ -657,7 +657,8 @@ def proceed(call: Call) -> dict | Reply:
             file.seek(int(place[1]))
             file.write(call.body)
             size = file.tell()
-    if place[3] == "*" or size < int(place[3]):
+    whole = place[2] == "*" if place[3] == "*" else size >= int(place[3])  # bytes 0-*/*: what has come is all, however much
+    if not whole:
         return Reply(308, b"", {"Range": f"bytes=0-{size - 1}"} if size else {})
     del UPLOADS[upload_id]
     with_hash = {"x-goog-hash": call.headers["x-goog-hash"]} if "x-goog-hash" in call.headers else {}

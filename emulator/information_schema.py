@@ -54,9 +54,10 @@ class Table:
         if name.startswith("SCHEMATA") and not ref[1].lower().startswith(REGION):  # named without a region, behind a project or not
             ref = ref[0] if emulator.lake.get("dataset", ref[:2]) else ref[1], REGION + "us", ref[2]
         self.emulator, self.ref, self.principal = emulator, ref, principal
-        if name not in VIEWS or VIEWS[name].of_project and not ref[1].lower().startswith(REGION):
+        known = VIEWS if ref[2].startswith(PREFIX) else OLDER
+        if name not in known or known[name].of_project and not ref[1].lower().startswith(REGION):
             raise not_found("Table", iam.name_of(ref), "US")
-        self.about = VIEWS[name]
+        self.about = known[name]
         self.fields = self.about.fields
         self.key = (PREFIX, name, ref[:2])
 
@@ -93,6 +94,11 @@ class Table:
         return BYTES
 
 
+def is_view(table_id: str) -> bool:
+    """Whether a table's name is one of the views': INFORMATION_SCHEMA.name, or one of the older names below a dataset."""
+    return table_id.startswith(PREFIX) or table_id in OLDER
+
+
 # Rows ---------------------------------------------------------------------------------------------
 
 def tables_of(lake: "Lake", dataset: Ref) -> Iterator[tuple[dict, dict]]:
@@ -109,6 +115,9 @@ def fields_of(body: dict) -> list[dict]:
 
 def yes(value) -> str:
     return "YES" if value else "NO"
+
+
+NUMBERS = {"TABLE": 1, "VIEW": 2, "EXTERNAL": 3, "MATERIALIZED_VIEW": 4, "SNAPSHOT": 5}
 
 
 def kind_of(body: dict) -> str:
@@ -212,6 +221,15 @@ def storage(lake: "Lake", dataset: Ref) -> Iterator[dict]:
                 "long_term_logical_bytes": 0, "current_physical_bytes": now, "total_physical_bytes": now + past, "active_physical_bytes": now + past,
                 "long_term_physical_bytes": 0, "time_travel_physical_bytes": past, "storage_last_modified_time": seconds(body["lastModifiedTime"]),
                 "deleted": False, "table_type": kind_of(body), "managed_table_type": "NATIVE", "fail_safe_physical_bytes": 0}
+
+
+def all_tables(lake: "Lake", dataset: Ref) -> Iterator[dict]:
+    """Tables and views in the form of before INFORMATION_SCHEMA: a kind is a number."""
+    for body, names in tables_of(lake, dataset):
+        stored = "_relation" in body
+        yield {"project_id": dataset[0], "dataset_id": dataset[1], "table_id": names["table_name"], "creation_time": body["creationTime"],
+               "last_modified_time": body["lastModifiedTime"], "row_count": lake.rows(body) if stored else 0,
+               "size_bytes": lake.measure(body, [field["name"] for field in fields_of(body)]) if stored else 0, "type": NUMBERS.get(body["type"], 1)}
 
 
 def privileges(lake: "Lake", dataset: Ref) -> Iterator[dict]:
@@ -370,6 +388,7 @@ def materialized_views(lake: "Lake", dataset: Ref) -> Iterator[dict]:
 # The views ----------------------------------------------------------------------------------------
 
 SPECIFIC = "specific_catalog STRING, specific_schema STRING, specific_name STRING"
+SUMMARY = "project_id STRING, dataset_id STRING, table_id STRING"
 NAMES = "table_catalog STRING, table_schema STRING, table_name STRING"
 CONSTRAINT = "constraint_catalog STRING, constraint_schema STRING, constraint_name STRING"
 INDEX = "index_catalog STRING, index_schema STRING, table_name STRING, index_name STRING"
@@ -440,4 +459,10 @@ VIEWS: dict[str, View] = {
     "JOBS_BY_ORGANIZATION": View(job_views.SHARED_JOB, job_views.jobs, job_views.PARTS, True),
     "JOBS_TIMELINE_BY_USER": View(job_views.TIMELINE, job_views.own_timeline, job_views.PARTS, True),
     "SESSIONS_BY_USER": View(job_views.SESSION, job_views.own_sessions, {}, True),
+}
+
+# Names below a dataset, from before INFORMATION_SCHEMA.
+OLDER = {
+    "__TABLES__": View(SUMMARY + ", creation_time INTEGER, last_modified_time INTEGER, row_count INTEGER, size_bytes INTEGER, type INTEGER", all_tables),
+    "__TABLES_SUMMARY__": View(SUMMARY + ", creation_time INTEGER, type INTEGER", all_tables),
 }

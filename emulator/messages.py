@@ -103,7 +103,7 @@ def check_text(kind: str, text: str, name: str) -> None:
 
 
 def string(value, path: str) -> str:
-    expect(isinstance(value, (str, int, float)) and not isinstance(value, bool), path, "TYPE_STRING", value)
+    expect(isinstance(value, (str, int, float)), path, "TYPE_STRING", value)
     return value if isinstance(value, str) else json.dumps(value)
 
 

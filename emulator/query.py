@@ -129,7 +129,7 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
             raise ApiError("invalid", f'Invalid dataset ID "{path[1]}". Dataset IDs must be alphanumeric (plus underscores and dashes) and must be '
                                       "at most 1024 characters long.", ".".join(path[1:]))
         iam.require(emulator, principal, "bigquery.tables.getData", path)
-        if path[2].startswith(information_schema.PREFIX):
+        if information_schema.is_view(path[2]):
             return information_schema.Table(emulator, path, principal)
         if path[2].endswith("*"):
             return Wildcard(emulator, principal, path)

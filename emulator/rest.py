@@ -33,6 +33,7 @@ GZIP_LEVEL = 1
 MAX_DEPTH = 100  # of a JSON body, as Google's parsers have it
 MAX_BODY = 64 * 1024 * 1024  # a JSON body; files come by upload, which has no such limit
 LOCAL = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d+)?", re.IGNORECASE)
+UNKNOWN_PROJECT = "{{projectId}}"  # Node's client, before it has read its environment
 
 
 TOO_DEEP = ApiError("parseError", "Invalid JSON payload received. Message too deep. Max recursion depth reached.")
@@ -266,6 +267,8 @@ class Base(tornado.web.RequestHandler):
     async def call(self, body_text: bytes, verb: str, path: str, extra: dict | None = None) -> dict:
         """Find the method, check body, parameters and permission, and run it where it belongs."""
         method, params = find(verb, path)
+        if params.get("projectId") == UNKNOWN_PROJECT:
+            params["projectId"] = self.emulator.project
         query = messages.check_parameters(method.query, parse_qsl(self.request.query, keep_blank_values=True))
         for name in ("alt", "callback"):
             if (text := self.option(name)) not in ("", "json"):

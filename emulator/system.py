@@ -3,13 +3,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Callable
 
-from . import query, values
+from . import iam, query, tables, values
 from .errors import ApiError, unsupported
-from .googlesql.analyzer import normal_path
+from .googlesql.catalog import normal_path
 from .googlesql.scripts import Variable
+from .lake import now_ms
 
 if TYPE_CHECKING:
     from .jobs import Job
+    from .lake import Transaction
     from .scripts import Failure, State
 
 TRACE = {"name": "v", "type": "RECORD", "mode": "REPEATED", "fields": [
@@ -109,14 +111,18 @@ def cancel_job(job: "Job", name: str | None = None) -> None:
 
 
 def refresh(job: "Job", name: str | None = None) -> None:
-    """A materialized view is computed when it is read: nothing is to be done for one that there is."""
-    from .tables import find
+    """A materialized view is computed when it is read, so only the time of its refresh changes."""
     ref = normal_path(((name or ""),), job.project, query.default_dataset(job).get("datasetId"))
     if len(ref) != 3:
         raise query.unqualified(ref)
-    body = find(job.lake, ref)
-    if body["type"] != "MATERIALIZED_VIEW":
-        raise ApiError("invalidQuery", f"{body['id']} is not allowed for this operation because it is currently a {body['type']}.", "query")
+    iam.require(job.emulator, job.principal, "bigquery.tables.updateData", ref)
+
+    def work(tx: "Transaction") -> None:
+        body = tables.find(tx, ref)
+        if body["type"] != "MATERIALIZED_VIEW":
+            raise ApiError("invalidQuery", f"{body['id']} is not allowed for this operation because it is currently a {body['type']}.", "query")
+        tx.put("table", ref, body | {"materializedView": body["materializedView"] | {"lastRefreshTime": str(now_ms())}})
+    job.write(work)
 
 
 PROCEDURES: dict[str, Callable] = {"ABORT_SESSION": abort_session, "JOBS.CANCEL": cancel_job, "REFRESH_MATERIALIZED_VIEW": refresh}

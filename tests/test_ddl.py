@@ -5,7 +5,7 @@ import uuid
 from decimal import Decimal
 
 import pytest
-from google.api_core.exceptions import BadRequest, Conflict, NotFound
+from google.api_core.exceptions import BadRequest, Conflict, GoogleAPICallError, NotFound
 from google.cloud import bigquery
 
 
@@ -234,6 +234,17 @@ def test_a_materialized_view_is_fresh(dataset, sql, rows, table, stock):
     with pytest.raises(BadRequest, match="currently a MATERIALIZED_VIEW"):
         sql("DROP TABLE total")
     sql("DROP MATERIALIZED VIEW total")
+
+
+def test_refreshing_a_materialized_view(client, dataset, sql, table, stock):
+    sql(f"CREATE MATERIALIZED VIEW total AS SELECT name, SUM(price) AS price FROM {dataset}.stock GROUP BY name")
+    before = table("total").mview_last_refresh_time
+    for name in ("total", f"{dataset}.total", f"{client.project}.{dataset}.total"):
+        sql(f"CALL BQ.REFRESH_MATERIALIZED_VIEW('{name}')")
+    assert table("total").mview_last_refresh_time > before
+    for name, message in (("stock", "is not a materialized view"), ("nope", "Not found: Table")):
+        with pytest.raises(GoogleAPICallError, match=message):
+            sql(f"CALL BQ.REFRESH_MATERIALIZED_VIEW('{dataset}.{name}')")
 
 
 def test_a_materialized_view_by_rest(client, dataset, rows, stock):

@@ -257,6 +257,12 @@ def test_a_session_for_another_program(bucket):
     assert bucket.blob("s").download_as_bytes() == b"abcd"
 
 
+def test_a_session_whose_only_piece_is_of_unknown_length(bucket):
+    address = bucket.blob("s").create_resumable_upload_session()
+    assert requests.put(address, data=iter([b"ab", b"cd"]), headers={"Content-Range": "bytes 0-*/*"}).json()["size"] == "4"
+    assert bucket.blob("s").download_as_bytes() == b"abcd"
+
+
 def test_checksums(bucket):
     bucket.blob("c").upload_from_string("abc", checksum="md5")
     found = bucket.get_blob("c")

@@ -24,6 +24,14 @@ def view(client, dataset):
     return rows
 
 
+def test_tables_as_they_were_told_before(client, dataset, view):
+    job = client.query(f"SELECT * EXCEPT (creation_time, last_modified_time) FROM `{client.project}.{dataset}.__TABLES__` ORDER BY table_id")
+    assert [tuple(row) for row in job.result()] == [(client.project, dataset, "daily", 3, 78, 1), (client.project, dataset, "seen", 0, 0, 2)]
+    client.query_and_wait(f"SELECT TIMESTAMP_MILLIS(creation_time), type FROM {dataset}.__TABLES_SUMMARY__")
+    with pytest.raises(NotFound):
+        client.query_and_wait("SELECT * FROM nope.__TABLES__")
+
+
 def test_tables(view):
     assert view("table_name, table_type, is_insertable_into, is_typed", "TABLES", "ORDER BY 1") == [
         ("daily", "BASE TABLE", "YES", "NO"), ("seen", "VIEW", "NO", "NO")]

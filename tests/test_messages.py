@@ -15,8 +15,8 @@ def test_every_type_in_the_table_is_known():
 
 def test_values_take_the_form_the_wire_has():
     body = {"tableReference": {"projectId": "p", "datasetId": "d", "tableId": "t"}, "expirationTime": 5,
-            "requirePartitionFilter": "true", "labels": {"a": None}, "schema": {"fields": [{"name": "x", "type": "STRING"}]}}
-    assert messages.check("Table", body) == body | {"expirationTime": "5", "requirePartitionFilter": True}
+            "requirePartitionFilter": "true", "friendlyName": True, "labels": {"a": None}, "schema": {"fields": [{"name": "x", "type": "STRING"}]}}
+    assert messages.check("Table", body) == body | {"expirationTime": "5", "requirePartitionFilter": True, "friendlyName": "true"}
 
 
 def test_output_only_fields_are_dropped():

@@ -1,0 +1,2 @@
+{{ config(materialized='copy') }}
+SELECT * FROM {{ ref('orders') }}

@@ -1,0 +1,1 @@
+SELECT corpus, SUM(word_count) AS words FROM {{ source('samples', 'shakespeare') }} GROUP BY corpus
