@@ -18,6 +18,7 @@ RESERVED = set("""all and any array as asc assert_rows_modified at between by ca
     preceding proto qualify range recursive respect right rollup rows select set some struct tablesample then to treat true unbounded union unnest
     using when where window with within""".split())
 
+
 class Type(NamedTuple):
     """One type of BigQuery.
 

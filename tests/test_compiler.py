@@ -69,6 +69,12 @@ ROWS = [
     ("SELECT person, SUM(total) AS t FROM orders GROUP BY person HAVING t > 1 ORDER BY person", [(1, Decimal("12.25")), (9, Decimal(100))]),
     ("SELECT COUNT(*), SUM(id), AVG(score), MAX(name) FROM people WHERE id > 100", [(0, None, None, None)]),
     ("SELECT LENGTH(name) AS n, COUNT(*) FROM people GROUP BY n ORDER BY n", [(None, 1), (3, 2)]),
+    # Aggregates of some rows, and of groups within groups
+    ("SELECT COUNT(* WHERE x > 1), SUM(x WHERE x < 3), ARRAY_AGG(x IGNORE NULLS WHERE MOD(x, 2) = 1 ORDER BY x DESC LIMIT 1), STRING_AGG(CAST(x AS STRING) WHERE x > 1 ORDER BY x), "
+     "MAX(x WHERE FALSE), COUNT(DISTINCT x WHERE x > 1), ANY_VALUE(x WHERE x < 3 HAVING MAX x) FROM UNNEST([1, 2, 3, NULL]) AS x", [(2, 3, [3], "2,3", None, 2, 2)]),
+    ("SELECT x, SUM(x WHERE x > 1) OVER (ORDER BY x) FROM UNNEST([1, 2, 3]) AS x ORDER BY x", [(1, None), (2, 2), (3, 5)]),
+    ("SELECT g, SUM(MAX(x) GROUP BY h), MAX(SUM(x) GROUP BY h HAVING SUM(x) < 10) FROM UNNEST([STRUCT(1 AS g, 1 AS h, 5 AS x), (1, 1, 7), (1, 2, 1), (2, 2, 3)]) GROUP BY g ORDER BY g",
+     [(1, 8, 1), (2, 3, 3)]),
     ("SELECT DISTINCT person FROM orders ORDER BY person", [(1,), (2,), (9,)]),
     ("SELECT a, b, SUM(x) AS s FROM UNNEST([STRUCT(1 AS a, 2 AS b, 3 AS x), (1, 3, 4)]) GROUP BY ROLLUP(a, b) ORDER BY a, b", [(None, None, 7), (1, None, 7), (1, 2, 3), (1, 3, 4)]),
     ("SELECT a, SUM(x) AS s, GROUPING(a) AS g FROM UNNEST([STRUCT(1 AS a, 3 AS x), (2, 4)]) GROUP BY GROUPING SETS (a, ()) ORDER BY a", [(None, 7, 1), (1, 3, 0), (2, 4, 0)]),

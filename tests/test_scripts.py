@@ -139,6 +139,7 @@ def test_more_scripts(script, text, rows):
 
 
 @pytest.mark.parametrize("text, words", [
+    ("-- only a comment\n", r"Syntax error: Unexpected end of script at \[2:1\]"), (";", "Syntax error: Unexpected"),
     ("SELECT 1;\nASSERT 1 = 2 AS 'no way'", r"Query error: Assertion failed: no way at \[2:1\]"),
     ("SELECT 1; SELECT CAST('a' AS INT64)", r"Query error: Bad int64 value: a at \[1:11\]"), ("SELECT 1; RAISE USING MESSAGE = 'mine'", r"mine at \[1:11\]"),
     ("CREATE TEMP FUNCTION f() AS (1); DROP FUNCTION f; SELECT f()", "Function not found: f"), ("COMMIT", "supported only in scripts or sessions"),

@@ -27,7 +27,7 @@ __all__ = ["GoogleSQL", "Statement", "Table", "default_cache_dir"]
 # Features of the language that BigQuery does not have, or that change what it means.
 MISSING_FEATURES = re.compile(
     "SQL_GRAPH|TIMESTAMP_(NANOS|PICOS)|TIMESTAMP_PRECISION|UUID_TYPE|FIRST_AND_LAST_N|MEASURES|EXPERIMENTAL"
-    "|TOKENIZED_SEARCH|AGGREGATE_FILTERING|MULTILEVEL|JSON_TYPE_COMPARISON|SINGLE_TABLE_NAME_ARRAY_PATH|EXTENDED_TYPES"
+    "|TOKENIZED_SEARCH|MULTILEVEL_AGGREGATION_ON_UDAS|JSON_TYPE_COMPARISON|SINGLE_TABLE_NAME_ARRAY_PATH|EXTENDED_TYPES"
     "|IMPLICIT_COERCION_STRING|WITH_GROUP_ROWS|PI_FUNCTIONS|MANHATTAN|L1_NORM|L2_NORM|DOT_PRODUCT|LATERAL_JOIN|MAP_TYPE"
     "|PIPE_(INSERT|IF|CREATE_TABLE|EXPORT|TEE|FORK|DESCRIBE|STATIC|RECURSIVE|LOG)|LIMIT_OFFSET_EXPRESSIONS|DEPTH_MODIFIER"
     "|ON_CONFLICT|STATEMENT_WITH_PIPE|ANONYMIZATION|INTERNAL_LEGACY|ARRAY_ORDERING|ARRAY_ZIP|FOR_UPDATE|MULTIWAY_UNNEST"
@@ -128,16 +128,7 @@ class GoogleSQL:
         fields = [types.parameter_field(p.get("parameterType", {}), p.get("name", "")) for p in parameters]
         mode = parameter_mode or ("NAMED" if any(p.get("name") for p in parameters) else "POSITIONAL" if parameters else None)
         variables = variables or {}
-        tables = {path: resolve(local(path) or normal_path(path, default_project, default_dataset)) for path in self.table_names(text)}
-        path, may_miss, layout = self.changed(text)
-        if path and path not in tables:
-            try:
-                tables[path] = resolve(local(path) or normal_path(path, default_project, default_dataset))
-            except ApiError as error:
-                if error.reason != "notFound" or not may_miss:
-                    raise
-                if may_miss == "LOAD":
-                    tables[path] = self.unmade(text, path, layout)
+        tables = self.tables_of(text, lambda path: resolve(local(path) or normal_path(path, default_project, default_dataset)))
         names = Names(tables, {name: value.field for name, value in variables.items()}, {})
 
         def add(path: tuple[str, ...] | None, project: str | None) -> bool:
@@ -174,6 +165,20 @@ class GoogleSQL:
         return Statement(self, text, tree, needed, tables, dict(
             parameters=parameters, parameter_fields=fields, parameter_mode=mode, resolve=resolve, routine=routine, local=local, called=names.routines,
             default_project=default_project, default_dataset=default_dataset, session_user=session_user, variables=variables))
+
+    def tables_of(self, text: str, find: Resolve) -> dict[tuple[str, ...], Table]:
+        """The tables that a statement names or changes, by their names in it; one that it may do without can be missing."""
+        tables = {path: find(path) for path in self.table_names(text)}
+        path, may_miss, layout = self.changed(text)
+        if path and path not in tables:
+            try:
+                tables[path] = find(path)
+            except ApiError as error:
+                if error.reason != "notFound" or not may_miss:
+                    raise
+                if may_miss == "LOAD":
+                    tables[path] = self.unmade(text, path, layout)
+        return tables
 
     def expression(self, text: str, cursor, session_user: str = "") -> str:
         """DuckDB SQL of an expression without columns. It is computed for each row that it stands beside."""

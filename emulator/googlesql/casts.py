@@ -97,7 +97,7 @@ CASTS: dict[tuple[str, str], str] = {
     ("INTERVAL", "STRING"): INTERVAL_TEXT,
     ("RANGE", "STRING"): RANGE_TEXT,
 }
-# Of a parameter, which is written in full; the text of an expression may leave out parts, and goes to the reference evaluator.
+
 
 def casted(call: Call, i: int, kind: str) -> str:
     """An argument as another type, inside a template."""

@@ -269,21 +269,17 @@ PARSED = {key: value for key, value in ELEMENTS.items() if not value.startswith(
 def parse_time(kind: str):
     """PARSE_DATE, PARSE_DATETIME, PARSE_TIME, PARSE_TIMESTAMP(format, text [, zone])."""
     def rule(call: Call) -> str:
-        pattern = ""
-        for piece in elements(call.text(0)):
-            if piece[0] != '"' and (piece in ("U", "W", "V", "G", "u", "w", "j") or piece not in PARSED and not re.fullmatch(r"E\dS", piece)):
-                if piece == "z":
-                    pattern += "%z"
-                    continue
+        pattern, text = "", call.text(0)
+        if call.nodes[0].WhichOneof("node") == "resolved_literal_node":  # the evaluator's C library does not read %F
+            call.nodes[0].resolved_literal_node.value.value.string_value = re.sub("%[%F]", lambda found: found[0].replace("%F", "%Y-%m-%d"), text)
+        for piece in elements(text):
+            if piece[0] != '"' and (piece in ("U", "W", "V", "G", "u", "w", "j", "Ez") or piece not in PARSED and not re.fullmatch(r"E\dS", piece)):
                 raise NoRule(f"parsing the format element %{piece}")
             pattern += piece[1:].replace("%", "%%") if piece[0] == '"' else PARSED.get(piece, "%S.%f")
-        if "%z" in pattern:
-            raise NoRule("parsing the format element %z")
         patterns = [pattern] + ([pattern.replace("%S.%f", "%S")] if "%S.%f" in pattern else [])
         parsed = f"try_strptime(trim({{1}}), [{', '.join(map(values.string, patterns))}])"
         cast = {"DATE": f"{parsed}::DATE", "TIME": f"{parsed}::TIME", "DATETIME": parsed, "TIMESTAMP": f"timezone({zone(call, 2)}, {parsed})"}[kind]
-        failed = raised("'Failed to parse input string \"'", "{1}", "'\"'")
-        return f"CASE WHEN {{1}} IS NULL THEN NULL WHEN {parsed} IS NULL THEN {failed} ELSE {cast} END"
+        return f"CASE WHEN {{1}} IS NULL THEN NULL WHEN {parsed} IS NULL THEN {call.edge()} ELSE {cast} END"
     return rule
 
 

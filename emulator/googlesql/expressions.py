@@ -390,9 +390,9 @@ class Expressions:
         from .functions import AGGREGATES
         scalar = node.parent
         call = self.call_of(scalar.parent)
-        if scalar.HasField("where_expr") or node.group_by_list or node.HasField("having_expr"):
+        if node.group_by_list or node.HasField("having_expr") or scalar.HasField("where_expr") and node.HasField("having_modifier"):
             raise NoRule("an aggregate of groups within groups")
-        conditions = [f"{call.args[0]} IS NOT NULL"] if scalar.null_handling_modifier == IGNORE_NULLS else []
+        conditions = self.conditions(scalar, call)
         if node.HasField("having_modifier") and call.name == "any_value":
             key, kind = node.having_modifier.having_expr, node.having_modifier.kind
             call = Call("max_by" if kind == HAVING_MAX else "min_by", [*call.args, self.expr(key)], [*call.protos, self.type_of(key)], [*call.nodes, key], call.type, self)
@@ -403,9 +403,14 @@ class Expressions:
         self.collate_aggregate(call, scalar.parent.collation_list)
         call.order = self.order_by(node.order_by_item_list)
         call.limit = self.expr(node.limit) if node.HasField("limit") else ""
-        call.filter = f" FILTER (WHERE {' AND '.join(conditions)})" if conditions else ""
+        call.filter = filtered(conditions)
         call.over = ""
         return fill_once(template_of(AGGREGATES, call), call)
+
+    def conditions(self, scalar, call: Call) -> list[str]:
+        """What must hold of a row for an aggregate to take it: IGNORE NULLS and WHERE."""
+        found = [f"{call.args[0]} IS NOT NULL"] if scalar.null_handling_modifier == IGNORE_NULLS else []
+        return found + ([self.expr(scalar.where_expr)] if scalar.HasField("where_expr") else [])
 
     def having(self, modifier) -> str:
         """The condition of HAVING MAX or MIN: the key is the extreme of its group, which the aggregate's source gets as a column."""
@@ -442,7 +447,7 @@ class Expressions:
         if call.name in WINDOWS:
             call.filter = " IGNORE NULLS" if ignore else ""
             return fill_once(template_of(WINDOWS, call), call)
-        call.filter = f" FILTER (WHERE {call.args[0]} IS NOT NULL)" if ignore else ""
+        call.filter = filtered(self.conditions(scalar, call))
         return fill_once(template_of(AGGREGATES, call), call)
 
     def window(self, group, node) -> str:
@@ -490,6 +495,10 @@ CHECKED_PARAMETERS = {type_pb2.TYPE_INT64, type_pb2.TYPE_DOUBLE, type_pb2.TYPE_B
                       type_pb2.TYPE_TIME, type_pb2.TYPE_TIMESTAMP, type_pb2.TYPE_NUMERIC, type_pb2.TYPE_INTERVAL}
 
 
+def filtered(conditions: list[str]) -> str:
+    return f" FILTER (WHERE {' AND '.join(conditions)})" if conditions else ""
+
+
 def template_of(table: dict, call: Call) -> str:
     """The entry of a call in a table of functions, as a template; NoRule names what has none."""
     entry = table.get(call.name)
@@ -505,6 +514,8 @@ def template_of(table: dict, call: Call) -> str:
 
 def fill_once(template: str, call: Call) -> str:
     """An aggregate's template: its modifiers are {distinct}, {order}, {filter}, {over}."""
+    if call.filter and "{filter}" not in template:
+        raise NoRule(f"{call.name.upper()} of some of the rows")
     template = template.replace("{distinct}", call.distinct).replace("{order}", call.order)
     template = template.replace("{filter}", call.filter).replace("{over}", call.over)
     return PLACEHOLDER.sub(lambda found: call.args[int(found[1])], template)

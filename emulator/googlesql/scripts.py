@@ -30,6 +30,8 @@ def parse_script(sql: GoogleSQL, text: str) -> "Script":
     except ServiceError as error:
         raise query_error(error) from None
     script = Script(text, answer.parsed_script.statement_list_node)
+    if not script.body.statement_list:  # nothing but comments
+        raise ApiError("invalidQuery", "Syntax error: Unexpected end of script at [{}:{}]".format(*script.at(len(script.text))), "query")
     check_declarations(script, script.body, True)
     return script
 
@@ -80,16 +82,17 @@ class Script:
 
     def position(self, node) -> tuple[int, int]:
         """Line and column of a node, from 1."""
-        return self._at(location(node).start)
+        return self.at(location(node).start)
 
-    def _at(self, byte: int) -> tuple[int, int]:
+    def at(self, byte: int) -> tuple[int, int]:
+        """Line and column of a byte, from 1."""
         lines = self.text[:byte].decode().split("\n")
         return len(lines), len(lines[-1]) + 1
 
     def frame(self, node) -> dict:
         """Where a node stands, as a ScriptStackFrame."""
         where = location(node)
-        (line, column), (last, end) = self._at(where.start), self._at(where.end)
+        (line, column), (last, end) = self.at(where.start), self.at(where.end)
         return {"startLine": line, "startColumn": column, "endLine": last, "endColumn": end, "text": self.part(node)}
 
     def placed(self, node, before: str = "", after: str = "") -> str:
