@@ -117,6 +117,7 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
     """
     from . import row_access
     from .routines import callable_by
+    from .googlesql.compiler import too_complex
     from .tables import find
     from .wildcards import Wildcard
 
@@ -149,7 +150,10 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
                    default_dataset=dataset.get("datasetId"), session_user=principal, variables=variables,
                    routine=callable_by(emulator, principal, session.functions), local=session.named)
     past = bodies_then(emulator, text, context)
-    return emulator.sql.prepare(text, resolve, **context)
+    try:
+        return emulator.sql.prepare(text, resolve, **context)
+    except RecursionError:
+        raise too_complex() from None
 
 
 def unqualified(path: tuple[str, ...]) -> ApiError:

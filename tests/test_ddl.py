@@ -242,7 +242,7 @@ def test_refreshing_a_materialized_view(client, dataset, sql, table, stock):
     for name in ("total", f"{dataset}.total", f"{client.project}.{dataset}.total"):
         sql(f"CALL BQ.REFRESH_MATERIALIZED_VIEW('{name}')")
     assert table("total").mview_last_refresh_time > before
-    for name, message in (("stock", "is not a materialized view"), ("nope", "Not found: Table")):
+    for name, message in (("stock", "is not allowed for this operation because it is currently a TABLE"), ("nope", "Not found: Table")):
         with pytest.raises(GoogleAPICallError, match=message):
             sql(f"CALL BQ.REFRESH_MATERIALIZED_VIEW('{dataset}.{name}')")
 

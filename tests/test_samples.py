@@ -45,7 +45,7 @@ def test_interval_parameters(sql, text, shown):
 
 
 def test_what_is_no_interval(sql):
-    with pytest.raises(BadRequest, match="Invalid INTERVAL value: soon"):
+    with pytest.raises(BadRequest, match="Invalid INTERVAL value 'soon'"):
         sql("SELECT @p", query_parameters=[ScalarQueryParameter("p", "INTERVAL", "soon")])
 
 
