@@ -28,7 +28,7 @@ def running_emulator(*flags: str, **options):
         line = process.stdout.readline()
         assert line, f"the emulator ended with {process.wait()}"
         ready = json.loads(line)
-        os.environ.setdefault("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", ready["grpc_roots"])  # gRPC reads it but once in a process, whoever comes first
+        os.environ["GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"] = ready["grpc_roots"]  # gRPC reads it but once in a process, whoever comes first
         yield ready | {"process": process}
     finally:
         process.stdin.close()
