@@ -56,9 +56,6 @@ def compare(operator: str):
         if call.kinds[0] == "RECORD" and operator in ("=", "<>"):
             same = same_record(call.protos[0], "{0}", "{1}")
             return same if operator == "=" else f"(NOT {same})"
-        if call.kinds[0] == "ARRAY":
-            same = same_array(call.protos[0])
-            return same if operator == "=" else f"(NOT {same})"
         plain = f"({{0}} {operator} {{1}})"
         side = NAN_SIDE[operator]
         constant = is_number(call.literal(side)) or operator in ("=", "<>") and is_number(call.literal(1 - side))
@@ -72,15 +69,6 @@ def between(call: Call) -> str:
     """NaN, in DuckDB the largest number, is between none."""
     unsure = [i for i in (0, 2) if call.kinds[0] == "FLOAT" and not is_number(call.literal(i))]
     return "({0} BETWEEN {1} AND {2}" + "".join(" AND NOT isnan({%d})" % i for i in unsure) + ")"
-
-
-def same_array(proto) -> str:
-    """Equality of two arrays, NULL where elements that are NULL decide; DuckDB takes those for equal."""
-    element = proto.array_type.element_type
-    kind = types.kind_name(element)
-    same = same_record(element, "z[1]", "z[2]") if kind == "RECORD" else "z[1] = z[2] AND NOT isnan(z[1])" if kind == "FLOAT" else "z[1] = z[2]"
-    pairs = f"list_transform(list_zip({{0}}, {{1}}), lambda z: {same})"
-    return f"CASE WHEN len({{0}}) <> len({{1}}) OR list_contains({pairs}, false) THEN false WHEN list_count({pairs}) < len({{0}}) THEN NULL WHEN {{0}} IS NOT NULL AND {{1}} IS NOT NULL THEN true END"
 
 
 def same_record(proto, a: str, b: str) -> str:
