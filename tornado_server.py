@@ -412,7 +412,7 @@ class PageHandler(Guarded, tornado.web.StaticFileHandler):
 
     def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
         found = super().validate_absolute_path(root, absolute_path)
-        return found and str(compressed(self, Path(found)))
+        return found and super().validate_absolute_path(root, str(compressed(self, Path(found))))  # again: Tornado keeps the size it sees there
 
     def get_content_type(self) -> str:
         kind = mimetypes.guess_type(re.sub(r"\.(br|gz)$", "", self.absolute_path))[0]

@@ -58,9 +58,12 @@ def new_client(ready: dict) -> bigquery.Client:
 
 
 @pytest.fixture(scope="session")
-def emulator():
-    with running_emulator("--in-memory") as ready:
+def emulator(tmp_path_factory):
+    """The emulator of all tests; none of them may have been a fault of its."""
+    log = tmp_path_factory.mktemp("emulator") / "stderr"
+    with log.open("w") as stderr, running_emulator("--in-memory", stderr=stderr) as ready:
         yield ready
+    assert "Traceback" not in log.read_text(), log.read_text()
 
 
 @pytest.fixture(scope="session")

@@ -152,6 +152,17 @@ def test_the_page(lab):
     assert not re.search(r"(?:src|href)\s*=\s*[\"']?(?:\w+:)?//", answer.text)
 
 
+@pytest.mark.parametrize("accepted, ending", [("identity", ""), ("gzip", ".gz"), ("br, gzip", ".br")])
+def test_the_files_of_the_page_are_whole(lab, accepted, ending):
+    built = ROOT / "AngularApp" / "dist" / "browser"
+    if not built.exists():
+        pytest.skip("the page is not built; python3 lab.py test builds it")
+    for file in [file for file in built.rglob("*.*") if file.suffix not in (".br", ".gz")]:
+        answer = requests.get(f"{lab.url}/{file.relative_to(built).as_posix()}", headers={"Accept-Encoding": accepted}, stream=True)
+        content = file.with_name(file.name + ending).read_bytes()
+        assert answer.headers["Content-Length"] == str(len(content)) and answer.raw.read(decode_content=False) == content
+
+
 # Errors
 
 @pytest.mark.parametrize("body, said", [

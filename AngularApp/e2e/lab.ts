@@ -24,6 +24,7 @@ export class Lab {
   readonly tables = join(this.folder, 'tables.py');
   url = '';
   private process?: ChildProcess;
+  private said = '';
 
   static async start(source = FINAL): Promise<Lab> {
     const lab = new Lab();
@@ -46,8 +47,7 @@ export class Lab {
     ];
     const child = spawn(PYTHON, [join(ROOT, 'tornado_server.py'), ...flags], { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
     this.process = child;
-    const said: string[] = [];
-    child.stderr.on('data', (text) => said.push(String(text)));
+    child.stderr.on('data', (text) => (this.said += text));
     for await (const line of createInterface(child.stdout)) {
       const found = /The lab is at (\S+)/.exec(line);
       if (found) {
@@ -56,7 +56,7 @@ export class Lab {
         return;
       }
     }
-    throw new Error(`The lab did not start:\n${said.join('')}`);
+    throw new Error(`The lab did not start:\n${this.said}`);
   }
 
   /** End the backend as `kill -9` does, or as Ctrl-C does. */
@@ -81,6 +81,7 @@ export class Lab {
   async remove(): Promise<void> {
     await this.end();
     rmSync(this.folder, { recursive: true, force: true });
+    assert.ok(!this.said.includes('Uncaught exception'), this.said);
   }
 
   get source(): string {
