@@ -11,7 +11,7 @@ from emulator.errors import ApiError
 from emulator.googlesql import engine
 from emulator.googlesql.analyzer import Memo
 from emulator.googlesql.catalog import normal_path
-from googlesql_fixture import World, sql, world  # noqa: F401
+from googlesql_fixture import CACHE, World, sql, world  # noqa: F401
 
 
 @pytest.mark.parametrize("text,message", [
