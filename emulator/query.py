@@ -402,7 +402,7 @@ def run_text(job: "Job") -> None:
             raise unsupported("destinationTable in a transaction")
     relation = results_relation(f"anon{uuid.uuid4().hex}" if named else ref[2])
     with job.cursor() as cursor:
-        sql = values.without_null_elements(statement.compile(cursor), statement.fields)
+        sql = values.fitted_rows(statement.compile(cursor), statement.fields)
     price(job, statement)
     materialize(job, relation, sql, statement.fields)
     job.statistics["query"]["queryPlan"][-1]["recordsWritten"] = str(job.lake.rows({"_relation": relation}))
