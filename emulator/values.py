@@ -51,8 +51,9 @@ INTERVAL_TEXT = (
     "abs(datepart('year', {x})), '-', abs(datepart('month', {x})), ' ', datepart('day', {x}), ' ', "
     "CASE WHEN datepart('microsecond', {x}) < 0 OR datepart('minute', {x}) < 0 OR datepart('hour', {x}) < 0 THEN '-' ELSE '' END, "
     "abs(datepart('hour', {x})), ':', abs(datepart('minute', {x})), ':', abs(datepart('microsecond', {x})) // 1000000, "
-    "CASE WHEN abs(datepart('microsecond', {x})) % 1000000 = 0 THEN '' ELSE "
-    "'.' || rtrim(lpad((abs(datepart('microsecond', {x})) % 1000000)::VARCHAR, 6, '0'), '0') END) END"
+    "CASE WHEN datepart('microsecond', {x}) % 1000000 = 0 THEN '' WHEN datepart('microsecond', {x}) % 1000 = 0 "
+    "THEN '.' || lpad((abs(datepart('microsecond', {x})) % 1000000 // 1000)::VARCHAR, 3, '0') "
+    "ELSE '.' || lpad((abs(datepart('microsecond', {x})) % 1000000)::VARCHAR, 6, '0') END) END"
 )
 
 # JSON texts that may not be as BigQuery prints a JSON value: more than one member, fractions, escapes, wide numbers.

@@ -149,6 +149,11 @@ FIXED = {
                 ("ARRAY(SELECT RANK() OVER (ORDER BY COLLATE(s, 'und:ci')) FROM UNNEST(['a', 'A']) AS s)", [1, 1]), ("REPLACE(COLLATE('aXbxc', 'und:ci'), 'x', '\\\\1')", "a\\1b\\1c"), ("SPLIT(COLLATE('aXbxc', 'und:ci'), 'x')", ["a", "b", "c"]), ("COLLATE('aBc', 'und:ci') LIKE 'Ab%'", True),
                 ("COLLATE('a', 'und:ci') LIKE ANY ('b', 'A')", True), ("COLLATE('a', 'und:ci') IN UNNEST(['A'])", True), ("COLLATE('a', 'und:ci') IN (SELECT 'A')", True), ("GREATEST(COLLATE('B', 'und:ci'), 'a')", "B"),
                 ("LEAST('B', COLLATE('a', 'und:ci'))", "a"), ("INSTR(COLLATE('aXbxc', 'und:ci'), 'X', 3)", 4), ("RANGE_BUCKET(COLLATE('b', 'und:ci'), ['A', 'B', 'C'])", 2),
+                ("(SELECT ARRAY_AGG(DISTINCT COLLATE(s, 'und:ci') ORDER BY COLLATE(s, 'und:ci')) FROM UNNEST(['b', NULL, 'a', 'B']) AS s)", [None, "a", "b"]), ("(SELECT STRING_AGG(DISTINCT COLLATE(s, 'und:ci'), '|') FROM UNNEST(['b', NULL, 'a', 'B']) AS s)", "b|a"),
+                ("(SELECT MAX_BY(n, COLLATE(s, 'und:ci')) FROM (SELECT 'a' AS s, 1 AS n UNION ALL SELECT 'B', 2))", 2), ("(SELECT SUM(n HAVING MAX COLLATE(s, 'und:ci')) FROM (SELECT 'a' AS s, 1 AS n UNION ALL SELECT 'B', 2 UNION ALL SELECT 'b', 5))", 7),
+                ("NULLIF(COLLATE('a', 'und:ci'), 'A')", None), ("COLLATE('a', 'und:ci') LIKE ANY (SELECT 'A%')", True), ("STRUCT(COLLATE('a', 'und:ci') AS x, 1 AS y) = STRUCT('A', 1)", True),
+                ("(SELECT COUNT(*) FROM (SELECT STRUCT(COLLATE(s, 'und:ci') AS x) AS k FROM UNNEST(['a', 'A', 'b']) AS s GROUP BY k))", 2),
+                ("ARRAY(SELECT n FROM (SELECT COLLATE(s, 'und:ci') AS k, COUNT(*) AS n FROM UNNEST(['a', 'A', 'b']) AS s GROUP BY ROLLUP(k)) ORDER BY n)", [1, 2, 3]),
                 ("CASE COLLATE('a', 'und:ci') WHEN 'A' THEN 'Yes' ELSE 'No' END", "Yes"), ("(SELECT APPROX_COUNT_DISTINCT(COLLATE(s, 'und:ci')) FROM UNNEST(['a', 'A', 'b']) AS s)", 2)],
     "net.public_suffix": [("NET.PUBLIC_SUFFIX('//user:password@a.b:80/path?query')", "b"), ("NET.PUBLIC_SUFFIX(' www.Example.Co.UK ')", "Co.UK"), ("NET.PUBLIC_SUFFIX('https://[::1]:80')", None)],
     "net.reg_domain": [("NET.REG_DOMAIN(' www.Example.Co.UK ')", "Example.Co.UK"), ("NET.REG_DOMAIN('co.uk')", None)],
@@ -339,7 +344,7 @@ def test_cast(world, expression):
 @pytest.mark.parametrize("expression", [
     "IFERROR(CAST(s AS INT64), n)", "ISERROR(1 / n)", "NULLIFERROR(LN(n - 1))", "IFERROR(SAFE.LN(n - 1), 1.0)", "IFERROR(IFERROR(CAST(s AS INT64), 1 / n), -1)", "IFERROR((SELECT e FROM UNNEST([n, n + 1]) AS e), 0)",
     "IFERROR(DATE_ADD(DATE '2021-01-03', INTERVAL n * 9000000000 DAY), DATE '1999-01-01')", "SAFE.DATE_ADD(DATE '2021-01-03', INTERVAL n * 4000000000000000000 DAY)", "SAFE.TIMESTAMP_ADD(TIMESTAMP '2021-01-03', INTERVAL n * 4000000000000000000 HOUR)",
-    "IFERROR(PARSE_NUMERIC(s), NUMERIC '7')", "CAST(INTERVAL n MONTH - INTERVAL 14 MONTH AS STRING)", "CAST(MAKE_INTERVAL(month => -5 - n) AS STRING)", "CAST(INTERVAL '-1-2 3' YEAR TO DAY / (n + 2) AS STRING)", "CAST(-INTERVAL n YEAR AS STRING)",
+    "IFERROR(PARSE_NUMERIC(s), NUMERIC '7')", "CAST(INTERVAL n MICROSECOND AS STRING)", "CAST(INTERVAL '-0:0:1.25' HOUR TO SECOND * n AS STRING)", "FORMAT('%t', INTERVAL '1-2 3 4:5:6.78' YEAR TO SECOND * n)", "CAST(INTERVAL n MONTH - INTERVAL 14 MONTH AS STRING)", "CAST(MAKE_INTERVAL(month => -5 - n) AS STRING)", "CAST(INTERVAL '-1-2 3' YEAR TO DAY / (n + 2) AS STRING)", "CAST(-INTERVAL n YEAR AS STRING)",
     "CAST(DATETIME '2024-01-02 01:00:00' - DATETIME '2024-03-01 02:00:00' AS STRING)", "JSON '[1, 2]'[n - 1]", "ARRAY_TO_STRING([CAST(NULL AS STRING)], '-')",
     "CAST(SAFE.RANGE(DATE '2024-01-02', DATE '2024-01-01') AS STRING)"])
 def test_errors_caught_and_intervals(world, expression):

@@ -15,6 +15,7 @@ from .. import values
 from ..errors import ApiError
 from . import dates, json_values, python_functions, strings, types
 from .casts import CASTS
+from .collations import FOLDED
 from .expressions import LITERAL, VOLATILE, Call, NoRule, fill, isolated, no
 from .json_values import json_array, json_query, json_scalar, json_value
 from .runtime import raised, raised_text
@@ -582,10 +583,10 @@ FUNCTIONS |= {"power": FUNCTIONS["pow"], "ceiling": FUNCTIONS["ceil"], "current_
 
 
 # What compares STRINGs, and so heeds their collation: name -> which of its arguments are compared, or SQL of its own.
-FOLDED = "lower(nfc_normalize(%s))"
 COLLATED = dict.fromkeys("$equal $not_equal $less $less_or_equal $greater $greater_or_equal $between $in $is_distinct_from $is_not_distinct_from $like $in_array range_bucket "
                          "starts_with ends_with strpos instr contains_substr".split(), lambda call: range(len(call.args)))
 COLLATED |= {
+    "nullif": lambda call: f"CASE WHEN {FOLDED % '{0}'} = {FOLDED % '{1}'} THEN NULL ELSE {{0}} END" if call.kind == "STRING" else no("NULLIF of structs with a collation"),
     "$case_with_value": lambda call: [i for i in range(len(call.args)) if i == 0 or i % 2 and i + 1 < len(call.args)],
     "replace": python("VARCHAR", "texts.replaced_in_any_case"), "split": python("VARCHAR[]", "texts.split_in_any_case"),
     **{name: lambda call, name=name: collated_extreme(call, "list_reverse_sort" if name == "greatest" else "list_sort") for name in ("greatest", "least")},
@@ -670,8 +671,13 @@ def average(call: Call) -> str:
 
 
 def array_agg(call: Call) -> str:
-    made = aggregate("list")
+    made = firsts(aggregate("list")) if call.firsts else aggregate("list")
     return f"({made})[:{call.limit}]" if call.limit else made
+
+
+def firsts(listed: str) -> str:
+    """The first of those texts of a list that differ in case alone."""
+    return python_functions.call("VARCHAR[]", "texts.firsts", listed, f"list_transform({listed}, lambda t: {FOLDED % 't'})")
 
 
 def string_agg(call: Call) -> str:
@@ -680,8 +686,10 @@ def string_agg(call: Call) -> str:
         joined = "list_reduce(list_transform(%s, lambda b: hex(b)), lambda a, b: a || hex(%s) || b)" % (listed, call.args[1] if len(call.args) > 1 else "','::BLOB")
         return f"unhex({joined})"
     separator = call.args[1] if len(call.args) > 1 else "','"
-    if call.limit:
-        return f"array_to_string((list({{distinct}}{{0}}{{order}}){kept(call)})[:{call.limit}], {separator})"
+    listed = f"list({{distinct}}{{0}}{{order}}){kept(call)}{{over}}"
+    if call.firsts or call.limit:
+        listed = firsts(listed) if call.firsts else listed
+        return f"array_to_string(({listed}){f'[:{call.limit}]' if call.limit else ''}, {separator})"
     return f"string_agg({{distinct}}{{0}}, {separator}{{order}}){{filter}}{{over}}"
 
 
