@@ -273,7 +273,7 @@ PLACE = re.compile(r'"(?:[^"]|"")*"|\w+')  # SQL that costs nothing to say twice
 
 
 def fitted(field: dict, x: str) -> str:
-    """SQL for a value as a column holds it: no array is NULL, NUMERIC(p, s) is rounded. It fails, in BigQuery's words, for an array
+    """SQL for a value as a column holds it: no array is NULL, NUMERIC(p, s) and BIGNUMERIC(p, s) are rounded. It fails, in BigQuery's words, for an array
     with a NULL in it, and for what is too long or too large for the parameters of its type."""
     if not has_rules(field) or PLACE.fullmatch(x):
         return fitted_inside(field, x)
@@ -297,7 +297,10 @@ def fitted_inside(field: dict, x: str, depth: int = 0) -> str:
         most = int(field["maxLength"])
         why = string(f"{kind}({most}) has maximum length {most} but got a value with length ")
         return f"CASE WHEN {size} > {most} THEN {failing(f'{why} || {size}', field)} ELSE {x} END"
-    return fitted_numeric(int(field["precision"]), int(field.get("scale") or 0), x, field)
+    precision, scale = int(field["precision"]), int(field.get("scale") or 0)
+    if kind == "BIGNUMERIC":
+        return f"(py_blob('bignumeric.fitted', {x}, {precision}, {scale}, {field.get('roundingMode') == 'ROUND_HALF_EVEN'}) || ''::BLOB)"
+    return fitted_numeric(precision, scale, x, field)
 
 
 def fitted_rows(sql: str, fields: list[dict]) -> str:
@@ -332,7 +335,7 @@ def failing(message: str, field: dict) -> str:
 def has_rules(field: dict) -> bool:
     """Whether a field, or a part of it, is an array, or has a length or a precision that values are to be held to."""
     kind = type_name(field)
-    return repeated(field) or kind in ("STRING", "BYTES") and "maxLength" in field or kind == "NUMERIC" and "precision" in field or any(
+    return repeated(field) or kind in ("STRING", "BYTES") and "maxLength" in field or kind in ("NUMERIC", "BIGNUMERIC") and "precision" in field or any(
         has_rules(part) for part in field.get("fields", ()))
 
 

@@ -245,9 +245,9 @@ def same(a, b) -> bool:
     return a == b
 
 
-def judged(world, text):
+def judged(world, text, **options):
     """A query's rows by DuckDB and by the evaluator."""
-    statement = world.prepare(text)
+    statement = world.prepare(text, **options)
     compiled = statement.compile(world.connection.cursor())
     return world.execute(compiled), world.execute(reference.evaluate(statement, world.connection.cursor(), "nothing"))
 
@@ -344,7 +344,7 @@ def test_cast(world, expression):
 @pytest.mark.parametrize("expression", [
     "IFERROR(CAST(s AS INT64), n)", "ISERROR(1 / n)", "NULLIFERROR(LN(n - 1))", "IFERROR(SAFE.LN(n - 1), 1.0)", "IFERROR(IFERROR(CAST(s AS INT64), 1 / n), -1)", "IFERROR((SELECT e FROM UNNEST([n, n + 1]) AS e), 0)",
     "IFERROR(DATE_ADD(DATE '2021-01-03', INTERVAL n * 9000000000 DAY), DATE '1999-01-01')", "SAFE.DATE_ADD(DATE '2021-01-03', INTERVAL n * 4000000000000000000 DAY)", "SAFE.TIMESTAMP_ADD(TIMESTAMP '2021-01-03', INTERVAL n * 4000000000000000000 HOUR)",
-    "IFERROR(PARSE_NUMERIC(s), NUMERIC '7')", "CAST(INTERVAL n MICROSECOND AS STRING)", "CAST(INTERVAL '-0:0:1.25' HOUR TO SECOND * n AS STRING)", "FORMAT('%t', INTERVAL '1-2 3 4:5:6.78' YEAR TO SECOND * n)", "CAST(INTERVAL n MONTH - INTERVAL 14 MONTH AS STRING)", "CAST(MAKE_INTERVAL(month => -5 - n) AS STRING)", "CAST(INTERVAL '-1-2 3' YEAR TO DAY / (n + 2) AS STRING)", "CAST(-INTERVAL n YEAR AS STRING)",
+    "IFERROR(PARSE_NUMERIC(s), NUMERIC '7')", "CAST(INTERVAL n MICROSECOND AS STRING)", "ROUND(BIGNUMERIC '-578960446186580977117854925043439539266.34992332820282019728792003956564819968' + n)", "CAST(INTERVAL '-0:0:1.25' HOUR TO SECOND * n AS STRING)", "FORMAT('%t', INTERVAL '1-2 3 4:5:6.78' YEAR TO SECOND * n)", "CAST(INTERVAL n MONTH - INTERVAL 14 MONTH AS STRING)", "CAST(MAKE_INTERVAL(month => -5 - n) AS STRING)", "CAST(INTERVAL '-1-2 3' YEAR TO DAY / (n + 2) AS STRING)", "CAST(-INTERVAL n YEAR AS STRING)",
     "CAST(DATETIME '2024-01-02 01:00:00' - DATETIME '2024-03-01 02:00:00' AS STRING)", "JSON '[1, 2]'[n - 1]", "ARRAY_TO_STRING([CAST(NULL AS STRING)], '-')",
     "CAST(SAFE.RANGE(DATE '2024-01-02', DATE '2024-01-01') AS STRING)"])
 def test_errors_caught_and_intervals(world, expression):
@@ -469,5 +469,18 @@ def test_nested_templates_stay_short(world):
     assert world.execute(compiled) == [(1.0,)]
 
 
+@pytest.mark.parametrize("expression", [
+    "CAST(t AS STRING)", "CAST(t AS DATE)", "CAST(t AS TIME)", "CAST(t AS DATETIME)", "CAST([t] AS ARRAY<STRING>)[OFFSET(0)]", "CAST(CAST(t AS STRING) AS TIMESTAMP)", "CAST(s AS TIMESTAMP)", "SAFE_CAST(s AS TIMESTAMP)",
+    "CAST(CAST(t AS DATE) AS TIMESTAMP)", "CAST(CAST(t AS DATETIME) AS TIMESTAMP)", "CAST(t AS STRING FORMAT 'YYYY-MM-DD HH24 TZH')", "DATE(t)", "TIME(t)", "DATETIME(t)", "DATE(t, 'UTC')", "TIMESTAMP(s)", "TIMESTAMP(DATE(t))", "TIMESTAMP(DATETIME(t))",
+    "TIMESTAMP(s, 'UTC')", "STRING(t)", "STRING(t, 'UTC')", "EXTRACT(HOUR FROM t)", "EXTRACT(DAY FROM t AT TIME ZONE 'UTC')", "EXTRACT(DATE FROM t)", "EXTRACT(DATETIME FROM t)", "EXTRACT(TIME FROM t)", "EXTRACT(WEEK FROM t)", "TIMESTAMP_TRUNC(t, DAY)", "TIMESTAMP_TRUNC(t, HOUR)",
+    "TIMESTAMP_TRUNC(t, WEEK)", "TIMESTAMP_TRUNC(t, MONTH)", "TIMESTAMP_ADD(t, INTERVAL 1 DAY)", "TIMESTAMP_DIFF(t, TIMESTAMP '2024-03-10', DAY)", "FORMAT_TIMESTAMP('%c %Z %z', t)", "FORMAT_TIMESTAMP('%F %H', t)", "PARSE_TIMESTAMP('%Y-%m-%d', '2024-07-01')", "PARSE_TIMESTAMP('%Y-%m-%d %z', '2024-07-01 +02')",
+    "FORMAT('%t %T', t, t)", "TO_JSON_STRING(t)", "CONCAT(t, 'x')", "t > '2024-03-10 12:00:00'", "TIMESTAMP '2024-07-01 10:00:00'", "GENERATE_TIMESTAMP_ARRAY(t, '2024-03-12', INTERVAL 1 DAY)[SAFE_OFFSET(0)]", "t + INTERVAL 1 DAY", "LAST_DAY(DATE(t))", "UNIX_SECONDS(t)"])
+def test_another_time_zone(world, expression):
+    source = "(SELECT TIMESTAMP_SECONDS(n) AS t, '2024-03-10 02:30:00' AS s FROM UNNEST([1710054000, 1710057600, 1730610000, 0]) AS n)"
+    found, expected = judged(world, f"SELECT {expression} AS x FROM {source}", time_zone="America/Los_Angeles")
+    assert same(found, expected), (found, expected)
+
+
 def test_session_time_zone_is_utc(world):
+    assert world.value("CURRENT_DATE() = CURRENT_DATE('Asia/Tokyo') AND CURRENT_TIME() = CURRENT_TIME('Asia/Tokyo')", time_zone="Asia/Tokyo")
     assert world.value("TIMESTAMP '2024-01-01 00:00:00'") == datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc)

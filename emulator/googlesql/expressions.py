@@ -178,6 +178,7 @@ class Expressions:
     def __init__(self, context: dict):
         self.context = context
         self.session_user = context["session_user"]
+        self.time_zone = context["time_zone"]
         self.extremes: dict[str, str] = {}  # of an aggregate scan's HAVING MAX and MIN: column -> SQL
         self.arithmetic: dict[str, tuple[str, tuple[str, ...]]] = {}  # see functions.finite: SQL with its test -> SQL without, its operands
         self.places: dict[int, str] = {}  # columns that are values of a WITH expression on its way into SQL -> what stands for them
@@ -308,7 +309,7 @@ class Expressions:
         if node.HasField("time_zone") or node.HasField("format"):
             return evaluate_cast(self, node, NoRule("CAST with a format or a time zone"))
         sizes = node.type_modifiers.type_parameters
-        if sizes.ByteSize() and (node.return_null_on_error or types.kind_name(node.parent.type) not in ("STRING", "BYTES", "NUMERIC")):
+        if sizes.ByteSize() and (node.return_null_on_error or types.kind_name(node.parent.type) not in ("STRING", "BYTES", "NUMERIC", "BIGNUMERIC")):
             return evaluate_cast(self, node, NoRule("CAST to a type with parameters"))
         arg, source = self.expr(node.expr), self.type_of(node.expr)
         try:
@@ -324,7 +325,7 @@ class Expressions:
 
     def cast_template(self, source, target, depth: int = 0) -> str:
         """The template of a cast; arrays and structs are cast member by member."""
-        from .casts import CASTS
+        from .casts import CASTS, in_zone
         kinds = types.kind_name(source), types.kind_name(target)
         if source == target or source.type_kind == type_pb2.TYPE_UNKNOWN:
             return "{0}"
@@ -338,7 +339,7 @@ class Expressions:
                     "{0}", "struct_extract({0}, %s)" % values.string(old)) for old, new, a, b in names)
             return f"CASE WHEN {{0}} IS NOT NULL THEN struct_pack({inner}) END"
         if kinds in CASTS:
-            return CASTS[kinds]
+            return in_zone(self.time_zone, *kinds)
         if kinds[0] == kinds[1]:
             return "{0}"
         raise NoRule(f"CAST of {kinds[0]} to {kinds[1]}")
