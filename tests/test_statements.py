@@ -111,6 +111,18 @@ def test_columns_that_a_merge_leaves_are_as_they_were(sql, rows, stock):
     assert rows("SELECT id, name, size.w, tags FROM stock ORDER BY id") == [(1, "new", 1, ["a"]), (3, None, None, [])]
 
 
+def test_tables_whose_names_differ_in_case(dataset, sql, rows):
+    sql("CREATE TABLE T AS SELECT 1 AS x")
+    sql("CREATE TABLE t AS SELECT 'a' AS x")
+    assert rows("SELECT T.x AS n, u.x AS s FROM T, t AS u") == rows(f"SELECT a.x AS n, b.x AS s FROM `{dataset}.T` AS a JOIN {dataset}.t AS b ON true") == [(1, "a")]
+    assert rows("SELECT x, (SELECT MAX(x) FROM t) AS m FROM T WHERE T.x > 0") == [(1, "a")]
+    sql("INSERT INTO T SELECT LENGTH(x) + 1 FROM t")
+    sql("UPDATE T SET x = 10 WHERE T.x IN (SELECT LENGTH(x) FROM t)")
+    sql("MERGE t AS target USING T AS source ON false WHEN NOT MATCHED THEN INSERT (x) VALUES (CAST(source.x AS STRING))")
+    sql("DELETE t WHERE x IN (SELECT CAST(x AS STRING) FROM T WHERE x = 2)")
+    assert rows("SELECT x FROM T ORDER BY x") == [(2,), (10,)] and rows("SELECT x FROM t ORDER BY x") == [("10",), ("a",)]
+
+
 def test_required_columns(sql, rows, stock):
     for statement in ("INSERT INTO stock (name) VALUES ('x')", "UPDATE stock SET id = NULL WHERE true"):
         with pytest.raises(BadRequest, match="Required field id cannot be null"):

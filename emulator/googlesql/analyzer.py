@@ -21,6 +21,7 @@ from .columns import needed_columns
 from .engine import Crash, Engine, ServiceError, default_cache_dir, prepare_cache
 from .statement import Statement
 from .tree import find, node_of
+from .twins import renamed, twins
 
 __all__ = ["GoogleSQL", "Statement", "Table", "default_cache_dir"]
 
@@ -129,6 +130,8 @@ class GoogleSQL:
         mode = parameter_mode or ("NAMED" if any(p.get("name") for p in parameters) else "POSITIONAL" if parameters else None)
         variables = variables or {}
         tables = self.tables_of(text, lambda path: resolve(local(path) or normal_path(path, default_project, default_dataset)))
+        if names_apart := twins(tables):
+            text, tables = self.told_apart(text, names_apart), {names_apart.get(path, path): table for path, table in tables.items()}
         names = Names(tables, {name: value.field for name, value in variables.items()}, {})
 
         def add(path: tuple[str, ...] | None, project: str | None) -> bool:
@@ -165,6 +168,17 @@ class GoogleSQL:
         return Statement(self, text, tree, needed, tables, dict(
             parameters=parameters, parameter_fields=fields, parameter_mode=mode, resolve=resolve, routine=routine, local=local, called=names.routines,
             default_project=default_project, default_dataset=default_dataset, session_user=session_user, variables=variables, time_zone=time_zone))
+
+    def told_apart(self, text: str, names_apart: dict[tuple, tuple]) -> str:
+        """A statement's text with other names of the tables that are another's but for case."""
+        try:
+            answer = self._call("Parse", service.ParseRequest(sql_statement=text, options=self.language), service.ParseResponse)
+        except ServiceError as error:
+            raise query_error(error) from None
+        made = renamed(text, answer, names_apart)
+        if made is None:
+            raise unsupported(f"a statement over tables whose names differ in case alone: {', '.join('.'.join(path) for path in names_apart)}")
+        return made
 
     def tables_of(self, text: str, find: Resolve) -> dict[tuple[str, ...], Table]:
         """The tables that a statement names or changes, by their names in it; one that it may do without can be missing."""
