@@ -509,7 +509,7 @@ FUNCTIONS: dict[str, object] = {
     "safe_convert_bytes_to_string": lambda call: f"coalesce(TRY(decode({{0}})), {call.edge()})",
     "contains_substr": strings.contains_substr,
     "regexp_contains": of_both("regexp_matches({0}, {1})"), "regexp_extract": of_both(strings.regexp_extract), "regexp_substr": of_both(strings.regexp_extract),
-    "regexp_extract_all": of_both(strings.regexp_extract_all), "regexp_replace": of_both(strings.regexp_replace),
+    "regexp_instr": strings.regexp_position, "regexp_extract_all": of_both(strings.regexp_extract_all), "regexp_replace": of_both(strings.regexp_replace),
     "edit_distance": edit_distance,
     "md5": "unhex(md5({0}))", "sha1": "unhex(sha1({0}))", "sha256": "unhex(sha256({0}))",
     "generate_uuid": "uuid()::VARCHAR", "session_user": lambda call: values.string(call.compiler.session_user),
@@ -546,6 +546,8 @@ FUNCTIONS: dict[str, object] = {
     "json_extract_string_array": json_array(True), "json_type": "CASE json_type({0}) WHEN 'OBJECT' THEN 'object' WHEN 'ARRAY' THEN 'array' WHEN 'VARCHAR' THEN 'string' "
     "WHEN 'BOOLEAN' THEN 'boolean' WHEN 'NULL' THEN 'null' WHEN NULL THEN NULL ELSE CASE WHEN {0} IS NOT NULL THEN 'number' END END",
     "parse_json": json_values.parse_json,
+    "json_set": json_values.json_edit, "json_array_append": json_values.json_edit, "json_array_insert": json_values.json_edit, "json_remove": json_values.json_remove,
+    "json_strip_nulls": json_values.json_strip_nulls, "json_array": json_values.json_array_of, "json_object": json_values.json_object_of,
     "to_json_string": json_values.to_json_string, "to_json": json_values.to_json_value,
     "int64": lambda call: f"CASE WHEN json_type({{0}}) IN ('BIGINT', 'UBIGINT') THEN ({{0}})::BIGINT WHEN {{0}} IS NOT NULL THEN {call.edge()} END", "double": json_scalar("DOUBLE", "({0})::DOUBLE"), "float64": json_scalar("DOUBLE", "({0})::DOUBLE"),
     "bool": json_scalar("BOOLEAN", "({0})::BOOLEAN"),
@@ -553,11 +555,11 @@ FUNCTIONS: dict[str, object] = {
 FUNCTIONS |= {name: evaluator for name in """
     $like_all $like_any $not_like_all $not_like_any
     array_slice code_points_to_bytes coth csch sech 
-    generate_range_array json_array json_array_append json_array_insert json_flatten json_keys json_object json_remove json_set
-    json_strip_nulls justify_days justify_hours justify_interval lax_bool lax_float64 lax_int64 lax_string bool_array float64_array int64_array string_array
+    generate_range_array json_flatten json_keys
+    justify_days justify_hours justify_interval lax_bool lax_float64 lax_int64 lax_string bool_array float64_array int64_array string_array
     lax_bool_array lax_float64_array lax_int64_array lax_string_array make_interval net.host net.ip_from_string net.ip_net_mask net.ip_to_string net.ip_trunc
     net.ipv4_from_int64 net.ipv4_to_int64  net.safe_ip_from_string nullifzero zeroifnull parse_bignumeric parse_numeric
-    range range_intersect regexp_instr soundex
+    range range_intersect soundex
     timestamp_from_unix_micros timestamp_from_unix_millis timestamp_from_unix_seconds typeof
 """.split()}
 FUNCTIONS |= {
