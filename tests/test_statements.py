@@ -116,6 +116,7 @@ def test_tables_whose_names_differ_in_case(dataset, sql, rows):
     sql("CREATE TABLE t AS SELECT 'a' AS x")
     assert rows("SELECT T.x AS n, u.x AS s FROM T, t AS u") == rows(f"SELECT a.x AS n, b.x AS s FROM `{dataset}.T` AS a JOIN {dataset}.t AS b ON true") == [(1, "a")]
     assert rows("SELECT x, (SELECT MAX(x) FROM t) AS m FROM T WHERE T.x > 0") == [(1, "a")]
+    assert rows("SELECT COUNT(*) FROM INFORMATION_SCHEMA.TABLES AS a JOIN information_schema.tables AS b ON a.table_name = b.table_name") == [(2,)]
     sql("INSERT INTO T SELECT LENGTH(x) + 1 FROM t")
     sql("UPDATE T SET x = 10 WHERE T.x IN (SELECT LENGTH(x) FROM t)")
     sql("MERGE t AS target USING T AS source ON false WHEN NOT MATCHED THEN INSERT (x) VALUES (CAST(source.x AS STRING))")

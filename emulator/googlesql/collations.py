@@ -39,6 +39,7 @@ def folded(arg: str, proto, collation, depth: int = 0) -> str:
         return f"list_transform({arg}, lambda {e}: {folded(e, proto.array_type.element_type, parts[0] if parts else collation, depth + 1)})"
     if kind == "RECORD" and parts:
         fields = zip(types.struct_names(proto), proto.struct_type.field, parts)
-        inner = ", ".join(f"{values.identifier(name)} := {folded(f'struct_extract({arg}, {values.string(name)})', part.field_type, of, depth)}" for name, part, of in fields)
+        inner = ", ".join(f"{values.identifier(name)} := {folded(f'struct_extract({arg}, {values.string(name)})', part.field_type, of, depth)}"
+                          for name, part, of in fields)
         return f"CASE WHEN {arg} IS NOT NULL THEN struct_pack({inner}) END"
     return FOLDED % arg if kind == "STRING" else arg

@@ -4,19 +4,22 @@ All but the first get another name in the statement's text, with a sign that no 
 """
 from __future__ import annotations
 
+from typing import Iterable
+
 from .inlining import ends
 from .tree import find
 
 TARGETS = ("ASTInsertStatementProto", "ASTUpdateStatementProto", "ASTDeleteStatementProto", "ASTMergeStatementProto")
 
 
-def twins(tables: dict) -> dict[tuple, tuple]:
-    """The paths that are another's but for case, with the names that they get. tables: path -> table."""
-    known, found = {}, {}
-    for path, table in tables.items():
+def twins(paths: Iterable[tuple]) -> dict[tuple, tuple]:
+    """The paths that are another's but for case, with the names that they get."""
+    known, found = set(), {}
+    for path in paths:
         like = tuple(part.lower() for part in path)
-        if known.setdefault(like, table.key) != table.key:
+        if like in known:
             found[path] = (*path[:-1], f"{path[-1]}#{len(found) + 1}")
+        known.add(like)
     return found
 
 
