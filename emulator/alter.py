@@ -146,10 +146,8 @@ class Alteration:
             raise ApiError("invalidQuery", "Adding a column with a default value to an existing table is not supported: add the column first, then "
                                            "ALTER COLUMN SET DEFAULT.", "query")
         (field,) = tables.inheriting(tables.check_schema([field]), self.body)
-        column = values.identifier(item.name)
-        self.sql(f"ADD COLUMN {column} {values.duckdb_type(field)}")
-        if values.repeated(field):
-            self.tx.execute(f"UPDATE {self.body['_relation']} SET {column} = []")
+        self.own()
+        tables.add_column(self.tx, self.body["_relation"], field)
         if not self.fields:
             self.sql("DROP COLUMN _empty")
         self.set_fields([*self.fields, field])

@@ -31,7 +31,8 @@ def key_of(job: "Job", statement: "Statement") -> str | None:
     if any(not fixed(table) for table in tables):
         return None
     return json.dumps([job.project, job.principal, job.text or config["query"], default_dataset(job), config.get("queryParameters"),
-                       config.get("parameterMode"), [(table.key, table.body.get("_relation"), table.body.get("_data")) for table in tables]])
+                       config.get("parameterMode"), job.session.settings.get("time_zone"),
+                       [(table.key, table.body.get("_relation"), table.body.get("_data")) for table in tables]])
 
 
 def parts_of(statement: "Statement") -> "Iterator[Statement]":

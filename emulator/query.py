@@ -136,7 +136,7 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
             return Wildcard(emulator, principal, path)
         table = Table(emulator, path, past[path] if path in past else find(lake, path), lake, principal)
         if table.body.get("type") == "VIEW":
-            table.has(emulator.sql.prepare(table.view, resolve, default_project=default_project, session_user=principal, routine=context["routine"]).fields)
+            table.has(emulator.sql.prepare(table.view, resolve, default_project=default_project, session_user=principal, routine=context["routine"], time_zone=context["time_zone"]).fields)
         predicates = row_access.filters(emulator, principal, path)
         return table if predicates is None else Filtered(table, predicates, resolve)
 
@@ -148,7 +148,7 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
     dataset = default_dataset or {}
     context = dict(parameters=list(parameters), parameter_mode=parameter_mode, default_project=dataset.get("projectId") or default_project,
                    default_dataset=dataset.get("datasetId"), session_user=principal, variables=variables,
-                   routine=callable_by(emulator, principal, session.functions), local=session.named)
+                   routine=callable_by(emulator, principal, session.functions), local=session.named, time_zone=session.settings.get("time_zone") or "UTC")
     past = bodies_then(emulator, text, context)
     try:
         return emulator.sql.prepare(text, resolve, **context)
@@ -402,7 +402,7 @@ def run_text(job: "Job") -> None:
             raise unsupported("destinationTable in a transaction")
     relation = results_relation(f"anon{uuid.uuid4().hex}" if named else ref[2])
     with job.cursor() as cursor:
-        sql = values.without_null_elements(statement.compile(cursor), statement.fields)
+        sql = values.fitted_rows(statement.compile(cursor), statement.fields)
     price(job, statement)
     materialize(job, relation, sql, statement.fields)
     job.statistics["query"]["queryPlan"][-1]["recordsWritten"] = str(job.lake.rows({"_relation": relation}))

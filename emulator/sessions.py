@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Callable
 
 from . import datasets
 from .errors import ApiError
+from .formats.texts import check_zone
 from .lake import Lake, RolledBack, Transaction, now_ms
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ IDLE_MS = 24 * 3_600_000  # a session ends after a day without a query,
 LONGEST_MS = 7 * 24 * 3_600_000  # and after seven days in any case
 TEMPORARY = "_script"  # the beginning of the names of datasets with temporary tables
 SESSION = "session_id"  # the connection property that names a session
+KEPT = ("query_label", "dataset_project_id", "time_zone")  # the connection properties that set a system variable
 
 
 class Session:
@@ -121,7 +123,9 @@ class Sessions:
         """The session that a query's configuration asks for: a new one, one that is open, or one of its own."""
         properties = {item.get("key"): item.get("value") for item in job.config.get("connectionProperties", ())} if job.kind == "query" else {}
         for name, value in properties.items():
-            if name not in (SESSION, "time_zone", "query_label", "dataset_project_id") or (name == "time_zone" and (value or "").upper() != "UTC"):
+            if name == "time_zone":
+                check_zone(value or "UTC")
+            elif name not in (SESSION, *KEPT):
                 raise ApiError("notImplemented", f"The embedded BigQuery does not support the connection property {name}={value} yet.")
         if SESSION in properties:
             session = self.find(properties[SESSION])
@@ -135,7 +139,7 @@ class Sessions:
         if session.id:
             session.used = now_ms()
             job.statistics["sessionInfo"] = {"sessionId": session.id}
-        session.settings |= {name: value for name, value in properties.items() if name in ("query_label", "dataset_project_id")}
+        session.settings |= {name: value for name, value in properties.items() if name in KEPT}
         return session
 
     def find(self, name: str) -> Session:

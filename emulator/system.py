@@ -4,7 +4,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Callable
 
 from . import iam, query, tables, values
-from .errors import ApiError, unsupported
+from .errors import ApiError
+from .formats.texts import check_zone
 from .googlesql.catalog import normal_path
 from .googlesql.scripts import Variable
 from .lake import now_ms
@@ -61,11 +62,6 @@ def error(failure: "Failure | None") -> dict[str, Variable]:
         "error.stack_trace": Variable("", TRACE, f"({values.literal(TRACE, trace)})")}
 
 
-def only_utc(value: str | None) -> None:
-    if (value or "UTC").upper() not in ("UTC", "+00:00", "ETC/UTC"):
-        raise unsupported(f"@@time_zone = '{value}'")
-
-
 def labels(value: str | None) -> None:
     if value and not all(":" in part for part in value.split(",")):
         raise ApiError("invalidQuery", f"Invalid value for @@query_label: {value}. key:value is expected.", "query")
@@ -73,7 +69,7 @@ def labels(value: str | None) -> None:
 
 # What a script may set, and what checks the value.
 SETTABLE: dict[str, Callable[[str | None], None]] = {
-    "dataset_id": lambda value: None, "dataset_project_id": lambda value: None, "query_label": labels, "time_zone": only_utc}
+    "dataset_id": lambda value: None, "dataset_project_id": lambda value: None, "query_label": labels, "time_zone": lambda value: check_zone(value or "UTC")}
 
 
 # Procedures ---------------------------------------------------------------------------------------

@@ -301,8 +301,8 @@ def misfit(cursor, field: dict, value, path: str) -> dict:
     for part, inner, where in parts:
         if conversion_error(cursor, part, inner):
             return misfit(cursor, part, inner, where)
-    if said := re.search(r"'\x01(.*?)' to INT64", conversion_error(cursor, field, value) or ""):
-        return entry(f"Field {field['name']}: {said[1]}", path)
+    if said := re.search(r"(?<='\x01)(.*?)(?=' to INT64)|BIGNUMERIC\(.*? has precision .*?\]", conversion_error(cursor, field, value) or ""):
+        return entry(f"Field {field['name']}: {said[0]}", path)
     return entry(f"Cannot convert value to {values.TYPES[values.type_name(field)].sql.lower()} (bad value): {shown(value)}", path)
 
 

@@ -536,7 +536,7 @@ def alter(tx: Transaction, body: dict, fields: list[dict]) -> None:
         column = f"{values.identifier(field['name'])}"
         before = known.get(field["name"].lower())
         if before is None:
-            tx.execute(f"ALTER TABLE {relation} ADD COLUMN {column} {values.duckdb_type(field)}")
+            add_column(tx, relation, field)
         else:
             if before.get("mode") == "REQUIRED" != field.get("mode"):
                 tx.execute(f"ALTER TABLE {relation} ALTER COLUMN {column} DROP NOT NULL")
@@ -544,6 +544,13 @@ def alter(tx: Transaction, body: dict, fields: list[dict]) -> None:
                 tx.execute(f"ALTER TABLE {relation} ADD COLUMN {path} {values.duckdb_type(part)}")
     if not old and fields:
         tx.execute(f"ALTER TABLE {relation} DROP COLUMN _empty")
+
+
+def add_column(tx: Transaction, relation: str, field: dict) -> None:
+    column = values.identifier(field["name"])
+    tx.execute(f"ALTER TABLE {relation} ADD COLUMN {column} {values.duckdb_type(field)}")
+    if values.repeated(field):
+        tx.execute(f"UPDATE {relation} SET {column} = []")
 
 
 def new_parts(before: dict, after: dict, path: str) -> list[tuple[str, dict]]:

@@ -51,8 +51,9 @@ INTERVAL_TEXT = (
     "abs(datepart('year', {x})), '-', abs(datepart('month', {x})), ' ', datepart('day', {x}), ' ', "
     "CASE WHEN datepart('microsecond', {x}) < 0 OR datepart('minute', {x}) < 0 OR datepart('hour', {x}) < 0 THEN '-' ELSE '' END, "
     "abs(datepart('hour', {x})), ':', abs(datepart('minute', {x})), ':', abs(datepart('microsecond', {x})) // 1000000, "
-    "CASE WHEN abs(datepart('microsecond', {x})) % 1000000 = 0 THEN '' ELSE "
-    "'.' || rtrim(lpad((abs(datepart('microsecond', {x})) % 1000000)::VARCHAR, 6, '0'), '0') END) END"
+    "CASE WHEN datepart('microsecond', {x}) % 1000000 = 0 THEN '' WHEN datepart('microsecond', {x}) % 1000 = 0 "
+    "THEN '.' || lpad((abs(datepart('microsecond', {x})) % 1000000 // 1000)::VARCHAR, 3, '0') "
+    "ELSE '.' || lpad((abs(datepart('microsecond', {x})) % 1000000)::VARCHAR, 6, '0') END) END"
 )
 
 # JSON texts that may not be as BigQuery prints a JSON value: more than one member, fractions, escapes, wide numbers.
@@ -266,26 +267,46 @@ def json_member(j: str, name: str) -> str:
     return f"json_extract({j}, {string('$.' + json.dumps(name, ensure_ascii=False))})"
 
 
-# Parameters of types ------------------------------------------------------------------------------
+# What columns hold --------------------------------------------------------------------------------
 
-def fitted(field: dict, x: str, depth: int = 0) -> str:
-    """SQL for a value as a column of its type's parameters holds it: NUMERIC(p, s) rounded; it fails, in Google's words, for
-    one that is too long or too large. BIGNUMERIC's parameters are not looked at."""
-    if not has_parameters(field):
+PLACE = re.compile(r'"(?:[^"]|"")*"|\w+')  # SQL that costs nothing to say twice
+
+
+def fitted(field: dict, x: str) -> str:
+    """SQL for a value as a column holds it: no array is NULL, NUMERIC(p, s) and BIGNUMERIC(p, s) are rounded. It fails, in BigQuery's words, for an array
+    with a NULL in it, and for what is too long or too large for the parameters of its type."""
+    if not has_rules(field) or PLACE.fullmatch(x):
+        return fitted_inside(field, x)
+    return f"list_transform([{x}], lambda w: {fitted_inside(field, 'w')})[1]"
+
+
+def fitted_inside(field: dict, x: str, depth: int = 0) -> str:
+    if not has_rules(field):
         return x
+    kind = type_name(field)
     if repeated(field):
         e = f"f{depth}"
-        return f"list_transform({x}, lambda {e}: {fitted(element(field), e, depth + 1)})"
-    kind = type_name(field)
+        items = f"list_transform({x}, lambda {e}: {fitted_inside(element(field), e, depth + 1)})" if has_rules(element(field)) else x
+        why = string(f"Array cannot have a null element; error in writing field {field['name']}")
+        return f"CASE WHEN list_count({x}) < len({x}) THEN {failing(why, field)} ELSE coalesce({items}, []) END"
     if kind == "RECORD":
-        inner = ", ".join(f"{identifier(part['name'])} := {fitted(part, member(x, part), depth)}" for part in field["fields"])
+        inner = ", ".join(f"{identifier(part['name'])} := {fitted_inside(part, member(x, part), depth)}" for part in field["fields"])
         return f"CASE WHEN {x} IS NOT NULL THEN struct_pack({inner}) END"
     if kind in ("STRING", "BYTES"):
         size = f"length({x})" if kind == "STRING" else f"octet_length({x})"
         most = int(field["maxLength"])
         why = string(f"{kind}({most}) has maximum length {most} but got a value with length ")
         return f"CASE WHEN {size} > {most} THEN {failing(f'{why} || {size}', field)} ELSE {x} END"
-    return fitted_numeric(int(field["precision"]), int(field.get("scale") or 0), x, field)
+    precision, scale = int(field["precision"]), int(field.get("scale") or 0)
+    if kind == "BIGNUMERIC":
+        return f"(py_blob('bignumeric.fitted', {x}, {precision}, {scale}, {field.get('roundingMode') == 'ROUND_HALF_EVEN'}) || ''::BLOB)"
+    return fitted_numeric(precision, scale, x, field)
+
+
+def fitted_rows(sql: str, fields: list[dict]) -> str:
+    """A query's SQL with some of its columns as fitted() has them."""
+    items = ", ".join(f"{fitted(field, identifier(field['name']))} AS {identifier(field['name'])}" for field in fields if has_rules(field))
+    return f"SELECT * REPLACE ({items}) FROM ({sql})" if items else sql
 
 
 def member(x: str, part: dict) -> str:
@@ -311,34 +332,11 @@ def failing(message: str, field: dict) -> str:
     return f"CAST([NULL][CAST(chr(1) || {message} AS BIGINT)] AS {duckdb_type(field)})"
 
 
-def has_parameters(field: dict) -> bool:
-    """Whether a field, or a part of it, has a length or a precision that values are to be held to."""
+def has_rules(field: dict) -> bool:
+    """Whether a field, or a part of it, is an array, or has a length or a precision that values are to be held to."""
     kind = type_name(field)
-    return kind in ("STRING", "BYTES") and "maxLength" in field or kind == "NUMERIC" and "precision" in field or any(
-        has_parameters(part) for part in field.get("fields", ()))
-
-
-# NULLs in arrays ----------------------------------------------------------------------------------
-
-def without_null_elements(sql: str, fields: list[dict]) -> str:
-    """A query's SQL that fails, in BigQuery's words, where an array of its result has a NULL in it."""
-    items = []
-    for field in fields:
-        x = identifier(field["name"])
-        checks = null_elements(field, x)
-        whens = "".join(f" WHEN {condition} THEN {failing(string(f'Array cannot have a null element; error in writing field {name}'), field)}" for name, condition in checks)
-        items.append(f"CASE{whens} ELSE {x} END AS {x}" if whens else x)
-    return f"SELECT {', '.join(items)} FROM ({sql})" if any(item.startswith("CASE") for item in items) else sql
-
-
-def null_elements(field: dict, x: str, depth: int = 0) -> list[tuple[str, str]]:
-    """The arrays in a field, by name, with the condition that one of them has a NULL."""
-    parts = field.get("fields", []) if type_name(field) == "RECORD" else []
-    if not repeated(field):
-        return [check for part in parts for check in null_elements(part, member(x, part), depth)]
-    e = f"n{depth}"
-    inner = [check for part in parts for check in null_elements(part, member(e, part), depth + 1)]
-    return [(field["name"], f"list_count({x}) < len({x})")] + [(name, f"len(list_filter({x}, lambda {e}: {condition})) > 0") for name, condition in inner]
+    return repeated(field) or kind in ("STRING", "BYTES") and "maxLength" in field or kind in ("NUMERIC", "BIGNUMERIC") and "precision" in field or any(
+        has_rules(part) for part in field.get("fields", ()))
 
 
 # Sizes --------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import pytest
 
 from emulator.errors import ApiError
 from emulator.googlesql import reference
-from googlesql_fixture import sql, world  # noqa: F401
+from googlesql_fixture import World, sql, world  # noqa: F401
 from test_functions import same
 
 ROWS = [
@@ -224,6 +224,16 @@ def test_what_bigquery_refuses(world, text, words):
     with pytest.raises(ApiError, match=words) as failed:
         world.rows(text)
     assert failed.value.reason == "invalidQuery"
+
+
+@pytest.mark.parametrize("text, expected", [
+    ("SELECT w FROM ci UNION DISTINCT SELECT 'A'", ["a", "b", None]), ("SELECT w FROM ci INTERSECT DISTINCT SELECT 'A'", ["a"]), ("SELECT w FROM ci EXCEPT DISTINCT SELECT 'A'", ["b", None]),
+    ("SELECT w FROM ci UNION DISTINCT SELECT w FROM ci", ["a", "b", None]), ("SELECT DISTINCT w FROM ci", ["a", "b", None]), ("SELECT w FROM ci UNION ALL SELECT 'A'", ["a", "a", "a", "b", None])])
+def test_set_operations_of_texts_with_a_collation(sql, text, expected):
+    world = World(sql)
+    world.table("ci", [{"name": "w", "type": "STRING", "collation": "und:ci"}], "('a'), ('A'), ('b'), (NULL)")
+    found = sorted((row[0] and row[0].lower() for row in world.rows(text)), key=lambda w: w or "z")
+    assert found == expected
 
 
 def test_groups_of_few_are_left_out(world):

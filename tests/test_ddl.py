@@ -418,21 +418,26 @@ def test_a_deleted_dataset_comes_back(client, dataset, sql, rows, stock, api):
 
 @pytest.fixture
 def sized(sql):
-    sql("CREATE TABLE sized (a STRING(2), n NUMERIC(5, 2), e NUMERIC(5, 2) OPTIONS (rounding_mode='ROUND_HALF_EVEN'), s STRUCT<x ARRAY<STRING(1)>>)")
+    sql("CREATE TABLE sized (a STRING(2), n NUMERIC(5, 2), e NUMERIC(5, 2) OPTIONS (rounding_mode='ROUND_HALF_EVEN'), s STRUCT<x ARRAY<STRING(1)>>, "
+        "b BIGNUMERIC(40, 2), l ARRAY<BIGNUMERIC(3)>)")
 
 
 def test_numbers_are_rounded_as_the_column_says(sql, rows, sized):
-    sql("INSERT INTO sized VALUES ('ab', 1.235, 1.225, STRUCT(['x'])), (NULL, -1.235, -1.235, NULL)")
-    assert rows("SELECT n, e, s.x FROM sized ORDER BY a DESC") == [(Decimal("1.24"), Decimal("1.22"), ["x"]), (Decimal("-1.24"), Decimal("-1.24"), [])]
-    sql("CREATE TABLE halves (n NUMERIC(3, 1)) OPTIONS (default_rounding_mode='ROUND_HALF_EVEN')")
-    sql("INSERT INTO halves VALUES (1.25), (1.35)")
-    assert rows("SELECT n FROM halves ORDER BY n") == [(Decimal("1.2"),), (Decimal("1.4"),)]
+    sql("INSERT INTO sized VALUES ('ab', 1.235, 1.225, STRUCT(['x']), BIGNUMERIC '12345678901234567890123456789012345678.125', [2.5, -2.5]), (NULL, -1.235, -1.235, NULL, -0.125, NULL)")
+    assert rows("SELECT n, e, s.x, b, l FROM sized ORDER BY a DESC") == [
+        (Decimal("1.24"), Decimal("1.22"), ["x"], Decimal("12345678901234567890123456789012345678.13"), [3, -3]), (Decimal("-1.24"), Decimal("-1.24"), [], Decimal("-0.13"), [])]
+    sql("CREATE TABLE halves (n NUMERIC(3, 1), b BIGNUMERIC(3, 1)) OPTIONS (default_rounding_mode='ROUND_HALF_EVEN')")
+    sql("INSERT INTO halves VALUES (1.25, 1.25), (1.35, -1.35)")
+    assert rows("SELECT n, b FROM halves ORDER BY n") == [(Decimal("1.2"), Decimal("1.2")), (Decimal("1.4"), Decimal("-1.4"))]
 
 
 @pytest.mark.parametrize("statement, message", [
     ("INSERT INTO sized (a) VALUES ('abc')", "STRING(2) has maximum length 2 but got a value with length 3"),
     ("INSERT INTO sized (n) VALUES (1000)", "NUMERIC(5, 2) has precision 5 and scale 2 but got a value that is not in range of [-999.99, 999.99]"),
     ("INSERT INTO sized (s) VALUES (STRUCT(['xy']))", "STRING(1) has maximum length 1 but got a value with length 2"),
+    ("INSERT INTO sized (l) VALUES ([1, 999.5])", "BIGNUMERIC(3) has precision 3 and scale 0 but got a value that is not in range of [-999, 999]"),
+    ("UPDATE sized SET b = BIGNUMERIC '1e38' WHERE true; INSERT INTO sized (b) VALUES (BIGNUMERIC '1e38')", "BIGNUMERIC(40, 2) has precision 40 and scale 2"),
+    ("SELECT CAST(9.95 AS BIGNUMERIC(2, 1))", "BIGNUMERIC(2, 1) has precision 2 and scale 1 but got a value that is not in range of [-9.9, 9.9]"),
     ("CREATE TABLE made (b BYTES(1)) AS SELECT b'xy'", "BYTES(1) has maximum length 1 but got a value with length 2"),
     ("SELECT CAST('abc' AS STRING(2))", "STRING(2) has maximum length 2 but got a value with length 3"),
 ])
@@ -444,4 +449,6 @@ def test_values_that_do_not_fit(sql, sized, statement, message):
 def test_streamed_rows_that_do_not_fit(client, dataset, rows, sized):
     ((error,),) = [each["errors"] for each in client.insert_rows_json(f"{dataset}.sized", [{"a": "abc"}])]
     assert error["message"] == "Field a: STRING(2) has maximum length 2 but got a value with length 3"
+    ((error,),) = [each["errors"] for each in client.insert_rows_json(f"{dataset}.sized", [{"l": ["1", "1000"]}])]
+    assert "BIGNUMERIC(3) has precision 3 and scale 0" in error["message"]
     assert rows("SELECT COUNT(*) FROM sized") == [(0,)]

@@ -124,7 +124,7 @@ CASES = {
     "generate_range_array": ["GENERATE_RANGE_ARRAY(RANGE(DATE '2024-01-01', DATE '2024-01-06'), INTERVAL 2 DAY)"], "iferror": ["IFERROR(1, 2)"], "iserror": ["ISERROR(1)"], "nulliferror": ["NULLIFERROR(1)"],
     "json_array": ["TO_JSON_STRING(JSON_ARRAY(1, 'a', NULL))"], "json_array_append": ["TO_JSON_STRING(JSON_ARRAY_APPEND(JSON '[1]', '$', 2))"], "json_array_insert": ["TO_JSON_STRING(JSON_ARRAY_INSERT(JSON '[1]', '$[0]', 2))"],
     "json_flatten": ["ARRAY_LENGTH(JSON_FLATTEN(JSON '[1, [2, 3]]'))"], "json_keys": ["JSON_KEYS(JSON '{\"a\": {\"b\": 1}, \"c\": 2}')"], "json_object": ["TO_JSON_STRING(JSON_OBJECT('a', 1, 'b', [1, 2]))"],
-    "json_remove": ["TO_JSON_STRING(JSON_REMOVE(JSON '{\"a\": 1, \"b\": 2}', '$.a'))"], "json_set": ["TO_JSON_STRING(JSON_SET(JSON '{\"a\": 1}', '$.b.c', 'x'))"], "json_strip_nulls": ["TO_JSON_STRING(JSON_STRIP_NULLS(JSON '{\"a\": null, \"b\": [null]}'))"],
+    "json_remove": ["TO_JSON_STRING(JSON_REMOVE(JSON '{\"a\": 1, \"b\": 2}', '$.a'))", "TO_JSON_STRING(JSON_REMOVE(JSON '{\"a\": [1, 2.50]}', '$.a[1]', '$.x.y', '$.a[5]'))"], "json_set": ["TO_JSON_STRING(JSON_SET(JSON '{\"a\": 1}', '$.b.c', 'x'))"], "json_strip_nulls": ["TO_JSON_STRING(JSON_STRIP_NULLS(JSON '{\"a\": null, \"b\": [null]}'))"],
     "justify_days": ["CAST(JUSTIFY_DAYS(INTERVAL 35 DAY) AS STRING)"], "justify_hours": ["CAST(JUSTIFY_HOURS(INTERVAL 49 HOUR) AS STRING)"], "justify_interval": ["CAST(JUSTIFY_INTERVAL(INTERVAL '29 49:00:00' DAY TO SECOND) AS STRING)"],
     "make_interval": ["CAST(MAKE_INTERVAL(1, 2, 3, 4, 5, 6) AS STRING)"], "lax_bool": ["LAX_BOOL(JSON '\"true\"')"], "lax_float64": ["LAX_FLOAT64(JSON '\"1.5\"')"], "lax_int64": ["LAX_INT64(JSON '1.6')"], "lax_string": ["LAX_STRING(JSON '1.5')"],
     "lax_bool_array": ["LAX_BOOL_ARRAY(JSON '[\"true\"]')"], "lax_float64_array": ["LAX_FLOAT64_ARRAY(JSON '[\"1.5\"]')"], "lax_int64_array": ["LAX_INT64_ARRAY(JSON '[1.6]')"], "lax_string_array": ["LAX_STRING_ARRAY(JSON '[1.5]')"],
@@ -136,7 +136,8 @@ CASES = {
     "range": ["RANGE(DATE '2024-01-01', NULL)"], "range_contains": ["RANGE_CONTAINS(RANGE(DATE '2024-01-01', NULL), RANGE(DATE '2024-01-01', DATE '2025-01-01'))", "RANGE_CONTAINS(RANGE(NULL, DATE '2024-01-01'), RANGE(DATE '2023-01-01', NULL))", "RANGE_CONTAINS(RANGE(NULL, DATE '2024-01-01'), DATE '2024-01-01')", "RANGE_CONTAINS(RANGE(DATE '2024-01-01', NULL), DATE '2024-05-05')"], "range_end": ["RANGE_END(RANGE(DATE '2024-01-01', DATE '2024-01-02'))", "TIMESTAMP_TRUNC(RANGE_END(CAST(NULL AS RANGE<TIMESTAMP>)), HOUR)"],
     "range_start": ["RANGE_START(RANGE(DATE '2024-01-01', DATE '2024-01-02'))"], "range_intersect": ["RANGE_INTERSECT(RANGE(DATE '2024-01-01', NULL), RANGE(DATE '2023-01-01', DATE '2024-02-01'))"],
     "range_is_end_unbounded": ["RANGE_IS_END_UNBOUNDED(RANGE(DATE '2024-01-01', NULL))"], "range_is_start_unbounded": ["RANGE_IS_START_UNBOUNDED(RANGE(DATE '2024-01-01', NULL))"],
-    "range_overlaps": ["RANGE_OVERLAPS(RANGE(DATE '2024-01-01', NULL), RANGE(DATE '2023-01-01', DATE '2024-01-01'))"], "regexp_instr": ["REGEXP_INSTR('ab@cd-ef', '[^-]*')", "REGEXP_INSTR('aXbXc', 'X', 1, 2)"],
+    "range_overlaps": ["RANGE_OVERLAPS(RANGE(DATE '2024-01-01', NULL), RANGE(DATE '2023-01-01', DATE '2024-01-01'))"], "regexp_instr": ["REGEXP_INSTR('ab@cd-ef', '[^-]*')", "REGEXP_INSTR('aXbXc', 'X', 1, 2)", "REGEXP_INSTR(b'ab', b'b')",
+        *(f"ARRAY(SELECT REGEXP_INSTR(s, r'{p}') FROM UNNEST(['abc', 'xx yx', '', 'a\\nx', 'ééx.(b)', 'Ab', NULL]) AS s WITH OFFSET AS o ORDER BY o)" for p in ("x", "[a-c]+", "^b", "b$", "", "a*", "(?i)B", r"\bx", r"\b", r"\.", "a|b", "(?m)^x", "(a)b", "ab|", "$", "(?s).b", "(?U)a+"))],
     "timestamp_from_unix_micros": ["TIMESTAMP_FROM_UNIX_MICROS(5)"], "timestamp_from_unix_millis": ["TIMESTAMP_FROM_UNIX_MILLIS(5)"], "timestamp_from_unix_seconds": ["TIMESTAMP_FROM_UNIX_SECONDS(5)"], "typeof": ["TYPEOF(1)"],
     "to_json": ["TO_JSON_STRING(TO_JSON(STRUCT(1 AS a)))"], "int64": ["INT64(JSON '5')"], "double": ["FLOAT64(JSON '5.5')"], "float64": ["FLOAT64(JSON '5')"], "bool": ["BOOL(JSON 'true')"],
 }
@@ -149,6 +150,11 @@ FIXED = {
                 ("ARRAY(SELECT RANK() OVER (ORDER BY COLLATE(s, 'und:ci')) FROM UNNEST(['a', 'A']) AS s)", [1, 1]), ("REPLACE(COLLATE('aXbxc', 'und:ci'), 'x', '\\\\1')", "a\\1b\\1c"), ("SPLIT(COLLATE('aXbxc', 'und:ci'), 'x')", ["a", "b", "c"]), ("COLLATE('aBc', 'und:ci') LIKE 'Ab%'", True),
                 ("COLLATE('a', 'und:ci') LIKE ANY ('b', 'A')", True), ("COLLATE('a', 'und:ci') IN UNNEST(['A'])", True), ("COLLATE('a', 'und:ci') IN (SELECT 'A')", True), ("GREATEST(COLLATE('B', 'und:ci'), 'a')", "B"),
                 ("LEAST('B', COLLATE('a', 'und:ci'))", "a"), ("INSTR(COLLATE('aXbxc', 'und:ci'), 'X', 3)", 4), ("RANGE_BUCKET(COLLATE('b', 'und:ci'), ['A', 'B', 'C'])", 2),
+                ("(SELECT ARRAY_AGG(DISTINCT COLLATE(s, 'und:ci') ORDER BY COLLATE(s, 'und:ci')) FROM UNNEST(['b', NULL, 'a', 'B']) AS s)", [None, "a", "b"]), ("(SELECT STRING_AGG(DISTINCT COLLATE(s, 'und:ci'), '|') FROM UNNEST(['b', NULL, 'a', 'B']) AS s)", "b|a"),
+                ("(SELECT MAX_BY(n, COLLATE(s, 'und:ci')) FROM (SELECT 'a' AS s, 1 AS n UNION ALL SELECT 'B', 2))", 2), ("(SELECT SUM(n HAVING MAX COLLATE(s, 'und:ci')) FROM (SELECT 'a' AS s, 1 AS n UNION ALL SELECT 'B', 2 UNION ALL SELECT 'b', 5))", 7),
+                ("NULLIF(COLLATE('a', 'und:ci'), 'A')", None), ("COLLATE('a', 'und:ci') LIKE ANY (SELECT 'A%')", True), ("STRUCT(COLLATE('a', 'und:ci') AS x, 1 AS y) = STRUCT('A', 1)", True),
+                ("(SELECT COUNT(*) FROM (SELECT STRUCT(COLLATE(s, 'und:ci') AS x) AS k FROM UNNEST(['a', 'A', 'b']) AS s GROUP BY k))", 2),
+                ("ARRAY(SELECT n FROM (SELECT COLLATE(s, 'und:ci') AS k, COUNT(*) AS n FROM UNNEST(['a', 'A', 'b']) AS s GROUP BY ROLLUP(k)) ORDER BY n)", [1, 2, 3]),
                 ("CASE COLLATE('a', 'und:ci') WHEN 'A' THEN 'Yes' ELSE 'No' END", "Yes"), ("(SELECT APPROX_COUNT_DISTINCT(COLLATE(s, 'und:ci')) FROM UNNEST(['a', 'A', 'b']) AS s)", 2)],
     "net.public_suffix": [("NET.PUBLIC_SUFFIX('//user:password@a.b:80/path?query')", "b"), ("NET.PUBLIC_SUFFIX(' www.Example.Co.UK ')", "Co.UK"), ("NET.PUBLIC_SUFFIX('https://[::1]:80')", None)],
     "net.reg_domain": [("NET.REG_DOMAIN(' www.Example.Co.UK ')", "Example.Co.UK"), ("NET.REG_DOMAIN('co.uk')", None)],
@@ -240,9 +246,9 @@ def same(a, b) -> bool:
     return a == b
 
 
-def judged(world, text):
+def judged(world, text, **options):
     """A query's rows by DuckDB and by the evaluator."""
-    statement = world.prepare(text)
+    statement = world.prepare(text, **options)
     compiled = statement.compile(world.connection.cursor())
     return world.execute(compiled), world.execute(reference.evaluate(statement, world.connection.cursor(), "nothing"))
 
@@ -300,6 +306,19 @@ def test_max_by_and_quantiles(world):
         ("10", "1", [1, 5, 10], 3, [{"value": 1, "count": 4}], [{"value": 1, "sum": 22}])]
 
 
+@pytest.mark.parametrize("items, total, mean", [
+    ("1e308, 1e308", ApiError, 1e308), ("1e308, 1e308, -1e308", 1e308, 1e308 / 3), ("1e308, CAST('inf' AS FLOAT64)", float("inf"), float("inf")), ("1.5, NULL, 2.5", 4.0, 2.0)])
+def test_sums_of_large_doubles(world, items, total, mean):
+    for text in (f"SELECT AVG(x) FROM UNNEST([{items}]) AS x", f"SELECT AVG(x) OVER () FROM UNNEST([{items}]) AS x LIMIT 1"):
+        assert same(world.rows(text), [(mean,)])
+    text = f"SELECT SUM(x) FROM UNNEST([{items}]) AS x"
+    if total is ApiError:
+        with pytest.raises(ApiError, match="^double overflow$"):
+            world.rows(text)
+    else:
+        assert world.rows(text) == [(total,)]
+
+
 CAST_TYPES = {"INTEGER", "FLOAT", "NUMERIC", "BIGNUMERIC", "BOOLEAN", "STRING", "BYTES", "DATE", "DATETIME", "TIME", "TIMESTAMP", "INTERVAL", "RANGE"}
 CASTS = [
     "CAST(1 AS FLOAT64)", "CAST(1 AS NUMERIC)", "CAST(0 AS BOOL)", "CAST(12 AS STRING)", "CAST(TRUE AS INT64)", "CAST(TRUE AS STRING)",
@@ -326,7 +345,7 @@ def test_cast(world, expression):
 @pytest.mark.parametrize("expression", [
     "IFERROR(CAST(s AS INT64), n)", "ISERROR(1 / n)", "NULLIFERROR(LN(n - 1))", "IFERROR(SAFE.LN(n - 1), 1.0)", "IFERROR(IFERROR(CAST(s AS INT64), 1 / n), -1)", "IFERROR((SELECT e FROM UNNEST([n, n + 1]) AS e), 0)",
     "IFERROR(DATE_ADD(DATE '2021-01-03', INTERVAL n * 9000000000 DAY), DATE '1999-01-01')", "SAFE.DATE_ADD(DATE '2021-01-03', INTERVAL n * 4000000000000000000 DAY)", "SAFE.TIMESTAMP_ADD(TIMESTAMP '2021-01-03', INTERVAL n * 4000000000000000000 HOUR)",
-    "IFERROR(PARSE_NUMERIC(s), NUMERIC '7')", "CAST(INTERVAL n MONTH - INTERVAL 14 MONTH AS STRING)", "CAST(MAKE_INTERVAL(month => -5 - n) AS STRING)", "CAST(INTERVAL '-1-2 3' YEAR TO DAY / (n + 2) AS STRING)", "CAST(-INTERVAL n YEAR AS STRING)",
+    "IFERROR(PARSE_NUMERIC(s), NUMERIC '7')", "CAST(INTERVAL n MICROSECOND AS STRING)", "ROUND(BIGNUMERIC '-578960446186580977117854925043439539266.34992332820282019728792003956564819968' + n)", "CAST(INTERVAL '-0:0:1.25' HOUR TO SECOND * n AS STRING)", "FORMAT('%t', INTERVAL '1-2 3 4:5:6.78' YEAR TO SECOND * n)", "CAST(INTERVAL n MONTH - INTERVAL 14 MONTH AS STRING)", "CAST(MAKE_INTERVAL(month => -5 - n) AS STRING)", "CAST(INTERVAL '-1-2 3' YEAR TO DAY / (n + 2) AS STRING)", "CAST(-INTERVAL n YEAR AS STRING)",
     "CAST(DATETIME '2024-01-02 01:00:00' - DATETIME '2024-03-01 02:00:00' AS STRING)", "JSON '[1, 2]'[n - 1]", "ARRAY_TO_STRING([CAST(NULL AS STRING)], '-')",
     "CAST(SAFE.RANGE(DATE '2024-01-02', DATE '2024-01-01') AS STRING)"])
 def test_errors_caught_and_intervals(world, expression):
@@ -451,5 +470,18 @@ def test_nested_templates_stay_short(world):
     assert world.execute(compiled) == [(1.0,)]
 
 
+@pytest.mark.parametrize("expression", [
+    "CAST(t AS STRING)", "CAST(t AS DATE)", "CAST(t AS TIME)", "CAST(t AS DATETIME)", "CAST([t] AS ARRAY<STRING>)[OFFSET(0)]", "CAST(CAST(t AS STRING) AS TIMESTAMP)", "CAST(s AS TIMESTAMP)", "SAFE_CAST(s AS TIMESTAMP)",
+    "CAST(CAST(t AS DATE) AS TIMESTAMP)", "CAST(CAST(t AS DATETIME) AS TIMESTAMP)", "CAST(t AS STRING FORMAT 'YYYY-MM-DD HH24 TZH')", "DATE(t)", "TIME(t)", "DATETIME(t)", "DATE(t, 'UTC')", "TIMESTAMP(s)", "TIMESTAMP(DATE(t))", "TIMESTAMP(DATETIME(t))",
+    "TIMESTAMP(s, 'UTC')", "STRING(t)", "STRING(t, 'UTC')", "EXTRACT(HOUR FROM t)", "EXTRACT(DAY FROM t AT TIME ZONE 'UTC')", "EXTRACT(DATE FROM t)", "EXTRACT(DATETIME FROM t)", "EXTRACT(TIME FROM t)", "EXTRACT(WEEK FROM t)", "TIMESTAMP_TRUNC(t, DAY)", "TIMESTAMP_TRUNC(t, HOUR)",
+    "TIMESTAMP_TRUNC(t, WEEK)", "TIMESTAMP_TRUNC(t, MONTH)", "TIMESTAMP_ADD(t, INTERVAL 1 DAY)", "TIMESTAMP_DIFF(t, TIMESTAMP '2024-03-10', DAY)", "FORMAT_TIMESTAMP('%c %Z %z', t)", "FORMAT_TIMESTAMP('%F %H', t)", "PARSE_TIMESTAMP('%Y-%m-%d', '2024-07-01')", "PARSE_TIMESTAMP('%Y-%m-%d %z', '2024-07-01 +02')",
+    "FORMAT('%t %T', t, t)", "TO_JSON_STRING(t)", "CONCAT(t, 'x')", "t > '2024-03-10 12:00:00'", "TIMESTAMP '2024-07-01 10:00:00'", "GENERATE_TIMESTAMP_ARRAY('2024-03-08', '2024-03-12', INTERVAL 1 DAY)[OFFSET(2)]", "t + INTERVAL 1 DAY", "LAST_DAY(DATE(t))", "UNIX_SECONDS(t)"])
+def test_another_time_zone(world, expression):
+    source = "(SELECT TIMESTAMP_SECONDS(n) AS t, '2024-03-10 02:30:00' AS s FROM UNNEST([1710054000, 1710057600, 1730610000, 0]) AS n)"
+    found, expected = judged(world, f"SELECT {expression} AS x FROM {source}", time_zone="America/Los_Angeles")
+    assert same(found, expected), (found, expected)
+
+
 def test_session_time_zone_is_utc(world):
+    assert world.value("CURRENT_DATE() = CURRENT_DATE('Asia/Tokyo') AND CURRENT_TIME() = CURRENT_TIME('Asia/Tokyo')", time_zone="Asia/Tokyo")
     assert world.value("TIMESTAMP '2024-01-01 00:00:00'") == datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc)

@@ -36,6 +36,7 @@ def test_values(js, signature, body, call, value):
     ("INT64", "\nthrow new RangeError('no ' + x);", r"RangeError: no a at UDF\$1\(STRING\) line 2, columns 7-8"),
     ("INT64", "return x +;", r"SyntaxError: Unexpected token ';' at UDF\$1\(STRING\) line 1, columns 11-12"),
     ("INT64", "return x;", 'Failed to coerce output value "a" to type INT64'), ("INT64", "return 1.5;", "Failed to coerce output value 1.5 to type INT64"),
+    ("INT64", "return 2 ** 63;", "Failed to coerce output value 9223372036854776000 to type INT64"), ("INT64", "return '-9223372036854775809';", 'Failed to coerce output value "-9223372036854775809" to type INT64'),
     ("ARRAY<INT64>", "return 1;", "Failed to coerce output value 1 to type ARRAY<INT64>"),
     ("STRING", "return require('fs').readFileSync('/etc/passwd');", "require is not defined"), ("STRING", "return fetch('http://localhost');", "fetch is not defined"),
     ("STRING", "const a = []; while (true) a.push(new Array(10000).fill(1.5));", "UDF out of memory")])

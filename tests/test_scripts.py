@@ -1,4 +1,6 @@
 """Scripts through the client: variables, branches, loops, exceptions, dynamic SQL, child jobs."""
+import datetime
+
 import pytest
 from google.api_core.exceptions import BadRequest, NotFound
 from google.cloud import bigquery
@@ -105,8 +107,10 @@ def test_system_variables(client, dataset, script):
     assert [tuple(row) for row in job.result()] == [(2,)]
     (child,) = client.list_jobs(parent_job=job.job_id)
     assert client.get_job(child.job_id).labels == {"team": "red"}
-    with pytest.raises(Exception, match="does not support @@time_zone = 'Asia/Tokyo'"):
-        script("SET @@time_zone = 'Asia/Tokyo'; SELECT 1")
+    text = "SET @@time_zone = 'Asia/Tokyo'; SELECT DATE(t), @@time_zone FROM UNNEST([TIMESTAMP '2024-01-05 22:00:00+00']) AS t"
+    assert script(text) == [(datetime.date(2024, 1, 6), "Asia/Tokyo")] and script(text.partition(";")[2]) == [(datetime.date(2024, 1, 5), "UTC")]
+    with pytest.raises(BadRequest, match="Invalid time zone: Mars/Base"):
+        script("SET @@time_zone = 'Mars/Base'; SELECT 1")
     with pytest.raises(BadRequest, match="Cannot assign to system variable @@project_id"):
         script("SET @@project_id = 'p'; SELECT 1")
 
@@ -254,7 +258,7 @@ def test_a_transaction_goes_on_after_an_error_that_was_handled(script):
         BEGIN DELETE FROM book WHERE id = 3; SELECT ERROR('again'); EXCEPTION WHEN ERROR THEN UPDATE book SET id = 20 WHERE id = 2; END;
         COMMIT TRANSACTION;
         SELECT id, code IN (SELECT code FROM codes), CAST(span AS STRING), ST_ASTEXT(place), ARRAY_LENGTH(parts), CAST(hour AS STRING) FROM book ORDER BY id""") == [
-        (1, True, "1-2 3 4:5:6.7", "POINT(1 2)", 1, "12:00:00.123456"), (20, None, None, None, 0, None)]
+        (1, True, "1-2 3 4:5:6.700", "POINT(1 2)", 1, "12:00:00.123456"), (20, None, None, None, 0, None)]
     assert script("BEGIN TRANSACTION; TRUNCATE TABLE book; BEGIN SELECT 1 / 0; EXCEPTION WHEN ERROR THEN SELECT 1; END; SELECT COUNT(*) FROM book") == [(0,)]
     assert script("SELECT COUNT(*) FROM book") == [(2,)]
 
@@ -345,5 +349,7 @@ def test_the_query_method_tells_the_session(api):
 def test_an_unknown_session_is_refused(client, dataset):
     with pytest.raises(BadRequest, match="Invalid input session id."):
         client.query("SELECT 1", job_config=bigquery.QueryJobConfig(connection_properties=[bigquery.ConnectionProperty("session_id", "nope")])).result()
+    config = bigquery.QueryJobConfig(connection_properties=[bigquery.ConnectionProperty("time_zone", "Asia/Tokyo")])
+    assert [tuple(row) for row in client.query("SELECT EXTRACT(HOUR FROM TIMESTAMP '2024-01-05 22:00:00+00')", job_config=config).result()] == [(7,)]
     with pytest.raises(Exception, match="does not support the connection property service_account"):
         client.query("SELECT 1", job_config=bigquery.QueryJobConfig(connection_properties=[bigquery.ConnectionProperty("service_account", "a@b.c")])).result()

@@ -79,6 +79,51 @@ def test_bytes_of_dml(sql, stock):
     assert sql("INSERT INTO stock (id) VALUES (9)").total_bytes_processed == 0
 
 
+@pytest.mark.parametrize("statement, field", [
+    ("INSERT INTO lists (id, tags) VALUES (1, ['a']), (2, ['b', NULL])", "tags"), ("INSERT INTO lists (id, tags) SELECT 1, ARRAY_AGG(x) FROM UNNEST(['a', NULL]) AS x", "tags"),
+    ("INSERT INTO lists (id, s) VALUES (1, (['x', NULL], [STRUCT([1], 2)]))", "tags"), ("INSERT INTO lists (id, s) VALUES (1, (['x'], [STRUCT([1], 2), STRUCT([1, NULL], 2)]))", "numbers"),
+    ("UPDATE lists SET tags = ARRAY_CONCAT(['x'], [CAST(NULL AS STRING)]) WHERE true", "tags"), ("UPDATE lists SET s.tags = ['x', NULL] WHERE true", "tags"),
+    ("MERGE lists USING (SELECT 9 AS id) AS n ON lists.id = n.id WHEN NOT MATCHED THEN INSERT (id, tags) VALUES (n.id, ['x', NULL])", "tags"),
+    ("MERGE lists USING (SELECT 0 AS id) AS n ON lists.id = n.id WHEN MATCHED THEN UPDATE SET tags = ['x', NULL]", "tags"),
+    ("CREATE OR REPLACE TABLE lists AS SELECT 1 AS id, [1, NULL] AS made", "made"), ("CREATE TABLE other AS SELECT [STRUCT(['x', NULL] AS inner_list)] AS made", "inner_list")])
+def test_no_null_is_written_into_an_array(sql, rows, statement, field):
+    sql("CREATE TABLE lists (id INT64, tags ARRAY<STRING>, s STRUCT<tags ARRAY<STRING>, deep ARRAY<STRUCT<numbers ARRAY<INT64>, n INT64>>>)")
+    sql("INSERT INTO lists (id, tags) VALUES (0, NULL)")
+    with pytest.raises(BadRequest, match=f"Array cannot have a null element; error in writing field {field}"):
+        sql(statement)
+    assert rows("SELECT id, tags FROM lists") == [(0, [])]
+
+
+def test_no_stored_array_is_null(client, dataset, sql, rows, load):
+    sql("CREATE TABLE lists (id INT64, tags ARRAY<STRING>, s STRUCT<tags ARRAY<STRING>, x INT64>, l ARRAY<STRUCT<inner_list ARRAY<INT64>>>)")
+    sql("INSERT INTO lists (id, tags, s, l) VALUES (1, NULL, (NULL, 5), [STRUCT(CAST(NULL AS ARRAY<INT64>))]), (2, NULL, NULL, NULL)")
+    client.insert_rows_json(f"{dataset}.lists", [{"id": "3", "s": {"x": 5}, "l": [{}]}])
+    sql("UPDATE lists SET tags = NULL WHERE id = 3")
+    load('{"id": 4, "s": {"x": 5}, "l": [{}]}', table="lists", source_format="NEWLINE_DELIMITED_JSON")
+    sql("CREATE TABLE made AS SELECT * EXCEPT (tags), CAST(NULL AS ARRAY<STRING>) AS tags FROM lists")
+    sql("ALTER TABLE made ADD COLUMN more ARRAY<INT64>")
+    assert rows("SELECT COUNTIF(ARRAY_LENGTH(tags) = 0), COUNTIF(ARRAY_LENGTH(s.tags) = 0), COUNTIF(ARRAY_LENGTH(l[SAFE_OFFSET(0)].inner_list) = 0), "
+                "COUNTIF(l IS NULL), COUNTIF(ARRAY_LENGTH(more) = 0) FROM made") == [(4, 3, 3, 0, 4)]
+
+
+def test_columns_that_a_merge_leaves_are_as_they_were(sql, rows, stock):
+    sql("MERGE stock s USING (SELECT 1 AS id UNION ALL SELECT 2) n ON s.id = n.id WHEN MATCHED AND s.id = 2 THEN DELETE WHEN MATCHED THEN UPDATE SET name = 'new'")
+    assert rows("SELECT id, name, size.w, tags FROM stock ORDER BY id") == [(1, "new", 1, ["a"]), (3, None, None, [])]
+
+
+def test_tables_whose_names_differ_in_case(dataset, sql, rows):
+    sql("CREATE TABLE T AS SELECT 1 AS x")
+    sql("CREATE TABLE t AS SELECT 'a' AS x")
+    assert rows("SELECT T.x AS n, u.x AS s FROM T, t AS u") == rows(f"SELECT a.x AS n, b.x AS s FROM `{dataset}.T` AS a JOIN {dataset}.t AS b ON true") == [(1, "a")]
+    assert rows("SELECT x, (SELECT MAX(x) FROM t) AS m FROM T WHERE T.x > 0") == [(1, "a")]
+    assert rows("SELECT COUNT(*) FROM INFORMATION_SCHEMA.TABLES AS a JOIN information_schema.tables AS b ON a.table_name = b.table_name") == [(2,)]
+    sql("INSERT INTO T SELECT LENGTH(x) + 1 FROM t")
+    sql("UPDATE T SET x = 10 WHERE T.x IN (SELECT LENGTH(x) FROM t)")
+    sql("MERGE t AS target USING T AS source ON false WHEN NOT MATCHED THEN INSERT (x) VALUES (CAST(source.x AS STRING))")
+    sql("DELETE t WHERE x IN (SELECT CAST(x AS STRING) FROM T WHERE x = 2)")
+    assert rows("SELECT x FROM T ORDER BY x") == [(2,), (10,)] and rows("SELECT x FROM t ORDER BY x") == [("10",), ("a",)]
+
+
 def test_required_columns(sql, rows, stock):
     for statement in ("INSERT INTO stock (name) VALUES ('x')", "UPDATE stock SET id = NULL WHERE true"):
         with pytest.raises(BadRequest, match="Required field id cannot be null"):

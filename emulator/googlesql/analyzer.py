@@ -21,6 +21,7 @@ from .columns import needed_columns
 from .engine import Crash, Engine, ServiceError, default_cache_dir, prepare_cache
 from .statement import Statement
 from .tree import find, node_of
+from .twins import renamed, twins
 
 __all__ = ["GoogleSQL", "Statement", "Table", "default_cache_dir"]
 
@@ -115,13 +116,13 @@ class GoogleSQL:
     def prepare(self, text: str, resolve: Resolve, parameters: list[dict] = (), parameter_mode: str | None = None,
                 default_project: str | None = None, default_dataset: str | None = None, session_user: str = "",
                 variables: dict | None = None, routine: FindRoutine = lambda path: None,
-                local: Callable[[tuple[str, ...]], tuple[str, ...] | None] = lambda path: None) -> "Statement":
+                local: Callable[[tuple[str, ...]], tuple[str, ...] | None] = lambda path: None, time_zone: str = "UTC") -> "Statement":
         """A statement, analyzed.
 
         text: GoogleSQL; resolve: the table of a path (project, dataset, table), ApiError notFound for a
         missing one; routine: the routine of a path, None for a missing one; local: the path that a temporary table
         has in fact, None for a name of no such table; parameters: REST QueryParameters;
-        variables: name -> Variable of a script. Raises ApiError invalidQuery with the analyzer's words,
+        variables: name -> Variable of a script; time_zone: of what names none. Raises ApiError invalidQuery with the analyzer's words,
         notImplemented for a statement of a kind that isn't supported.
         """
         parameters = list(parameters)
@@ -129,6 +130,8 @@ class GoogleSQL:
         mode = parameter_mode or ("NAMED" if any(p.get("name") for p in parameters) else "POSITIONAL" if parameters else None)
         variables = variables or {}
         tables = self.tables_of(text, lambda path: resolve(local(path) or normal_path(path, default_project, default_dataset)))
+        if names_apart := twins(tables):
+            text, tables = self.told_apart(text, names_apart), {names_apart.get(path, path): table for path, table in tables.items()}
         names = Names(tables, {name: value.field for name, value in variables.items()}, {})
 
         def add(path: tuple[str, ...] | None, project: str | None) -> bool:
@@ -152,7 +155,7 @@ class GoogleSQL:
             add(path, project)
         while True:
             try:
-                tree, needed = self.analyze(text, names, mode, fields)
+                tree, needed = self.analyze(text, names, mode, fields, time_zone)
                 break
             except ApiError as error:
                 path, caller = missing_routine(error)
@@ -164,7 +167,18 @@ class GoogleSQL:
             self.called.use(text, lambda: [(path, each.ref[0] if len(each.ref) == 3 else default_project) for path, each in names.routines.items()])
         return Statement(self, text, tree, needed, tables, dict(
             parameters=parameters, parameter_fields=fields, parameter_mode=mode, resolve=resolve, routine=routine, local=local, called=names.routines,
-            default_project=default_project, default_dataset=default_dataset, session_user=session_user, variables=variables))
+            default_project=default_project, default_dataset=default_dataset, session_user=session_user, variables=variables, time_zone=time_zone))
+
+    def told_apart(self, text: str, names_apart: dict[tuple, tuple]) -> str:
+        """A statement's text with other names of the tables that are another's but for case."""
+        try:
+            answer = self._call("Parse", service.ParseRequest(sql_statement=text, options=self.language), service.ParseResponse)
+        except ServiceError as error:
+            raise query_error(error) from None
+        made = renamed(text, answer, names_apart)
+        if made is None:
+            raise unsupported(f"a statement over tables whose names differ in case alone: {', '.join('.'.join(path) for path in names_apart)}")
+        return made
 
     def tables_of(self, text: str, find: Resolve) -> dict[tuple[str, ...], Table]:
         """The tables that a statement names or changes, by their names in it; one that it may do without can be missing."""
@@ -282,19 +296,19 @@ class GoogleSQL:
         except ServiceError:
             return False
 
-    def analyze(self, text: str, names: Names, mode: str | None, parameters: list[dict]):
+    def analyze(self, text: str, names: Names, mode: str | None, parameters: list[dict], time_zone: str = "UTC"):
         """The resolved tree (AnyResolvedStatementProto) of a statement, and the columns it needs by the tables' serialization_id.
 
         Raises ApiError for what is wrong with the statement.
         """
-        key = (text, names.key, mode, repr(parameters))
+        key = (text, names.key, mode, repr(parameters), time_zone)
         with self.engine.lock:
             if self.generation != self.engine.generation:
                 self._forget()
-            return self.analyzed.use(key, lambda: self._analyze(text, names, mode, parameters))
+            return self.analyzed.use(key, lambda: self._analyze(text, names, mode, parameters, time_zone))
 
-    def _analyze(self, text: str, names: Names, mode: str | None, parameters: list[dict]):
-        options = self.options(mode, parameters, names.variables)
+    def _analyze(self, text: str, names: Names, mode: str | None, parameters: list[dict], time_zone: str):
+        options = self.options(mode, parameters, names.variables, time_zone)
         if LOADS.match(text) and any(getattr(table, "pseudo", ()) for table in names.tables.values()):
             del options.ddl_pseudo_columns[:]  # the table has them of its own
         try:
@@ -344,9 +358,10 @@ class GoogleSQL:
                 pass
         raise query_error(error) from None
 
-    def options(self, mode: str | None, parameters: list[dict], variables: dict[str, dict] = {}) -> options_pb2.AnalyzerOptionsProto:
+    def options(self, mode: str | None, parameters: list[dict], variables: dict[str, dict] = {}, time_zone: str = "UTC") -> options_pb2.AnalyzerOptionsProto:
         options = options_pb2.AnalyzerOptionsProto()
         options.CopyFrom(self.base_options)
+        options.default_timezone = time_zone
         options.allow_undeclared_parameters = not parameters
         options.parameter_mode = public.ParameterMode.Value(f"PARAMETER_{mode or 'NAMED'}")
         for name, field in variables.items():
@@ -362,7 +377,7 @@ class GoogleSQL:
     @cached_property
     def base_options(self) -> options_pb2.AnalyzerOptionsProto:
         options = options_pb2.AnalyzerOptionsProto(
-            language_options=self.language, default_timezone="UTC", prune_unused_columns=True,
+            language_options=self.language, prune_unused_columns=True,
             error_message_mode=public.ERROR_MESSAGE_ONE_LINE)
         for name, kind in ("_PARTITIONDATE", type_pb2.TYPE_DATE), ("_PARTITIONTIME", type_pb2.TYPE_TIMESTAMP):
             options.ddl_pseudo_columns.add(name=name, type=simple(kind))

@@ -72,6 +72,18 @@ def decimal_text(data: bytes, scale: int) -> str:
     return format(Decimal(int.from_bytes(data, "big", signed=True)).scaleb(-scale, EXACT), "f")
 
 
+def fitted(data: bytes, precision: int, scale: int, half_even: bool) -> bytes:
+    """A value as a BIGNUMERIC(precision, scale) column holds it."""
+    unit = 10 ** (38 - scale)
+    whole, rest = divmod(abs(number(data)), unit)
+    whole += 2 * rest > unit or 2 * rest == unit and (not half_even or whole % 2)
+    if whole >= 10**precision:
+        name = f"BIGNUMERIC({precision}, {scale})" if scale else f"BIGNUMERIC({precision})"
+        most = "9" * (precision - scale) + ("." + "9" * scale if scale else "")
+        raise failed(f"{name} has precision {precision} and scale {scale} but got a value that is not in range of [-{most}, {most}]")
+    return pack(whole * unit if number(data) >= 0 else -whole * unit, "BIGNUMERIC out of range: ", text(data))
+
+
 # Casts --------------------------------------------------------------------------------------------
 
 def from_int(value: int) -> bytes:
@@ -128,7 +140,7 @@ def divide(a: bytes, b: bytes) -> bytes:
 
 
 def negate(a: bytes) -> bytes:
-    return pack(-number(a), "BIGNUMERIC overflow: -", text(a))
+    return pack(-number(a), "BIGNUMERIC overflow: -(", text(a), ")")
 
 
 def total(items: list) -> bytes | None:

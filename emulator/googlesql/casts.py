@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from .. import values
-from .expressions import Call
+from .expressions import Call, NoRule
 from .runtime import raised
 
 # Fifteen digits where they are enough to tell the number, else seventeen.
@@ -101,4 +101,11 @@ CASTS: dict[tuple[str, str], str] = {
 
 def casted(call: Call, i: int, kind: str) -> str:
     """An argument as another type, inside a template."""
-    return CASTS[call.kinds[i], kind].replace("{0}", "{%d}" % i)
+    return in_zone(call.compiler.time_zone, call.kinds[i], kind).replace("{0}", "{%d}" % i)
+
+
+def in_zone(time_zone: str, source: str, target: str) -> str:
+    """The template of a cast; NoRule for one in a time zone other than UTC, which is the evaluator's."""
+    if time_zone != "UTC" and "TIMESTAMP" in (source, target):
+        raise NoRule(f"a cast in {time_zone}")
+    return CASTS[source, target]

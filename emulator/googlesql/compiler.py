@@ -12,7 +12,8 @@ import re
 from .. import values
 from ..errors import ApiError, unsupported
 from . import types
-from .expressions import Expressions, NoRule, collated, folded
+from .collations import collated, folded
+from .expressions import Expressions, NoRule
 from .runtime import raised_text
 from .tree import columns_of, node_of
 
@@ -191,13 +192,11 @@ class Compiler(Expressions):
         base = node.parent
         groups = self.computed(base.group_by_list)
         shown = dict(groups)
-        for (number, expr), collation in zip(groups.items(), base.collation_list):
+        for item, (number, expr), collation in zip(base.group_by_list, groups.items(), base.collation_list):
             if collated([collation]):
-                groups[number], shown[number] = folded(expr, "STRING"), f"any_value({expr})"
-        if shown != groups and base.grouping_set_list:
-            raise unsupported("GROUPING SETS over a STRING with a collation")
+                groups[number], shown[number] = folded(expr, node_of(item)[0].column.type, collation), f"any_value({expr})"
         if base.grouping_set_list:
-            return self.grouping_sets(base, groups)
+            return self.grouping_sets(base, groups, shown)
         aggregates, source = self.aggregates(base, groups)
         items = [f"{expr} AS c{number}" for number, expr in (shown | aggregates).items()]
         keys = ", ".join(str(i + 1) if groups[number] == shown[number] else groups[number] for i, number in enumerate(groups))
@@ -216,12 +215,12 @@ class Compiler(Expressions):
             source = f" FROM (SELECT *, {', '.join(f'{sql} AS {name}' for name, sql in extremes.items())}{source} WINDOW group_rows AS ({keys}))"
         return made, source
 
-    def grouping_sets(self, base, groups: dict[int, str]) -> str:
+    def grouping_sets(self, base, groups: dict[int, str], shown: dict[int, str]) -> str:
         keys = "".join(f", {expr} AS c{number}" for number, expr in groups.items())
         source = f" FROM (SELECT *{keys} FROM ({self.scan(base.input_scan)}))"
         calls = {call.output_column.column_id: f"grouping({self.expr_column_ref(call.group_by_column)})::BIGINT" for call in base.grouping_call_list}
         sets = ", ".join(self.grouping_set(item) for item in base.grouping_set_list)
-        items = [f"c{number}" for number in groups]
+        items = [f"c{number}" if groups[number] == shown[number] else f"CASE WHEN grouping(c{number}) = 0 THEN {shown[number]} END AS c{number}" for number in groups]
         items += [f"{expr} AS c{number}" for number, expr in (self.computed(base.aggregate_list) | calls).items()]
         if self.extremes:
             raise NoRule("HAVING MAX or MIN over GROUPING SETS")
@@ -267,7 +266,19 @@ class Compiler(Expressions):
             items.append(f"(SELECT {columns} FROM ({self.scan(item.scan)}))")
         if SET_OPERATIONS[node.op_type] in ("INTERSECT ALL", "EXCEPT ALL"):
             raise ApiError("invalidQuery", f"{SET_OPERATIONS[node.op_type]} is not supported: use DISTINCT", "query")
+        if SET_OPERATIONS[node.op_type] != "UNION ALL" and collated(column.annotation_map for column in node.parent.column_list):
+            return self.collated_set(SET_OPERATIONS[node.op_type], node.parent.column_list, items)
         return f" {SET_OPERATIONS[node.op_type]} ".join(items)
+
+    def collated_set(self, operation: str, columns, items: list[str]) -> str:
+        """UNION, INTERSECT or EXCEPT of rows, of which some differ in case alone: one of them is kept."""
+        def keys(prefix: str = "") -> list[str]:
+            return [folded(prefix + self.column(column), column.type, column.annotation_map) for column in columns]
+        rows = " UNION ALL ".join(items) if operation == "UNION" else items[0]
+        same = " AND ".join(f"{a} IS NOT DISTINCT FROM {b}" for a, b in zip(keys("l."), keys("r.")))
+        for item in items[1:] if operation != "UNION" else ():
+            rows = f"SELECT * FROM ({rows}) AS l WHERE {'NOT ' if operation == 'EXCEPT' else ''}EXISTS (SELECT 1 FROM ({item}) AS r WHERE {same})"
+        return f"SELECT DISTINCT ON ({', '.join(keys())}) * FROM ({rows})"
 
     def scan_with_scan(self, node) -> str:
         entries = []
@@ -291,6 +302,8 @@ class Compiler(Expressions):
             terms.append(f"SELECT {columns} FROM ({self.scan(term.scan)})")
         if SET_OPERATIONS[node.op_type] == "UNION ALL":
             terms = counted(*terms, values.identifier(self.recursive[-1]))
+        elif collated(column.annotation_map for column in node.parent.column_list):
+            raise unsupported("WITH RECURSIVE and UNION DISTINCT of a STRING with a collation")
         return f" {SET_OPERATIONS[node.op_type]} ".join(terms)
 
     def scan_recursive_ref_scan(self, node) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 import re
 
 from .. import values
+from .casts import casted
 from .expressions import Call, NoRule
 from .runtime import raised, raised_text
 
@@ -41,10 +42,8 @@ def many(call: Call, i: int, part: str) -> str:
 
 
 def zone(call: Call, i: int) -> str:
-    """SQL of a time zone's name, UTC where the call names none; DuckDB knows no offsets like +05:30."""
-    if i >= len(call.args):
-        return "'UTC'"
-    name = call.literal(i)
+    """SQL of a time zone's name, the statement's where the call names none; DuckDB knows no offsets like +05:30."""
+    name = call.literal(i) if i < len(call.args) else call.compiler.time_zone
     if isinstance(name, str):
         found = re.fullmatch(r"(?:UTC|GMT)?([+-])(\d{1,2})(?::?(\d\d))?", name)
         if found:
@@ -297,12 +296,11 @@ def last_day(call: Call) -> str:
 
 def timestamp(call: Call) -> str:
     """TIMESTAMP(text, date or datetime [, zone])."""
-    from .casts import CASTS
     if call.kinds[0] == "TIMESTAMP":
         return "{0}"
     if call.kinds[0] == "STRING":
         if len(call.args) == 1:
-            return CASTS["STRING", "TIMESTAMP"]
+            return casted(call, 0, "TIMESTAMP")
         return f"timezone({zone(call, 1)}, {{0}}::TIMESTAMP)"
     made = f"timezone({zone(call, 1)}, {{0}}::TIMESTAMP)"
     return made if zone(call, 1) == "'UTC'" else in_range(call, made)
@@ -335,8 +333,7 @@ def datetime(call: Call) -> str:
     if call.kinds[0] == "TIMESTAMP":
         return zoned(call, local(call, 0, 1), 1)
     if call.kinds[0] == "STRING":
-        from .casts import CASTS
-        return CASTS["STRING", "DATETIME"]
+        return casted(call, 0, "DATETIME")
     return "{0}::TIMESTAMP"
 
 
@@ -348,10 +345,9 @@ def time(call: Call) -> str:
 
 def text_of_timestamp(call: Call) -> str:
     """STRING(timestamp [, zone]): with the zone's offset; only UTC is said in SQL."""
-    from .casts import CASTS
     if len(call.args) > 1 and zone(call, 1) != "'UTC'":
         raise NoRule("STRING of a TIMESTAMP in a zone")
-    return CASTS[call.kinds[0], "STRING"]
+    return casted(call, 0, "STRING")
 
 
 def generate_dates(call: Call) -> str:

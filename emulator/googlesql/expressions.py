@@ -15,6 +15,7 @@ from zetasql.wasi._pb2.zetasql.public.functions import datetime_pb2
 from .. import values
 from ..errors import ApiError, unsupported
 from . import types
+from .collations import FOLDED, collated, folded
 from .routines import JS_GROUP
 from .tree import columns_of, node_of
 
@@ -63,6 +64,7 @@ class Call:
         self.compiler = compiler
         self.signature = signature
         self.respect_nulls = False
+        self.firsts = False  # of an aggregate: DISTINCT goes by what its texts are without case
         self.safe = False  # a rule sets it where an error of the function itself is to be NULL
         self.kinds = [types.kind_name(p) for p in protos]
         self.kind = types.kind_name(proto)
@@ -176,6 +178,7 @@ class Expressions:
     def __init__(self, context: dict):
         self.context = context
         self.session_user = context["session_user"]
+        self.time_zone = context["time_zone"]
         self.extremes: dict[str, str] = {}  # of an aggregate scan's HAVING MAX and MIN: column -> SQL
         self.arithmetic: dict[str, tuple[str, tuple[str, ...]]] = {}  # see functions.finite: SQL with its test -> SQL without, its operands
         self.places: dict[int, str] = {}  # columns that are values of a WITH expression on its way into SQL -> what stands for them
@@ -193,10 +196,12 @@ class Expressions:
 
     def type_of(self, expression):
         """The type of any expression."""
-        node, _ = node_of(expression)
-        while "type" not in node.DESCRIPTOR.fields_by_name or node.DESCRIPTOR.name != "ResolvedExprProto":
-            node = node.parent
-        return node.type
+        return expression_base(expression).type
+
+    def comparable(self, expression) -> str:
+        """SQL of an expression, in the form in which it is compared where what compares it names no collation."""
+        base = expression_base(expression)
+        return folded(self.expr(expression), base.type, base.type_annotation_map)
 
     def expr_literal(self, node) -> str:
         return types.literal(node.value.value, node.value.type)
@@ -265,9 +270,9 @@ class Expressions:
         if node.subquery_type == 2:
             return f"EXISTS ({query})"
         if node.subquery_type == 3 and collated([node.in_collation]):
-            from .tree import columns_of
             (value,) = columns_of(node.subquery)
-            return f"({folded(self.expr(node.in_expr), 'STRING')} IN (SELECT {folded(self.column(value), 'STRING')} FROM ({query})))"
+            return (f"({folded(self.expr(node.in_expr), self.type_of(node.in_expr), node.in_collation)} IN "
+                    f"(SELECT {folded(self.column(value), value.type, node.in_collation)} FROM ({query})))")
         if node.subquery_type == 3:
             return f"({self.expr(node.in_expr)} IN ({query}))"
         return self.quantified_like(node, query)
@@ -278,7 +283,10 @@ class Expressions:
             raise NoRule("LIKE ANY and ALL of BYTES over a subquery")
         words = "NOT LIKE" if node.subquery_type in (6, 7) else "LIKE"
         (pattern,) = columns_of(node.subquery)
-        rows = f"(SELECT {self.expr(node.in_expr)} {words} {self.column(pattern)} ESCAPE '\\' AS m FROM ({query}))"
+        sides = self.expr(node.in_expr), self.column(pattern)
+        if collated([expression_base(node.in_expr).type_annotation_map, pattern.annotation_map]):
+            sides = [FOLDED % side for side in sides]
+        rows = f"(SELECT {sides[0]} {words} {sides[1]} ESCAPE '\\' AS m FROM ({query}))"
         decided = "WHEN bool_or(m) THEN true" if node.subquery_type in (4, 6) else "WHEN NOT bool_and(m) THEN false"
         rest = "false" if node.subquery_type in (4, 6) else "true"
         return f"(SELECT CASE {decided} WHEN count(*) > count(m) THEN NULL ELSE {rest} END FROM {rows})"
@@ -301,7 +309,7 @@ class Expressions:
         if node.HasField("time_zone") or node.HasField("format"):
             return evaluate_cast(self, node, NoRule("CAST with a format or a time zone"))
         sizes = node.type_modifiers.type_parameters
-        if sizes.ByteSize() and (node.return_null_on_error or types.kind_name(node.parent.type) not in ("STRING", "BYTES", "NUMERIC")):
+        if sizes.ByteSize() and (node.return_null_on_error or types.kind_name(node.parent.type) not in ("STRING", "BYTES", "NUMERIC", "BIGNUMERIC")):
             return evaluate_cast(self, node, NoRule("CAST to a type with parameters"))
         arg, source = self.expr(node.expr), self.type_of(node.expr)
         try:
@@ -317,7 +325,7 @@ class Expressions:
 
     def cast_template(self, source, target, depth: int = 0) -> str:
         """The template of a cast; arrays and structs are cast member by member."""
-        from .casts import CASTS
+        from .casts import CASTS, in_zone
         kinds = types.kind_name(source), types.kind_name(target)
         if source == target or source.type_kind == type_pb2.TYPE_UNKNOWN:
             return "{0}"
@@ -331,7 +339,7 @@ class Expressions:
                     "{0}", "struct_extract({0}, %s)" % values.string(old)) for old, new, a, b in names)
             return f"CASE WHEN {{0}} IS NOT NULL THEN struct_pack({inner}) END"
         if kinds in CASTS:
-            return CASTS[kinds]
+            return in_zone(self.time_zone, *kinds)
         if kinds[0] == kinds[1]:
             return "{0}"
         raise NoRule(f"CAST of {kinds[0]} to {kinds[1]}")
@@ -370,13 +378,13 @@ class Expressions:
             from .javascript import call_sql
             return call_sql(self.plan.routine_named(call.name), call)
         call.node = node
-        if collated(node.parent.collation_list):
+        if collated(collations := collations_of(call, node.parent)):
             if call.name not in COLLATED:
                 raise unsupported(f"{call.name.upper()} of a STRING with a collation")
             compared = COLLATED[call.name](call)
             if isinstance(compared, str):
                 return fill(compared, call.args)
-            call.args = [folded(arg, call.kinds[i]) if i in compared else arg for i, arg in enumerate(call.args)]
+            call.args = [folded(arg, call.protos[i], collations[0]) if i in compared else arg for i, arg in enumerate(call.args)]
         safe = node.parent.error_mode == SAFE_ERROR_MODE
         try:
             template = template_of(FUNCTIONS, call)
@@ -395,7 +403,7 @@ class Expressions:
         conditions = self.conditions(scalar, call)
         if node.HasField("having_modifier") and call.name == "any_value":
             key, kind = node.having_modifier.having_expr, node.having_modifier.kind
-            call = Call("max_by" if kind == HAVING_MAX else "min_by", [*call.args, self.expr(key)], [*call.protos, self.type_of(key)], [*call.nodes, key], call.type, self)
+            call = Call("max_by" if kind == HAVING_MAX else "min_by", [*call.args, self.comparable(key)], [*call.protos, self.type_of(key)], [*call.nodes, key], call.type, self)
         elif node.HasField("having_modifier"):
             conditions.append(self.having(node.having_modifier))
         call.distinct = "DISTINCT " if scalar.distinct else ""
@@ -414,7 +422,7 @@ class Expressions:
 
     def having(self, modifier) -> str:
         """The condition of HAVING MAX or MIN: the key is the extreme of its group, which the aggregate's source gets as a column."""
-        key, name = self.expr(modifier.having_expr), f"h{len(self.extremes)}"
+        key, name = self.comparable(modifier.having_expr), f"h{len(self.extremes)}"
         extreme = f"{'max' if modifier.kind == HAVING_MAX else 'min'}({key}) OVER group_rows"
         if types.kind_name(self.type_of(modifier.having_expr)) == "FLOAT":
             extreme = f"CASE WHEN NOT bool_or(isnan({key})) OVER group_rows THEN {extreme} END"  # NaN is the extreme, and equals nothing
@@ -422,13 +430,17 @@ class Expressions:
         return f"{key} = {name}"
 
     def collate_aggregate(self, call: Call, collations) -> None:
-        """COUNT(DISTINCT), MIN and MAX of texts that differ in case alone."""
+        """Aggregates that compare texts which may differ in case alone."""
+        if call.name in ("max_by", "min_by"):
+            call.args[1] = self.comparable(call.nodes[1])
         if not collated(collations):
             return
         if call.name in ("count", "approx_count_distinct"):
-            call.args = [folded(call.args[0], call.kinds[0])]
+            call.args = [folded(call.args[0], call.protos[0], collations[0])]
         elif call.name in ("min", "max"):
-            call.name, call.args = f"{call.name}_by", [call.args[0], folded(call.args[0], call.kinds[0])]
+            call.name, call.args = f"{call.name}_by", [call.args[0], folded(call.args[0], call.protos[0], collations[0])]
+        elif call.name in ("array_agg", "string_agg") and call.kinds[0] == "STRING":
+            call.distinct, call.firsts = "", True
         else:
             raise unsupported(f"{call.name.upper()} of a STRING with a collation")
 
@@ -455,7 +467,7 @@ class Expressions:
         if group.HasField("partition_by"):
             keys, collations = group.partition_by.partition_by_list, group.partition_by.collation_list
             words.append("PARTITION BY " + ", ".join(
-                folded(self.expr_column_ref(c), "STRING") if collated(collations[i:i + 1]) else self.expr_column_ref(c) for i, c in enumerate(keys)))
+                folded(self.expr_column_ref(c), c.column.type, collations[i]) if i < len(collations) else self.expr_column_ref(c) for i, c in enumerate(keys)))
         if group.HasField("order_by"):
             words.append("ORDER BY " + ", ".join(self.order_item(item) for item in group.order_by.order_by_item_list))
         if node.HasField("window_frame"):
@@ -474,21 +486,23 @@ class Expressions:
         key = self.expr_column_ref(item.column_ref)
         if item.column_ref.column.type.type_kind == type_pb2.TYPE_DOUBLE:
             key = f"CASE WHEN isnan({key}) THEN '-inf'::DOUBLE ELSE {key} END"  # the least of numbers, where DuckDB takes it for the largest
-        if collated([item.collation]):
-            key = folded(key, "STRING")
+        key = folded(key, item.column_ref.column.type, item.collation)
         return f"{key} {'DESC' if item.is_descending else 'ASC'} NULLS {'FIRST' if first else 'LAST'}"
 
 
-def collated(collations) -> bool:
-    """Whether case does not count; und:ci is the one collation besides the binary one."""
-    return any(collation.collation_name for collation in collations)
+def expression_base(expression):
+    """What all expressions have: type, type_annotation_map."""
+    node, _ = node_of(expression)
+    while node.DESCRIPTOR.name != "ResolvedExprProto":
+        node = node.parent
+    return node
 
 
-def folded(arg: str, kind: str) -> str:
-    """A STRING, or an array of them, as it is compared where case does not count."""
-    if kind == "ARRAY":
-        return f"list_transform({arg}, lambda e: lower(nfc_normalize(e)))"
-    return f"lower(nfc_normalize({arg}))" if kind == "STRING" else arg
+def collations_of(call: Call, base) -> list:
+    """The collations by which a call compares. The analyzer names none at NULLIF."""
+    if call.name == "nullif":
+        return [found for argument in call.nodes if collated([found := expression_base(argument).type_annotation_map])]
+    return list(base.collation_list)
 
 
 CHECKED_PARAMETERS = {type_pb2.TYPE_INT64, type_pb2.TYPE_DOUBLE, type_pb2.TYPE_BOOL, type_pb2.TYPE_DATE, type_pb2.TYPE_DATETIME,

@@ -15,6 +15,7 @@ from .. import values
 from ..errors import ApiError
 from . import dates, json_values, python_functions, strings, types
 from .casts import CASTS
+from .collations import FOLDED
 from .expressions import LITERAL, VOLATILE, Call, NoRule, fill, isolated, no
 from .json_values import json_array, json_query, json_scalar, json_value
 from .runtime import raised, raised_text
@@ -508,7 +509,7 @@ FUNCTIONS: dict[str, object] = {
     "safe_convert_bytes_to_string": lambda call: f"coalesce(TRY(decode({{0}})), {call.edge()})",
     "contains_substr": strings.contains_substr,
     "regexp_contains": of_both("regexp_matches({0}, {1})"), "regexp_extract": of_both(strings.regexp_extract), "regexp_substr": of_both(strings.regexp_extract),
-    "regexp_extract_all": of_both(strings.regexp_extract_all), "regexp_replace": of_both(strings.regexp_replace),
+    "regexp_instr": strings.regexp_position, "regexp_extract_all": of_both(strings.regexp_extract_all), "regexp_replace": of_both(strings.regexp_replace),
     "edit_distance": edit_distance,
     "md5": "unhex(md5({0}))", "sha1": "unhex(sha1({0}))", "sha256": "unhex(sha256({0}))",
     "generate_uuid": "uuid()::VARCHAR", "session_user": lambda call: values.string(call.compiler.session_user),
@@ -545,6 +546,8 @@ FUNCTIONS: dict[str, object] = {
     "json_extract_string_array": json_array(True), "json_type": "CASE json_type({0}) WHEN 'OBJECT' THEN 'object' WHEN 'ARRAY' THEN 'array' WHEN 'VARCHAR' THEN 'string' "
     "WHEN 'BOOLEAN' THEN 'boolean' WHEN 'NULL' THEN 'null' WHEN NULL THEN NULL ELSE CASE WHEN {0} IS NOT NULL THEN 'number' END END",
     "parse_json": json_values.parse_json,
+    "json_set": json_values.json_edit, "json_array_append": json_values.json_edit, "json_array_insert": json_values.json_edit, "json_remove": json_values.json_remove,
+    "json_strip_nulls": json_values.json_strip_nulls, "json_array": json_values.json_array_of, "json_object": json_values.json_object_of,
     "to_json_string": json_values.to_json_string, "to_json": json_values.to_json_value,
     "int64": lambda call: f"CASE WHEN json_type({{0}}) IN ('BIGINT', 'UBIGINT') THEN ({{0}})::BIGINT WHEN {{0}} IS NOT NULL THEN {call.edge()} END", "double": json_scalar("DOUBLE", "({0})::DOUBLE"), "float64": json_scalar("DOUBLE", "({0})::DOUBLE"),
     "bool": json_scalar("BOOLEAN", "({0})::BOOLEAN"),
@@ -552,11 +555,11 @@ FUNCTIONS: dict[str, object] = {
 FUNCTIONS |= {name: evaluator for name in """
     $like_all $like_any $not_like_all $not_like_any
     array_slice code_points_to_bytes coth csch sech 
-    generate_range_array json_array json_array_append json_array_insert json_flatten json_keys json_object json_remove json_set
-    json_strip_nulls justify_days justify_hours justify_interval lax_bool lax_float64 lax_int64 lax_string bool_array float64_array int64_array string_array
+    generate_range_array json_flatten json_keys
+    justify_days justify_hours justify_interval lax_bool lax_float64 lax_int64 lax_string bool_array float64_array int64_array string_array
     lax_bool_array lax_float64_array lax_int64_array lax_string_array make_interval net.host net.ip_from_string net.ip_net_mask net.ip_to_string net.ip_trunc
     net.ipv4_from_int64 net.ipv4_to_int64  net.safe_ip_from_string nullifzero zeroifnull parse_bignumeric parse_numeric
-    range range_intersect regexp_instr soundex
+    range range_intersect soundex
     timestamp_from_unix_micros timestamp_from_unix_millis timestamp_from_unix_seconds typeof
 """.split()}
 FUNCTIONS |= {
@@ -582,10 +585,10 @@ FUNCTIONS |= {"power": FUNCTIONS["pow"], "ceiling": FUNCTIONS["ceil"], "current_
 
 
 # What compares STRINGs, and so heeds their collation: name -> which of its arguments are compared, or SQL of its own.
-FOLDED = "lower(nfc_normalize(%s))"
 COLLATED = dict.fromkeys("$equal $not_equal $less $less_or_equal $greater $greater_or_equal $between $in $is_distinct_from $is_not_distinct_from $like $in_array range_bucket "
                          "starts_with ends_with strpos instr contains_substr".split(), lambda call: range(len(call.args)))
 COLLATED |= {
+    "nullif": lambda call: f"CASE WHEN {FOLDED % '{0}'} = {FOLDED % '{1}'} THEN NULL ELSE {{0}} END" if call.kind == "STRING" else no("NULLIF of structs with a collation"),
     "$case_with_value": lambda call: [i for i in range(len(call.args)) if i == 0 or i % 2 and i + 1 < len(call.args)],
     "replace": python("VARCHAR", "texts.replaced_in_any_case"), "split": python("VARCHAR[]", "texts.split_in_any_case"),
     **{name: lambda call, name=name: collated_extreme(call, "list_reverse_sort" if name == "greatest" else "list_sort") for name in ("greatest", "least")},
@@ -628,7 +631,19 @@ def total(call: Call) -> str:
         return python_functions.call("BLOB", "bignumeric.total", aggregate("list"))
     if call.kind == "INTERVAL":
         return interval_sum()
+    if call.kind == "FLOAT":
+        return f"CASE WHEN isfinite({scaled('sum')}) AND NOT isfinite({unscaled('sum')}) THEN {raised_text('double overflow')} ELSE {unscaled('sum')} END"
     return aggregate("sum", f"::{types.duckdb_type(call.type)}")
+
+
+def scaled(name: str) -> str:
+    """An aggregate of doubles that are 2^60 times smaller, which is finite if they all are."""
+    return aggregate(name).replace("{0}", f"{{0}} * {2.0**-60!r}")
+
+
+def unscaled(name: str) -> str:
+    """A sum or mean of doubles that is infinite only if it has to be, and not because a sum was on the way."""
+    return f"CASE WHEN isfinite({aggregate(name)}) THEN {aggregate(name)} ELSE {scaled(name)} * {2.0**60!r} END"
 
 
 def kept(call: Call) -> str:
@@ -646,7 +661,7 @@ def interval_sum() -> str:
 
 def average(call: Call) -> str:
     if call.kind == "FLOAT":
-        return aggregate("avg")
+        return unscaled("avg") if call.kinds[0] == "FLOAT" else aggregate("avg")
     if call.kind == "INTERVAL":
         from .reference import expression
         return expression(call.compiler.plan.sql, "@p0 / NULLIF(@p1, 0)", [interval_sum(), "count({0}){filter}{over}"],
@@ -658,8 +673,13 @@ def average(call: Call) -> str:
 
 
 def array_agg(call: Call) -> str:
-    made = aggregate("list")
+    made = firsts(aggregate("list")) if call.firsts else aggregate("list")
     return f"({made})[:{call.limit}]" if call.limit else made
+
+
+def firsts(listed: str) -> str:
+    """The first of those texts of a list that differ in case alone."""
+    return python_functions.call("VARCHAR[]", "texts.firsts", listed, f"list_transform({listed}, lambda t: {FOLDED % 't'})")
 
 
 def string_agg(call: Call) -> str:
@@ -668,8 +688,10 @@ def string_agg(call: Call) -> str:
         joined = "list_reduce(list_transform(%s, lambda b: hex(b)), lambda a, b: a || hex(%s) || b)" % (listed, call.args[1] if len(call.args) > 1 else "','::BLOB")
         return f"unhex({joined})"
     separator = call.args[1] if len(call.args) > 1 else "','"
-    if call.limit:
-        return f"array_to_string((list({{distinct}}{{0}}{{order}}){kept(call)})[:{call.limit}], {separator})"
+    listed = f"list({{distinct}}{{0}}{{order}}){kept(call)}{{over}}"
+    if call.firsts or call.limit:
+        listed = firsts(listed) if call.firsts else listed
+        return f"array_to_string(({listed}){f'[:{call.limit}]' if call.limit else ''}, {separator})"
     return f"string_agg({{distinct}}{{0}}, {separator}{{order}}){{filter}}{{over}}"
 
 

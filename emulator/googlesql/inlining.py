@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Iterator
 
-from .scripts import location
+from .tree import location
 
 
 def without_with(sql: str, tree) -> str:

@@ -53,8 +53,10 @@ PRELUDE = r"""
   const iso = (v, end) => v.toISOString().slice(0, end);
   const numeric = (type, v) => ['number', 'string', 'bigint'].includes(typeof v) && v !== '' && !Number.isNaN(Number(v)) ? String(v) : fail(type, v);
   const encoders = {
-    INTEGER: (type, v) => /^[-+]?\d+$/.test(String(typeof v === 'number' && Number.isInteger(v) ? BigInt(v) : v)) ?
-        String(typeof v === 'number' ? BigInt(v) : v) : fail(type, v),
+    INTEGER: (type, v) => {
+      const text = String(typeof v === 'number' && Number.isInteger(v) ? BigInt(v) : v), digits = text.replace(/^\+/, '');
+      return /^[-+]?\d+$/.test(text) && BigInt.asIntN(64, BigInt(digits)) === BigInt(digits) ? digits : fail(type, v);
+    },
     FLOAT: (type, v) => typeof v === 'number' ? String(v) : numeric(type, v), NUMERIC: numeric, BIGNUMERIC: numeric,
     BOOLEAN: (type, v) => typeof v === 'boolean' ? v : typeof v === 'number' ? v !== 0 : v === 'true' || v === 'false' ? v === 'true' : fail(type, v),
     STRING: (type, v) => typeof v === 'object' && !(v instanceof Date) ? JSON.stringify(v) : String(v), BYTES: (type, v) => String(v), TIME: (type, v) => String(v),

@@ -88,6 +88,77 @@ def json_array(scalar: bool):
     return rule
 
 
+# Of values of these types no number has to be rounded to be one of JSON.
+PLAIN = {"STRING", "INTEGER", "FLOAT", "BOOLEAN", "JSON"}
+
+
+def json_member_text(call: Call, i: int) -> str:
+    """SQL of an argument as the JSON text of a member."""
+    proto = call.protos[i]
+    if types.kind_name(proto.array_type.element_type if call.kinds[i] == "ARRAY" else proto) not in PLAIN:
+        raise NoRule(f"JSON of {types.sql_name(proto)}")
+    return to_json(proto, "{%d}" % i, VALUES)
+
+
+def edit_path(call: Call, i: int) -> str:
+    path = json_path(call, i)
+    if "\\" in path or str(NOWHERE) in path:
+        raise NoRule(f"{call.name.upper()} with such a path")
+    return path
+
+
+def edited(call: Call, *arguments: str) -> str:
+    made = python_functions.call("VARCHAR", f"json_edits.{call.name}", "({0})::VARCHAR", *arguments)
+    return f"({made})::JSON"
+
+
+def flag(call: Call, i: int) -> bool:
+    """A constant BOOL."""
+    value = call.literal(i)
+    if not isinstance(value, bool):
+        raise NoRule(f"{call.name.upper()} with an option that is not constant")
+    return value
+
+
+def json_edit(call: Call) -> str:
+    """JSON_SET, JSON_ARRAY_APPEND, JSON_ARRAY_INSERT(json, path, value, ... [, option])."""
+    option, inserts = flag(call, len(call.args) - 1), call.name == "json_array_insert"
+    places = range(1, len(call.args) - 1, 2)
+    paths = [edit_path(call, i) for i in places]
+    if inserts and not all(path.endswith("]'") for path in paths):
+        raise NoRule("JSON_ARRAY_INSERT at what is no element")
+    each = values.string("".join("y" if option and call.kinds[i + 1] == "ARRAY" else "n" for i in places))
+    arguments = [item for path, i in zip(paths, places) for item in (path, json_member_text(call, i + 1))]
+    return edited(call, str(option) if call.name == "json_set" else each, *arguments)
+
+
+def json_remove(call: Call) -> str:
+    paths = [edit_path(call, i) for i in range(1, len(call.args))]
+    if "'$'" in paths:
+        raise NoRule("JSON_REMOVE of the whole")
+    return edited(call, *paths)
+
+
+def json_strip_nulls(call: Call) -> str:
+    return edited(call, edit_path(call, 1), str(flag(call, 2)), str(flag(call, 3)))
+
+
+def json_array_of(call: Call) -> str:
+    """JSON_ARRAY(value, ...)."""
+    items = " || ',' || ".join(json_member_text(call, i) for i in range(len(call.args)))
+    return f"('[' || {items or repr('')} || ']')::JSON"
+
+
+def json_object_of(call: Call) -> str:
+    """JSON_OBJECT(name, value, ...) of constant names."""
+    names = [call.text(i) for i in range(0, len(call.args), 2)]
+    if len(set(names)) < len(names) or any("{" in name for name in names):
+        raise NoRule("JSON_OBJECT with such names")
+    members = " || ',' || ".join(f"{values.string(json.dumps(name, ensure_ascii=False) + ':')} || {json_member_text(call, 2 * place + 1)}"
+                                 for name, place in sorted((name, place) for place, name in enumerate(names)))
+    return f"('{{' || {members or repr('')} || '}}')::JSON"
+
+
 def parse_json(call: Call) -> str:
     mode = call.literal(1) if len(call.args) > 1 else "exact"
     if mode not in ("exact", "round"):

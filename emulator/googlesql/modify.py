@@ -21,7 +21,7 @@ TWICE = "UPDATE/MERGE must match at most one source row for each target row"
 
 
 class Change(Compiler):
-    """One DML statement on its way into SQL. table: the target as the caller resolved it."""
+    """One DML statement on its way into SQL. table: the target as the caller resolved it; written: the columns that may change."""
 
     def __init__(self, statement, cursor):
         super().__init__(statement, cursor)
@@ -29,12 +29,13 @@ class Change(Compiler):
         self.table = statement.target
         self.fields = getattr(self.table, "stored", self.table.fields)
         self.names = [field["name"] for field in self.fields]
+        self.written: list[dict] = []
 
     def sql(self) -> str:
         """The SELECT of what is to happen; NoRule for a form there is no rule for."""
         if self.node.HasField("returning") if "returning" in self.node.DESCRIPTOR.fields_by_name else False:
             raise NoRule("THEN RETURN")
-        return getattr(self, self.plan.type.lower())()
+        return values.fitted_rows(getattr(self, self.plan.type.lower())(), self.written)
 
     # Targets --------------------------------------------------------------------------------------
 
@@ -59,11 +60,15 @@ class Change(Compiler):
 
     def typed(self, made: dict[str, str]) -> str:
         """SELECT items for a whole row, each of its column's type."""
-        by_name = {name.lower(): expression for name, expression in made.items()}
-
-        def value(field: dict) -> str:
-            return values.fitted(field, f"({by_name[field['name'].lower()]})::{values.duckdb_type(field)}")
-        return ", ".join(f"{value(field)} AS {values.identifier(field['name'])}" for field in self.fields)
+        by_name, items = {name.lower(): expression for name, expression in made.items()}, []
+        for field in self.fields:
+            value, name = by_name[field["name"].lower()], values.identifier(field["name"])
+            if value == name:
+                items.append(name)
+            else:
+                self.written.append(field)
+                items.append(f"({value})::{values.duckdb_type(field)} AS {name}")
+        return ", ".join(items)
 
     # Statements -----------------------------------------------------------------------------------
 
@@ -130,8 +135,9 @@ class Change(Compiler):
                 conditions.append(f"({self.expr(clause.match_expr)})")
             clauses.append(f"WHEN {' AND '.join(conditions)} THEN {place}")
             for name, value in self.clause_values(clause).items():
-                made[name].append(f"WHEN {place} THEN {value}")
-        items = {name: f"CASE _clause {' '.join(cases)} END" for name, cases in made.items()}
+                made[name].append(value)
+        items = self.kept() | {name: f"CASE _clause {' '.join(f'WHEN {place} THEN {value}' for place, value in enumerate(cases))} END"
+                               for name, cases in made.items() if set(cases) != {values.identifier(name)}}
         actions = " ".join(f"WHEN {place} THEN '{ACTIONS[clause.action_type]}'" for place, clause in enumerate(node.when_clause_list))
         chosen = f"(SELECT *, CASE {' '.join(clauses)} END AS _clause FROM {sides})"
         return f"SELECT _row, CASE _clause {actions} END AS _action, {self.typed(items)} FROM {chosen} WHERE _clause IS NOT NULL"

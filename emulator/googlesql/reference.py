@@ -45,7 +45,7 @@ def evaluate(statement: Statement, cursor, construct: str) -> str:
     if statement.views or statement.routines or any(find(statement.tree, "ResolvedConstantProto")) or any(scan.HasField("for_system_time_expr") for scan in find(statement.tree, "ResolvedTableScanProto")):
         raise unsupported(construct)
     context = statement.context
-    options = statement.sql.options(context["parameter_mode"], context["parameter_fields"])
+    options = statement.sql.options(context["parameter_mode"], context["parameter_fields"], time_zone=context["time_zone"])
     options.prune_unused_columns = False
     text, tables = with_short_names(statement, options, construct)
     request = service.EvaluateQueryRequest(sql=text, simple_catalog=catalog_proto(statement.sql.language, Names(tables)), options=options)
@@ -149,8 +149,8 @@ class Expression:
     What is prepared maps an array of structs of arguments to one of results: a call costs as much as a dozen rows in it.
     """
 
-    def __init__(self, sql, text: str, protos: list, proto, at_once: bool):
-        self.sql, self.text, self.proto = sql, text, proto
+    def __init__(self, sql, text: str, protos: list, proto, at_once: bool, time_zone: str):
+        self.sql, self.text, self.proto, self.time_zone = sql, text, proto, time_zone
         self.rows = array_of_structs(protos or [types.type_proto({"type": "INTEGER"})])
         self.protos = protos
         self.direct = types.kind_name(proto) in DIRECT
@@ -161,7 +161,8 @@ class Expression:
     def prepare(self) -> None:
         value = PARAMETER.sub(lambda found: found[1] or f"r.p{found[2]}", self.text)
         text = f"ARRAY(SELECT AS STRUCT {value} AS v FROM UNNEST(@rows) AS r WITH OFFSET AS place ORDER BY place)"
-        request = service.PrepareRequest(sql=text, options=self.sql.options("NAMED", [types.rest_field(self.rows, "rows")]), registered_catalog_id=self.sql.builtin_catalog())
+        options = self.sql.options("NAMED", [types.rest_field(self.rows, "rows")], time_zone=self.time_zone)
+        request = service.PrepareRequest(sql=text, options=options, registered_catalog_id=self.sql.builtin_catalog())
         self.number = self.sql.engine.call("Prepare", request, service.PrepareResponse).prepared.prepared_expression_id
         self.generation = self.sql.engine.generation
 
@@ -206,16 +207,16 @@ def evaluated(keys: list[str], *lists: list) -> list:
     return EXPRESSIONS[keys[0]].results(lists, len(keys))
 
 
-def expression(sql, text: str, args: list[str], protos: list, proto, missing: NoRule, at_once: bool = True) -> str:
+def expression(sql, text: str, args: list[str], protos: list, proto, missing: NoRule, at_once: bool = True, time_zone: str = "UTC") -> str:
     """SQL of an expression's value. text: GoogleSQL over @p0, @p1 and so on, whose SQL and types args and protos are.
 
     Raises `missing` where the evaluator can't do it either.
     """
-    identity = (text, [p.SerializeToString(deterministic=True) for p in protos], proto.SerializeToString(deterministic=True))
+    identity = (time_zone, text, [p.SerializeToString(deterministic=True) for p in protos], proto.SerializeToString(deterministic=True))
     key = hashlib.sha1(repr(identity).encode()).hexdigest()
     try:
         with sql.engine.lock:
-            EXPRESSIONS.use(key, lambda: Expression(sql, text, protos, proto, at_once))
+            EXPRESSIONS.use(key, lambda: Expression(sql, text, protos, proto, at_once, time_zone))
     except ServiceError:
         raise missing from None
     sent = [portable(arg, p) for arg, p in zip(args, protos)]
@@ -243,7 +244,7 @@ def evaluate_call(call: Call, node, safe: bool, missing: NoRule, places: list[st
         tree = ast.AnyResolvedExprProto()
         tree.resolved_function_call_base_node.resolved_function_call_node.CopyFrom(node)
         text = built(call.compiler.plan.sql, tree)
-    return expression(call.compiler.plan.sql, text, [args[i] for i in kept], [call.protos[i] for i in kept], call.type, missing, places is None)
+    return expression(call.compiler.plan.sql, text, [args[i] for i in kept], [call.protos[i] for i in kept], call.type, missing, places is None, call.compiler.time_zone)
 
 
 def evaluate_cast(compiler, node, missing: NoRule) -> str:
@@ -252,7 +253,7 @@ def evaluate_cast(compiler, node, missing: NoRule) -> str:
     tree = ast.AnyResolvedExprProto()
     tree.resolved_cast_node.CopyFrom(node)
     return expression(compiler.plan.sql, built(compiler.plan.sql, tree), [compiler.expr(item) for item in inner],
-                      [compiler.type_of(item) for item in inner], node.parent.type, missing)
+                      [compiler.type_of(item) for item in inner], node.parent.type, missing, time_zone=compiler.time_zone)
 
 
 def built(sql, tree) -> str:
@@ -416,7 +417,8 @@ def decimal_bytes(value: Decimal, scale: int) -> bytes:
 
 
 def integer_bytes(number: int) -> bytes:
-    return number.to_bytes((number.bit_length() + 8) // 8, "little", signed=True)
+    """The fewest bytes that hold it: Google's code takes no more than 32 for a BIGNUMERIC."""
+    return number.to_bytes(((number if number >= 0 else ~number).bit_length() + 8) // 8, "little", signed=True)
 
 
 def setter(name: str, convert=lambda value: value):

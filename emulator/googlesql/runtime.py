@@ -23,6 +23,7 @@ MESSAGES = [
     (r"Could not convert string '\x01(.*)' to INT64", "invalidQuery", r"\1"),
     (r"Overflow in (?:addition|subtraction|multiplication|negation)", "invalidQuery", "Integer Overflow"),
     (r"(?:out of range|overflow).*INT64|HUGEINT.*INT64|INT128.*INT64", "invalidQuery", "Integer Overflow"),
+    (r"(?:STDDEV|VAR)[^\n]* is out of range", "invalidQuery", "double overflow"),
     (r"More than one row returned by a subquery", "invalidQuery", "Scalar subquery produced more than one element"),
     (r"Could not convert string '(.*)' to INT64", "invalidQuery", r"Bad int64 value: \1"),
     (r"Could not convert string '(.*)' to DOUBLE", "invalidQuery", r"Bad double value: \1"),

@@ -12,6 +12,7 @@ from zetasql.wasi._pb2.zetasql.local_service import local_service_pb2 as service
 from ..errors import ApiError
 from .analyzer import GoogleSQL, query_error
 from .engine import ServiceError
+from .tree import location
 
 
 class Variable(NamedTuple):
@@ -110,14 +111,6 @@ def kind(statement) -> tuple[str, object]:
         name = statement.WhichOneof("node")
         statement = getattr(statement, name)
     return name.removeprefix("ast_").removesuffix("_node"), statement
-
-
-def location(node):
-    """Where a node stands in the text, in bytes."""
-    _, node = kind(node)
-    while "parse_location_range" not in node.DESCRIPTOR.fields_by_name:
-        node = node.parent
-    return node.parse_location_range
 
 
 def names(identifiers) -> list[str]:

@@ -53,7 +53,7 @@ class Statement:
         context = self.context
         return {
             place: self.sql.prepare(table.view, getattr(table, "resolve", None) or context["resolve"], default_project=context["default_project"],
-                                    session_user=context["session_user"], routine=context["routine"])
+                                    session_user=context["session_user"], routine=context["routine"], time_zone=context["time_zone"])
             for place, table in enumerate(self.order) if table.view}
 
     def _columns(self) -> dict[Table, set[str]]:

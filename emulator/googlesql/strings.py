@@ -157,6 +157,15 @@ def regexp_extract(call: Call) -> str:
     return f"CASE {checks} ELSE (regexp_extract_all(substring({{0}}, {AT_MOST.replace('{n}', '{2}')}), {{1}}, {group}))[{occurrence}] END"
 
 
+def regexp_position(call: Call) -> str:
+    """REGEXP_INSTR(text, pattern): as far as the shortest text before a match, which the evaluator judges if it is empty. A group in the pattern would be what is found."""
+    if call.kinds[0] != "STRING" or len(call.args) > 2 or groups(call.text(1)):
+        raise NoRule("REGEXP_INSTR of such arguments")
+    before = "length(regexp_extract({0}, '(?s:^(.*?))(?:' || {1} || ')', 1)) + 1"
+    return (f"CASE WHEN NOT regexp_matches({{0}}, {{1}}) THEN 0 WHEN regexp_extract({{0}}, {{1}}) = '' THEN {call.edge()} "
+            f"WHEN {{0}} IS NOT NULL THEN {before} END")
+
+
 def regexp_extract_all(call: Call) -> str:
     # A match of nothing at the end counts for DuckDB alone.
     return f"CASE WHEN {{0}} <> '' AND regexp_matches('', {{1}}) THEN {call.edge()} ELSE regexp_extract_all({{0}}, {{1}}, {group_of(call)}) END"

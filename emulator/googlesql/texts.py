@@ -75,6 +75,14 @@ def split_in_any_case(text: str, part: str = ",") -> list[str]:
     return re.split(re.escape(part), text, flags=re.IGNORECASE) if part else list(text)
 
 
+def firsts(items: list[str | None], keys: list[str | None]) -> list[str | None]:
+    """The first item of each key."""
+    found: dict = {}
+    for key, item in zip(keys, items):
+        found.setdefault(key, item)
+    return list(found.values())
+
+
 def sha512(data: str | bytes) -> bytes:
     return hashlib.sha512(data.encode() if isinstance(data, str) else data).digest()
 

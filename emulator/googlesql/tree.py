@@ -54,3 +54,11 @@ def columns_of(scan):
     while node.DESCRIPTOR.name != "ResolvedScanProto":
         node = node.parent
     return node.column_list
+
+
+def location(node):
+    """Where a parsed node stands in the text, in bytes."""
+    node, _ = node_of(node)
+    while "parse_location_range" not in node.DESCRIPTOR.fields_by_name:
+        node = node.parent
+    return node.parse_location_range

@@ -323,6 +323,8 @@ def conversions(fields: list[dict], schema: pa.Schema, instead: dict[str, str]) 
             found[field["name"]] = f"CASE WHEN {x} IS NULL THEN {instead[key]} ELSE {value} END" if key in instead else value
         elif key in instead:
             found[field["name"]] = instead[key]
+        elif values.repeated(field):
+            found[field["name"]] = "[]"
     return found
 
 
