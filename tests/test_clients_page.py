@@ -1,6 +1,7 @@
 """The examples of docs/clients.md run."""
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -47,6 +48,13 @@ def test_java(emulator, java, tmp_path):
     (source,) = [source for language, _, source in BLOCKS if language == "java"]
     (tmp_path / "Example.java").write_text(source)
     run(emulator, tmp_path, [*java, "Example.java"])
+
+
+@pytest.mark.skipif(not shutil.which("bq"), reason="there is no bq on this machine")
+def test_bq(client, emulator, tmp_path):
+    (source,) = [source for language, _, source in BLOCKS if language == "sh"]
+    run(emulator, tmp_path, ["sh", "-e", "-c", source], HOME=str(tmp_path))
+    assert client.get_table("made_by_bq.orders").num_rows == 2
 
 
 def test_variables_are_those_that_clients_read():
