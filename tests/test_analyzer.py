@@ -1,6 +1,8 @@
 """Names, types, errors and paths, as Google's analyzer finds them."""
 import hashlib
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -156,8 +158,22 @@ def test_the_cache_is_made_once(sql, tmp_path):
 def test_a_spoiled_cache_is_made_again(sql, tmp_path, monkeypatch):
     made = engine.cache_file(CACHE).read_bytes()
     engine.cache_file(tmp_path).write_bytes(b"spoiled")
-    monkeypatch.setattr(engine.wasmtime.Module, "from_file", lambda *_: type("Compiled", (), {"serialize": lambda self: made})())
+    monkeypatch.setattr(engine, "_compile", lambda path, _: path.write_bytes(made))
     assert engine.Engine(tmp_path).generation == 1
+
+
+def test_of_several_that_start_at_once_one_compiles(tmp_path, monkeypatch):
+    compiled, others = [], threading.Barrier(2)
+
+    def compile(path, _):
+        compiled.append(path)
+        with suppress(threading.BrokenBarrierError):
+            others.wait(0.2)
+        path.write_bytes(b"made")
+    monkeypatch.setattr(engine, "_compile", compile)
+    with ThreadPoolExecutor(2) as pool:
+        [path] = set(pool.map(engine.prepare_cache, [tmp_path] * 2))
+    assert compiled == [path]
 
 
 def test_default_cache_dir(monkeypatch, tmp_path):
