@@ -219,15 +219,19 @@ def main(argv: list[str]) -> None:
     options = parse(argv)
     from .lake import DataDirInUse
     from .load import Failure
+    failure = None
     try:
         asyncio.run(serve(options))
     except (DataDirInUse, Failure) as error:
-        sys.exit(str(error))
+        failure = str(error)
     except OSError as error:
-        sys.exit(f"The emulator can't keep its data in {error.filename}: {error.strerror}. Choose another folder with --data-dir.")
-    # Worker threads may still be in a request of a client that is gone.
+        failure = f"The emulator can't keep its data in {error.filename}: {error.strerror}. Choose another folder with --data-dir."
+    if failure:
+        print(failure, file=sys.stderr)
+    # Worker threads may still be in a request of a client that is gone, and one reads standard input.
     sys.stdout.flush()
-    os._exit(0)
+    sys.stderr.flush()
+    os._exit(1 if failure else 0)
 
 
 def command() -> None:

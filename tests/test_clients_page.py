@@ -31,7 +31,7 @@ def test_suites(tmp_path):
             (tmp_path / name).write_text(source)
     own = {name: value for name, value in os.environ.items() if name not in child.VARIABLES} | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "emulator.pytest_plugin"], cwd=tmp_path, env=own, capture_output=True, text=True)
-    assert done.returncode == 0 and "4 passed" in done.stdout, done.stdout
+    assert done.returncode == 0 and "5 passed" in done.stdout, done.stdout
 
 
 def test_node(emulator, tmp_path):
