@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import gc
 import json
 import os
@@ -10,7 +11,9 @@ import signal
 import sys
 import threading
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Iterator
 
 DESCRIPTION = """An embedded BigQuery. Google's clients reach it through BIGQUERY_EMULATOR_HOST and STORAGE_EMULATOR_HOST.
 When it listens it prints one JSON line: {"bigquery": URL, "storage": URL, "grpc": URL, "project": ..., "credentials": FILE,
@@ -20,10 +23,10 @@ When it listens it prints one JSON line: {"bigquery": URL, "storage": URL, "grpc
 
 def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m emulator", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
-    parser.add_argument("--port", type=int, default=9050, help="port of the BigQuery API, 0 for a free one (default %(default)s)")
-    parser.add_argument("--storage-port", type=int, default=9023, help="port of Cloud Storage, 0 for a free one (default %(default)s)")
-    parser.add_argument("--grpc-port", type=int, default=9060, help="port of the Storage API, 0 for a free one (default %(default)s)")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on, and the only name beside localhost that it answers to (default %(default)s)")
+    parser.add_argument("--port", type=port, default=9050, help="port of the BigQuery API, 0 for a free one (default %(default)s)")
+    parser.add_argument("--storage-port", type=port, default=9023, help="port of Cloud Storage, 0 for a free one (default %(default)s)")
+    parser.add_argument("--grpc-port", type=port, default=9060, help="port of the Storage API, 0 for a free one (default %(default)s)")
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--data-dir", type=Path, default=Path(".bigquery"), help="folder that keeps everything (default %(default)s)")
     where.add_argument("--in-memory", action="store_true", help="keep nothing: all is gone at the end")
@@ -34,6 +37,13 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--cache-dir", type=Path, help="where Google's analyzer is kept compiled")
     parser.add_argument("--exit-with-stdin", action="store_true", help="end when standard input does: with the process that started it")
     return parser.parse_args(argv)
+
+
+def port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 65_535:
+        raise argparse.ArgumentTypeError(f"{number} is no port: 0 to 65535 are")
+    return number
 
 
 def load_analyzer(cache_dir: Path | None) -> Future:
@@ -98,7 +108,7 @@ def private_key() -> str:
 
 
 def listen(emulator, options: argparse.Namespace):
-    """Open the ports: the server of BigQuery's API, and what clients need to know of all; OSError where one is taken."""
+    """Open the ports: the server of BigQuery's API, and what clients need to know of all; Failure where one is taken."""
     from tornado.httpserver import HTTPServer
     from tornado.netutil import bind_sockets
     from tornado.web import Application
@@ -107,7 +117,8 @@ def listen(emulator, options: argparse.Namespace):
     from .googlesql import default_cache_dir
     from .rest import ApiHandler, DiscoveryHandler, NotFoundHandler, TokenHandler
     from .uploads import UploadHandler
-    sockets = bind_sockets(options.port, options.host)
+    with opening(options, "port"):
+        sockets = bind_sockets(options.port, options.host)
     shown = f"[{options.host}]" if ":" in options.host else options.host
     emulator.url = f"http://{shown}:{sockets[0].getsockname()[1]}"
     parts = {"emulator": emulator}
@@ -121,11 +132,25 @@ def listen(emulator, options: argparse.Namespace):
     # Bodies are streamed and bounded by the handlers.
     server = HTTPServer(application, max_body_size=1 << 40)
     server.add_sockets(sockets)
-    storage_port = emulator.storage.start(options.host, options.storage_port)
+    with opening(options, "storage_port"):
+        storage_port = emulator.storage.start(options.host, options.storage_port)
     certificates = options.cache_dir or default_cache_dir()
-    door = Door(options.host, options.grpc_port, lambda: open_storage_api(emulator, certificates))
+    with opening(options, "grpc_port"):
+        door = Door(options.host, options.grpc_port, lambda: open_storage_api(emulator, certificates))
     return server, {"bigquery": emulator.url, "storage": f"http://{shown}:{storage_port}", "grpc": f"http://{shown}:{door.port}",
                     "grpc_roots": str(write_certificate(certificates))}
+
+
+@contextmanager
+def opening(options: argparse.Namespace, name: str) -> Iterator[None]:
+    """Failure, which names the flag, where a port can't be opened."""
+    from .load import Failure
+    try:
+        yield
+    except OSError as error:
+        flag = "--host" if error.errno != errno.EADDRINUSE else f"--{name.replace('_', '-')}, or 0 for a free one"
+        raise Failure(f"The emulator can't listen on {options.host}:{getattr(options, name)}: {error.strerror or error}. "
+                      f"Choose another {flag}.") from None
 
 
 def open_storage_api(emulator, certificates: Path):
@@ -194,18 +219,19 @@ def main(argv: list[str]) -> None:
     options = parse(argv)
     from .lake import DataDirInUse
     from .load import Failure
+    failure = None
     try:
         asyncio.run(serve(options))
     except (DataDirInUse, Failure) as error:
-        sys.exit(str(error))
+        failure = str(error)
     except OSError as error:
-        if error.filename:
-            sys.exit(f"The emulator can't keep its data in {error.filename}: {error.strerror}. Choose another folder with --data-dir.")
-        sys.exit(f"The emulator can't listen on {options.host}: {error.strerror or error} "
-                 f"(ports {options.port}, {options.storage_port} and {options.grpc_port}). Choose others with --port, --storage-port and --grpc-port.")
-    # Worker threads may still be in a request of a client that is gone.
+        failure = f"The emulator can't keep its data in {error.filename}: {error.strerror}. Choose another folder with --data-dir."
+    if failure:
+        print(failure, file=sys.stderr)
+    # Worker threads may still be in a request of a client that is gone, and one reads standard input.
     sys.stdout.flush()
-    os._exit(0)
+    sys.stderr.flush()
+    os._exit(1 if failure else 0)
 
 
 def command() -> None:

@@ -13,6 +13,7 @@ import tempfile
 import urllib.parse
 import uuid
 import zlib
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Callable, Iterator, NamedTuple
@@ -150,6 +151,8 @@ def shown(call: Call, resource: dict) -> dict:
     if resource["kind"] == "storage#bucket":
         return found | {"selfLink": f"{call.base}/storage/v1/b/{resource['name']}", "etag": etag(found)}
     path = f"storage/v1/b/{resource['bucket']}/o/{urllib.parse.quote(resource['name'], safe='')}"
+    if until := call.storage.kept_until(resource):
+        found["retentionExpirationTime"] = until
     return found | {"selfLink": f"{call.base}/{path}", "etag": etag(found),
                     "mediaLink": f"{call.base}/download/{path}?generation={resource['generation']}&alt=media"}
 
@@ -413,10 +416,10 @@ def copied(call: Call, source: dict, bucket: str, name: str, metadata: bool = Tr
     kept = {key: source[key] for key in COPIED if key in source}
     properties = (kept if not given.keys() - {"storageClass"} else {"contentType": source.get("contentType")}) | without_nulls(given)
     properties |= {key: source[key] for key in ("md5Hash", "crc32c", "componentCount") if key in source} | encryption(call, "destinationKmsKeyName")
-    file = new_file(call.storage)
-    file.unlink()
-    file.hardlink_to(call.storage.content(source))  # contents never change
-    return call.storage.add(bucket, name, file, without_nulls(properties))
+    with scratch(call.storage) as file:
+        file.unlink()
+        file.hardlink_to(call.storage.content(source))  # contents never change
+        return call.storage.add(bucket, name, file, without_nulls(properties))
 
 
 @method("POST", "/b/{bucket}/o/{object}/compose")
@@ -433,14 +436,14 @@ def compose(call: Call) -> dict:
         sources.append(source)
     if not 1 <= len(sources) <= MOST_COMPONENTS:
         raise ApiError("invalid", f"The number of source components provided ({len(sources)}) must be from 1 to {MOST_COMPONENTS}.")
-    file = new_file(call.storage)
-    with file.open("wb") as whole:
-        for source in sources:
-            whole.write(call.storage.content(source).read_bytes())
     given = {"contentType": sources[0].get("contentType")} | settable(request.get("destination") or {}, OBJECT)
     count = sum(source.get("componentCount", 1) for source in sources)
-    sums = {"crc32c": checksums(file)["crc32c"], "componentCount": count}  # the service has no MD5 of what it composed
-    made = call.storage.add(bucket, call.params["object"], file, without_nulls(given | sums) | encryption(call))
+    with scratch(call.storage) as file:
+        with file.open("wb") as whole:
+            for source in sources:
+                whole.write(call.storage.content(source).read_bytes())
+        sums = {"crc32c": checksums(file)["crc32c"], "componentCount": count}  # the service has no MD5 of what it composed
+        made = call.storage.add(bucket, call.params["object"], file, without_nulls(given | sums) | encryption(call))
     for source in sources if request.get("deleteSourceObjects") else ():
         call.storage.delete(source)
     return shown(call, made)
@@ -473,10 +476,13 @@ def update_object(call: Call) -> dict:
 
 
 def change_object(call: Call, body: dict) -> dict:
-    check(call, call.object())
+    before = call.object()
+    check(call, before)
     if preset := call.option("predefinedAcl"):
         body["acl"] = predefined(preset)
     body = {"storageClass": call.bucket["storageClass"]} | body | {"metageneration": str(int(body["metageneration"]) + 1), "updated": moment()}
+    if before.get("eventBasedHold") and not body.get("eventBasedHold"):
+        body["_released"] = body["updated"]
     return shown(call, call.storage.save(body))
 
 
@@ -484,12 +490,6 @@ def change_object(call: Call, body: dict) -> dict:
 def delete_object(call: Call) -> None:
     found = call.object()
     check(call, found)
-    if found.get("temporaryHold") or found.get("eventBasedHold"):
-        raise ApiError("forbidden", f"Object '{found['bucket']}/{found['name']}' is under active hold and cannot be deleted, overwritten or archived.")
-    until = dt.datetime.fromisoformat(found["timeCreated"]) + dt.timedelta(seconds=int(call.bucket.get("retentionPolicy", {}).get("retentionPeriod", 0)))
-    if until > dt.datetime.now(dt.timezone.utc):
-        raise ApiError("forbidden", f"Object '{found['bucket']}/{found['name']}' is subject to bucket's retention policy or object retention and cannot be "
-                                    f"deleted or overwritten until {until.isoformat()}")
     call.storage.delete(found, for_good=call.option("generation") is not None)
 
 
@@ -549,6 +549,16 @@ UPLOADS: dict[str, Upload] = {}
 def new_file(storage: Storage) -> Path:
     with tempfile.NamedTemporaryFile(dir=storage.root, prefix=".upload-", delete=False) as file:
         return Path(file.name)
+
+
+@contextmanager
+def scratch(storage: Storage) -> Iterator[Path]:
+    """A new file that is gone at the end of the block, unless it has become an object."""
+    file = new_file(storage)
+    try:
+        yield file
+    finally:
+        file.unlink(missing_ok=True)
 
 
 def with_content(storage: Storage, content: bytes) -> Path:

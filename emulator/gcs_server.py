@@ -4,11 +4,12 @@ from __future__ import annotations
 import json
 import logging
 import re
+import socket
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from .errors import ApiError
 from .gcs import Reply, answer, phrase, unzipped
-from .rest import LOCAL
+from .rest import stranger
 from .storage import Storage
 
 log = logging.getLogger(__name__)
@@ -18,8 +19,9 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, storage: Storage, host: str, port: int):
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         super().__init__((host, port), Handler)
-        self.storage = storage
+        self.storage, self.host = storage, host
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -79,8 +81,8 @@ class Handler(BaseHTTPRequestHandler):
     def refuse_strangers(self) -> None:
         """ApiError for a web page: of another origin, or under a name of its own for this address."""
         host = self.headers.get("Host", "")
-        if not (LOCAL.fullmatch(host) or host == "%s:%s" % self.server.server_address[:2]) or self.headers.get("Origin"):
-            raise ApiError("forbidden", "The embedded Cloud Storage answers programs on this machine only.")
+        if refused := stranger(host, self.server.host, self.headers.get("Origin")):
+            raise ApiError("forbidden", refused)
 
     def send(self, reply: Reply, head: bool) -> None:
         start, length = reply.part

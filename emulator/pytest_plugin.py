@@ -5,11 +5,13 @@ A session that uses none of its fixtures pays for nothing: no server is started,
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import sys
 import uuid
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Iterator
+from typing import TYPE_CHECKING, Generator, Iterator
 
 import pytest
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from google.cloud import bigquery, storage
 
 PROJECT = "test-project"
+MOST_JOBS = 20  # of a failed test that its report shows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +31,24 @@ class BigQueryEmulator:
     project: str
     environment: dict[str, str]
 
+    def jobs(self, since: float) -> list[str]:
+        """A line for each of the jobs since a moment, the oldest first: its id, what it is, how it ended."""
+        import urllib.request
+        path = f"/bigquery/v2/projects/{self.project}/jobs?projection=full&allUsers=true&maxResults={MOST_JOBS}&minCreationTime={int(since * 1000)}"
+        with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+            return [told(job) for job in reversed(json.load(answer).get("jobs", []))]
+
+
+def told(job: dict) -> str:
+    """`id  QUERY  invalidQuery: Unrecognized name: nme at [1:8]  SELECT nme FROM t`"""
+    error = job["status"].get("errorResult")
+    query = job["configuration"].get("query", {}).get("query", "")
+    outcome = f"{error['reason']}: {error['message']}" if error else job["status"]["state"]
+    return "  ".join(filter(None, (job["jobReference"]["jobId"], job["configuration"]["jobType"], outcome, " ".join(query.split())[:200])))
+
+
+EMULATOR, BEGAN = pytest.StashKey[BigQueryEmulator](), pytest.StashKey[float]()
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("bigquery", "embedded BigQuery")
@@ -35,27 +56,50 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--bigquery-seed", metavar="FOLDER", help="a folder of tables and SQL that the embedded BigQuery begins with")
     parser.addini("bigquery_project", "the embedded BigQuery's project", default=PROJECT)
     parser.addini("bigquery_seed", "folders of tables and SQL that the embedded BigQuery begins with", type="paths", default=[])
+    parser.addini("bigquery_at_start", "start the embedded BigQuery before the tests are imported, for code that makes its client when it is: "
+                                       "the whole session has its environment", type="bool", default=False)
 
 
-@pytest.fixture(scope="session")
-def bigquery_emulator(pytestconfig: pytest.Config) -> Iterator[BigQueryEmulator]:
-    """A running server: the one that BIGQUERY_EMULATOR_HOST names, else one in memory that ends with the session.
+# The server ---------------------------------------------------------------------------------------
 
-    Under pytest-xdist each worker has its own.
-    """
-    from . import child, load
-    project = pytestconfig.getoption("bigquery_project") or pytestconfig.getini("bigquery_project")
-    named = pytestconfig.getoption("bigquery_seed")
-    seeds = [pytestconfig.invocation_params.dir / named] if named else pytestconfig.getini("bigquery_seed")
+def pytest_configure(config: pytest.Config) -> None:
+    only_distributes = config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput")
+    if not config.getini("bigquery_at_start") or only_distributes:
+        return
+    session = ExitStack()
+    config.add_cleanup(session.close)
     try:
-        if "BIGQUERY_EMULATOR_HOST" in os.environ:
-            yield running_one(project, seeds)
-            return
-        flags = [flag for folder in seeds for flag in ("--seed", str(folder))]
-        with child.running("--in-memory", "--project", project, *flags, say=tell) as ready:
-            yield BigQueryEmulator(ready["bigquery"], ready["storage"], project, {name: ready[key] for name, key in child.VARIABLES.items()})
-    except (child.NotRunning, load.Failure) as error:
-        pytest.fail(f"No embedded BigQuery: {error}", pytrace=False)
+        emulator = session.enter_context(running(config))
+    except Missing as error:
+        raise pytest.UsageError(str(error)) from None
+    environment = session.enter_context(pytest.MonkeyPatch.context())
+    for name, value in emulator.environment.items():
+        environment.setenv(name, value)
+
+
+class Missing(Exception):
+    """There is no emulator; the message says why."""
+
+
+@contextmanager
+def running(config: pytest.Config) -> Iterator[BigQueryEmulator]:
+    """The emulator that BIGQUERY_EMULATOR_HOST names, else one in memory until the end of the block."""
+    from . import child, load
+    project = config.getoption("bigquery_project") or config.getini("bigquery_project")
+    named = config.getoption("bigquery_seed")
+    seeds = [config.invocation_params.dir / named] if named else config.getini("bigquery_seed")
+    flags = [flag for folder in seeds for flag in ("--seed", str(folder))]
+    with ExitStack() as session:
+        try:
+            if "BIGQUERY_EMULATOR_HOST" in os.environ:
+                emulator = running_one(project, seeds)
+            else:
+                ready = session.enter_context(child.running("--in-memory", "--project", project, *flags, say=tell))
+                emulator = BigQueryEmulator(ready["bigquery"], ready["storage"], project, {name: ready[key] for name, key in child.VARIABLES.items()})
+        except (child.NotRunning, load.Failure) as error:
+            raise Missing(f"No embedded BigQuery: {error}") from None
+        config.stash[EMULATOR] = emulator
+        yield emulator
 
 
 def running_one(project: str, seeds: list[Path]) -> BigQueryEmulator:
@@ -72,6 +116,24 @@ def running_one(project: str, seeds: list[Path]) -> BigQueryEmulator:
 
 def tell(line: str) -> None:
     print(line, file=sys.stderr)
+
+
+# Fixtures -----------------------------------------------------------------------------------------
+
+@pytest.fixture(scope="session")
+def bigquery_emulator(pytestconfig: pytest.Config) -> Iterator[BigQueryEmulator]:
+    """A running server: the one that BIGQUERY_EMULATOR_HOST names, else one in memory that ends with the session.
+
+    Under pytest-xdist each worker has its own.
+    """
+    if EMULATOR in pytestconfig.stash:
+        yield pytestconfig.stash[EMULATOR]
+        return
+    try:
+        with running(pytestconfig) as emulator:
+            yield emulator
+    except Missing as error:
+        pytest.fail(str(error), pytrace=False)
 
 
 @pytest.fixture(scope="session")
@@ -101,7 +163,37 @@ def storage_client(bigquery_emulator: BigQueryEmulator) -> "storage.Client":
 
 @pytest.fixture
 def bigquery_environment(bigquery_emulator: BigQueryEmulator, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The environment in which a bare `bigquery.Client()` of the code under test is one of the emulator's, for one test."""
+    """The environment in which a bare `bigquery.Client()` of the code under test is one of the emulator's, for one test.
+
+    Every test that uses another of these fixtures has it, too: nothing of what it does reaches for Google's servers.
+    """
     for name, value in bigquery_emulator.environment.items():
         monkeypatch.setenv(name, value)
     return bigquery_emulator.environment
+
+
+# Hooks --------------------------------------------------------------------------------------------
+
+def uses_bigquery(item: pytest.Item) -> bool:
+    return "bigquery_emulator" in getattr(item, "fixturenames", ())
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if uses_bigquery(item) and "bigquery_environment" not in item.fixturenames:
+        item.fixturenames.insert(0, "bigquery_environment")  # before fixtures of the module's or session's, which may already make clients
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed test's report shows the jobs that ran since its set-up began."""
+    report = yield
+    if call.when == "setup":
+        item.stash[BEGAN] = call.start
+    if report.failed and uses_bigquery(item) and EMULATOR in item.config.stash:
+        try:
+            jobs = item.config.stash[EMULATOR].jobs(item.stash[BEGAN])
+        except OSError as error:
+            jobs = [f"The emulator does not answer: {error}"]
+        if jobs:
+            report.sections.append(("BigQuery jobs", "\n".join(jobs)))
+    return report

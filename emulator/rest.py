@@ -11,7 +11,7 @@ import logging
 import re
 import zlib
 from typing import Callable, NamedTuple
-from urllib.parse import parse_qs, parse_qsl, unquote
+from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
 import tornado.web
 
@@ -34,6 +34,17 @@ MAX_DEPTH = 100  # of a JSON body, as Google's parsers have it
 MAX_BODY = 64 * 1024 * 1024  # a JSON body; files come by upload, which has no such limit
 LOCAL = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d+)?", re.IGNORECASE)
 UNKNOWN_PROJECT = "{{projectId}}"  # Node's client, before it has read its environment
+
+
+def stranger(host: str, own: str, origin: str | None) -> str | None:
+    """Why a request is refused, if it is: a page in a browser sent it, perhaps led here by a name of its own (DNS rebinding).
+
+    host: as its header has it; own: the name that the emulator listens under.
+    """
+    name = re.sub(r":\d+$", "", host)
+    if not LOCAL.fullmatch(host) and name.strip("[]").lower() != own.lower():
+        return f"The emulator does not answer to the name {name}: start it with --host {name} if that is its own."
+    return "The emulator does not answer pages in a browser." if origin else None
 
 
 TOO_DEEP = ApiError("parseError", "Invalid JSON payload received. Message too deep. Max recursion depth reached.")
@@ -204,14 +215,8 @@ class Base(tornado.web.RequestHandler):
         return b"".join(self.chunks)
 
     def prepare(self) -> None:
-        # A page in a browser that was led here by a name of its own (DNS rebinding) is no client.
-        host = self.request.headers.get("Host", "")
-        refused = None
-        if not LOCAL.fullmatch(host) and host != self.emulator.url.partition("//")[2]:
-            refused = f"The emulator does not answer to the name {host}."
-        elif self.request.headers.get("Origin"):
-            refused = "The emulator does not answer pages in a browser."
-        if refused:
+        headers = self.request.headers
+        if refused := stranger(headers.get("Host", ""), urlsplit(self.emulator.url).hostname, headers.get("Origin")):
             # Its body is not read, so the connection can't be used again.
             self.set_header("Connection", "close")
             self.render_error(ApiError("forbidden", refused))

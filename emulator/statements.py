@@ -180,8 +180,8 @@ def make(tx: Transaction, job: "Job", create, ref: tables.Ref, given: dict, rows
         tables.create(tx, ref, given)
         if rows:
             tables.fill(tx, ref, given["schema"]["fields"], rows, write_disposition="WRITE_APPEND")
-    if rows:
-        job.config["destinationTable"] = reference(ref)  # as the service tells it; dbt looks there
+    if rows or create.create_scope == TEMPORARY:
+        job.config["destinationTable"] = reference(ref)  # as the service tells it; dbt and bigframes look there
     if create.create_scope == TEMPORARY:
         job.session.tables[ref[2]] = ref
     job.schema = given.get("schema", {}).get("fields", [])

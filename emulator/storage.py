@@ -30,8 +30,10 @@ READERS = {"roles/storage.admin", "roles/storage.objectAdmin", "roles/storage.ob
 BUCKET, RESOURCE = "bucket", ".json"  # the file of a bucket's resource; the ending of an object's
 
 
-def moment(later: dt.timedelta = dt.timedelta()) -> str:
-    return (dt.datetime.now(dt.timezone.utc) + later).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+def moment(later: dt.timedelta = dt.timedelta(), since: str = "") -> str:
+    """A moment as resources tell it, from now or since another; of two the later text is the later one."""
+    begin = dt.datetime.fromisoformat(since) if since else dt.datetime.now(dt.timezone.utc)
+    return (begin + later).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def checksums(file: Path) -> dict:
@@ -138,10 +140,13 @@ class Storage:
         return self.content(self.live[bucket][name])
 
     def write(self, bucket: str, name: str, source: Path, content_type: str) -> None:
-        """Store a finished local file as an object; the file is moved."""
+        """Store a finished local file as an object; the file is moved. ApiError notFound, accessDenied in a job's words."""
         if bucket not in self.buckets:
             raise not_found("URI", f"gs://{bucket}")
-        self.add(bucket, name, source, {"contentType": content_type, **checksums(source)})
+        try:
+            self.add(bucket, name, source, {"contentType": content_type, **checksums(source)})
+        except ApiError as error:
+            raise ApiError("accessDenied", f"Access Denied: File gs://{bucket}/{name}: {error.message}") from None
 
     # Buckets and objects --------------------------------------------------------------------------
 
@@ -185,6 +190,26 @@ class Storage:
         if self.lent(bucket):
             raise ApiError("forbidden", f"The bucket {bucket} is public and read-only: the caller has no permission to change it or its objects.")
 
+    def versioned(self, bucket: str) -> bool:
+        return bool(self.buckets[bucket].get("versioning", {}).get("enabled"))
+
+    def kept_until(self, resource: dict) -> str | None:
+        """The moment when the bucket's retention policy lets go of a generation; None without one, and while it waits for an event."""
+        period = int(self.buckets[resource["bucket"]].get("retentionPolicy", {}).get("retentionPeriod") or 0)
+        if not period or resource.get("eventBasedHold"):
+            return None
+        return moment(dt.timedelta(seconds=period), resource.get("_released", resource["timeCreated"]))
+
+    def check_kept(self, resource: dict, archived: bool) -> None:
+        """ApiError forbidden where a generation must stay. archived: it stays as an old one, which a hold alone forbids."""
+        name = f"{resource['bucket']}/{resource['name']}"
+        if resource.get("temporaryHold") or resource.get("eventBasedHold"):
+            raise ApiError("forbidden", f"Object '{name}' is under active hold and cannot be deleted, overwritten or archived.")
+        until = self.kept_until(resource)
+        if until and not archived and until > moment():
+            raise ApiError("forbidden", f"Object '{name}' is subject to bucket's retention policy or object retention and cannot be deleted or overwritten "
+                                        f"until {until}")
+
     def drop_bucket(self, name: str) -> None:
         self.check_own(name)
         for known in (self.buckets, self.live, self.old):
@@ -216,8 +241,10 @@ class Storage:
                 "kind": "storage#object", "id": f"{bucket}/{name}/{generation}", "name": name, "bucket": bucket, "generation": generation,
                 "metageneration": "1", "storageClass": self.buckets[bucket]["storageClass"], "size": str(source.stat().st_size), "timeCreated": now,
                 "updated": now, "timeStorageClassUpdated": now, **properties, "_file": stored}
-            shutil.move(source, self.content(resource))
             before = self.live[bucket].get(name)
+            if before:
+                self.check_kept(before, archived=self.versioned(bucket))
+            shutil.move(source, self.content(resource))
             self.save(resource)
             if before:
                 self._retire(before)
@@ -238,6 +265,7 @@ class Storage:
         """Delete a generation; a live one stays as an old one in a bucket with versioning, unless it is for good."""
         bucket, name = resource["bucket"], resource["name"]
         self.check_own(bucket)
+        self.check_kept(resource, archived=self.versioned(bucket) and not for_good and "timeDeleted" not in resource)
         if "timeDeleted" in resource:
             self.old[bucket][name].remove(resource)
             self._unlink(resource)
@@ -247,7 +275,7 @@ class Storage:
 
     def _retire(self, resource: dict) -> None:
         """What becomes of a generation that is live no more."""
-        if self.buckets[resource["bucket"]].get("versioning", {}).get("enabled"):
+        if self.versioned(resource["bucket"]):
             self.save({**resource, "timeDeleted": moment()})
         else:
             self._unlink(resource)

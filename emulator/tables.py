@@ -254,8 +254,12 @@ def tag(body: dict) -> str:
 
 @method("GET", PATH, "bigquery.tables.get", query=("selectedFields", "view"), response="Table")
 def get(call: Call) -> dict:
-    body = Source(call.lake, call.table).decorated if partitions.split(call.params["tableId"])[1] is not None else find(call.lake, call.table)
-    shown = render(call.lake, body, call.query.get("view", ""))
+    from . import wildcards
+    if wildcards.members(call.lake, call.table):
+        body = shown = wildcards.Wildcard(call.emulator, call.principal, call.table).shown()
+    else:
+        body = Source(call.lake, call.table).decorated if partitions.split(call.params["tableId"])[1] is not None else find(call.lake, call.table)
+        shown = render(call.lake, body, call.query.get("view", ""))
     if call.query.get("selectedFields"):
         shown["schema"] = {**shown.get("schema", {}), "fields": selected(body.get("schema", {}).get("fields", []), call.query["selectedFields"])}
     return shown

@@ -7,7 +7,14 @@ import json
 from . import datasets, iam, partitions, row_access, tables, values
 from .calls import Emulator
 from .errors import ApiError
+from .lake import Lake, now_ms
 from .query import Table
+
+
+def members(lake: Lake, ref: tables.Ref) -> list[dict]:
+    """The tables that a name with a star at its end stands for."""
+    return [body for body in (lake.children("table", ref[:2]) if ref[2].endswith("*") else ())
+            if body["tableReference"]["tableId"].startswith(ref[2].removesuffix("*")) and body["type"] == "TABLE" and not tables.expired(body)]
 
 
 class Wildcard(Table):
@@ -15,19 +22,26 @@ class Wildcard(Table):
 
     def __init__(self, emulator: Emulator, principal: str, ref: tables.Ref):
         datasets.find(emulator.lake, ref[:2])
-        prefix = ref[2].removesuffix("*")
-        self.members = [body for body in emulator.lake.children("table", ref[:2])
-                        if body["tableReference"]["tableId"].startswith(prefix) and body["type"] == "TABLE" and not tables.expired(body)]
+        self.members = members(emulator.lake, ref)
         if not self.members:
             raise ApiError("invalidQuery", f"{iam.name_of(ref)} does not match any table.", "query")
         for body in self.members:
             row_access.require_all_rows(emulator, principal, (*ref[:2], body["tableReference"]["tableId"]))
         newest = max(self.members, key=lambda body: int(body["creationTime"]))
         super().__init__(emulator, ref, {"schema": newest.get("schema", {})})
-        self.prefix = prefix
+        self.prefix = ref[2].removesuffix("*")
         self.pseudo = [{"name": partitions.SUFFIX, "type": "STRING", "mode": "NULLABLE"}]
         self.partitioning = partitions.Partitioning(partitions.SUFFIX, "{x}", "{x}", exact=True)
         self.key = (ref, json.dumps(self.fields + self.pseudo), tuple(body["_relation"] for body in self.members))
+
+    def shown(self) -> dict:
+        """What tables.get tells of it: a table that was made just now, with the rows of all."""
+        every = [tables.render(self.emulator.lake, body) for body in self.members]
+        totals = {key: str(sum(int(each[key]) for each in every)) for key in ("numRows", "numBytes", "numTotalLogicalBytes", "numActiveLogicalBytes")}
+        now = str(now_ms())
+        body = {"kind": "bigquery#table", **tables.identity(self.ref), "type": "TABLE", "schema": {"fields": self.fields}, "creationTime": now,
+                "lastModifiedTime": now, "location": every[0]["location"], "numLongTermBytes": "0", "numLongTermLogicalBytes": "0", **totals}
+        return body | {"etag": tables.tag(body)}
 
     def suffix(self, body: dict) -> str:
         return values.string(body["tableReference"]["tableId"].removeprefix(self.prefix))

@@ -1,6 +1,8 @@
 """Names, types, errors and paths, as Google's analyzer finds them."""
 import hashlib
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -159,6 +161,20 @@ def test_a_spoiled_cache_is_made_again(tmp_path, monkeypatch):
     engine.cache_file(tmp_path).write_bytes(b"spoiled")
     assert list(engine.Engine(tmp_path).exports) == ["memory"]
     assert engine.cache_file(tmp_path).read_bytes() != b"spoiled"
+
+
+def test_of_several_that_start_at_once_one_compiles(tmp_path, monkeypatch):
+    compiled, others = [], threading.Barrier(2)
+
+    def compile(path, _):
+        compiled.append(path)
+        with suppress(threading.BrokenBarrierError):
+            others.wait(0.2)
+        path.write_bytes(b"made")
+    monkeypatch.setattr(engine, "_compile", compile)
+    with ThreadPoolExecutor(2) as pool:
+        [path] = set(pool.map(engine.prepare_cache, [tmp_path] * 2))
+    assert compiled == [path]
 
 
 def test_default_cache_dir(monkeypatch, tmp_path):

@@ -217,3 +217,19 @@ def test_node(emulator):
 @pytest.mark.skipif(not shutil.which("go"), reason="there is no Go on this machine")
 def test_go(emulator):
     run(emulator, CLIENTS / "go", ["go", "test", "-count=1", "-timeout=120s", "./..."])
+
+
+@pytest.fixture(scope="session")
+def java(tmp_path_factory) -> list[str]:
+    """The command that runs a file of Java beside Google's clients. Nothing is fetched: their jars take longer than all other tests here."""
+    if not shutil.which("java") or not shutil.which("mvn"):
+        pytest.skip("there is no Java or no Maven on this machine")
+    jars = tmp_path_factory.mktemp("java") / "jars"
+    if subprocess.run(["mvn", "-o", "-q", "dependency:build-classpath", f"-Dmdep.outputFile={jars}"], cwd=CLIENTS / "java", stdout=subprocess.DEVNULL,
+                      timeout=300).returncode:
+        pytest.skip("Maven has not fetched Google's clients: mvn -f tests/clients/java dependency:build-classpath does")
+    return ["java", "-cp", jars.read_text().strip()]
+
+
+def test_java(emulator, java):
+    run(emulator, CLIENTS / "java", [*java, "Walk.java"])

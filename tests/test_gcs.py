@@ -1,4 +1,5 @@
 """Cloud Storage's API through Google's storage client: what it documents of buckets, objects, uploads and downloads."""
+import datetime as dt
 import gzip
 import io
 import os
@@ -72,6 +73,47 @@ def test_moments_of_a_bucket(bucket):
     bucket.patch()
     assert bucket.retention_policy_effective_time is None and bucket.iam_configuration.uniform_bucket_level_access_locked_time is None
     blob.delete()
+
+
+def test_what_a_retention_policy_keeps(client, dataset, bucket):
+    bucket.retention_period = 1000
+    bucket.patch()
+    blob = bucket.blob("kept.csv")
+    blob.upload_from_string("x", if_generation_match=0)
+    assert (blob.retention_expiration_time - blob.time_created).total_seconds() == 1000
+    bucket.blob("other").upload_from_string("y")
+    table = client.load_table_from_json([{"n": 1}], f"{dataset}.t").result().destination
+    for overwrite in (lambda: blob.upload_from_string("z"), lambda: bucket.blob("kept.csv", chunk_size=1 << 18).upload_from_file(io.BytesIO(b"z" * (1 << 19))),
+                      lambda: bucket.copy_blob(bucket.blob("other"), bucket, "kept.csv"), lambda: blob.compose([bucket.blob("other")]),
+                      lambda: client.extract_table(table, f"gs://{bucket.name}/kept.csv").result()):
+        with pytest.raises(Forbidden, match="retention policy or object retention and cannot be deleted or overwritten until 20"):
+            overwrite()
+    assert blob.download_as_bytes() == b"x"
+    bucket.versioning_enabled = True
+    bucket.patch()
+    blob.upload_from_string("z")
+    assert names(bucket.list_blobs(versions=True)) == ["kept.csv", "kept.csv", "other"]
+    with pytest.raises(Forbidden, match="retention policy"):
+        bucket.delete_blob("kept.csv", generation=blob.generation)
+    bucket.retention_period = None
+    bucket.patch()
+
+
+def test_what_a_hold_keeps(bucket):
+    bucket.retention_period = 1000
+    bucket.patch()
+    blob = bucket.blob("held")
+    blob.upload_from_string("x")
+    blob.event_based_hold = True
+    blob.patch()
+    assert blob.retention_expiration_time is None
+    with pytest.raises(Forbidden, match="under active hold"):
+        blob.upload_from_string("y")
+    blob.event_based_hold = False
+    blob.patch()
+    assert blob.retention_expiration_time - blob.updated == dt.timedelta(seconds=1000)
+    bucket.retention_period = None
+    bucket.patch()
 
 
 def test_a_locked_retention_policy_stays(bucket):

@@ -5,9 +5,10 @@ import subprocess
 import sys
 
 import pytest
-from google.cloud import bigquery
+import requests
+from google.cloud import bigquery, storage
 
-from conftest import ROOT, new_client, running_emulator
+from conftest import ROOT, environment, new_client, running_emulator
 
 SCHEMA = [bigquery.SchemaField("n", "INTEGER")]
 
@@ -63,18 +64,42 @@ def refusal(*flags: str) -> str:
     return done.stderr
 
 
-def test_a_port_in_use_and_a_data_dir_in_use(tmp_path):
+FREE = {"--port": "0", "--storage-port": "0", "--grpc-port": "0"}
+
+
+def flags(**changed: str) -> list[str]:
+    return [text for pair in (FREE | {f"--{name.replace('_', '-')}": value for name, value in changed.items()}).items() for text in pair]
+
+
+def test_what_is_in_use(tmp_path):
     with running_emulator("--data-dir", str(tmp_path)) as ready:
-        port = ready["bigquery"].rpartition(":")[2]
-        assert "can't listen on 127.0.0.1" in refusal("--in-memory", "--port", port, "--storage-port", "0", "--grpc-port", "0")
-        storage_port = ready["storage"].rpartition(":")[2]
-        assert "can't listen on 127.0.0.1" in refusal("--in-memory", "--port", "0", "--storage-port", storage_port, "--grpc-port", "0")
-        assert "in use by another process" in refusal("--data-dir", str(tmp_path), "--port", "0", "--storage-port", "0", "--grpc-port", "0")
+        for flag, key in (("port", "bigquery"), ("storage_port", "storage"), ("grpc_port", "grpc")):
+            taken = ready[key].rpartition(":")[2]
+            said = refusal("--in-memory", *flags(**{flag: taken}))
+            assert f"can't listen on 127.0.0.1:{taken}: Address already in use" in said and f"another --{flag.replace('_', '-')}," in said
+        assert "in use by another process" in refusal("--data-dir", str(tmp_path), *flags())
+
+
+@pytest.mark.parametrize("changed, words", [({"port": "65536"}, "65536 is no port"), ({"host": "192.0.2.1"}, "Choose another --host.")])
+def test_addresses_that_cannot_be(changed, words):
+    assert words in refusal("--in-memory", *flags(**changed))
+
+
+def test_it_answers_to_the_name_that_it_is_given():
+    with running_emulator("--in-memory", "--host", "127.1") as ready:
+        assert ready["bigquery"].startswith("http://127.1:")
+        with environment(ready):
+            assert list(storage.Client().list_buckets()) == []
+            client = bigquery.Client()
+        job = client.load_table_from_json([{"n": 1}], client.create_dataset("d").table("t"))
+        assert job.result().output_rows == 1
+        refused = requests.get(f"{ready['storage']}/storage/v1/b", headers={"Host": "bigquery:9023"})
+        assert refused.status_code == 403 and "--host bigquery" in refused.text
 
 
 def test_a_data_dir_that_cannot_be(tmp_path):
     (tmp_path / "file").write_text("")
-    assert "can't keep its data in" in refusal("--data-dir", str(tmp_path / "file" / "folder"), "--port", "0", "--storage-port", "0", "--grpc-port", "0")
+    assert "can't keep its data in" in refusal("--data-dir", str(tmp_path / "file" / "folder"), *flags())
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux") or os.geteuid() != 0, reason="needs root on Linux to cut the network off")

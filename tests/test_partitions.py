@@ -183,6 +183,13 @@ def test_a_wildcard_reads_the_tables_of_the_suffix(read, logs, dataset):
         "true", "_TABLE_SUFFIX = '2023'", "_TABLE_SUFFIX BETWEEN '2024' AND '2025'", "STARTS_WITH(_TABLE_SUFFIX, '3')")] == [2, 1, 1, 0]
 
 
+def test_a_wildcard_is_described_as_a_table(client, logs, dataset):
+    table = client.get_table(f"{dataset}.logs_*")
+    assert (table.num_rows, table.num_bytes, [field.name for field in table.schema], table.table_type) == (2, 19, ["id", "word"], "TABLE")
+    with pytest.raises(NotFound):
+        client.get_table(f"{dataset}.nothing_*")
+
+
 def test_a_wildcard_that_matches_nothing(sql, logs, dataset):
     with pytest.raises(BadRequest, match=r"nothing_\* does not match any table"):
         sql(f"SELECT * FROM `{dataset}.nothing_*`")

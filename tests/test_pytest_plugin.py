@@ -48,6 +48,55 @@ def test_clients_and_a_dataset(suite):
     """).assert_outcomes(passed=4)
 
 
+def test_nothing_reaches_for_google(suite):
+    """Neither rows that come by the Storage API, nor clients that the code under test makes."""
+    suite("""
+        import pytest
+        from google.cloud import bigquery
+
+        @pytest.fixture(scope="session")
+        def found(bigquery_client):
+            return bigquery.Client().query_and_wait("SELECT n FROM UNNEST(GENERATE_ARRAY(1, 5000)) AS n").to_arrow()
+
+        def test_in_a_wider_fixture(found):
+            assert found.num_rows == 5000
+
+        def test_beside_a_dataset(bigquery_client, bigquery_dataset):
+            job = bigquery_client.query(f"CREATE TABLE {bigquery_dataset.dataset_id}.t AS SELECT 1 AS n")
+            job.result()
+            assert bigquery_client.list_rows(bigquery.Client().get_table(job.destination)).to_arrow().num_rows == 1
+    """).assert_outcomes(passed=2)
+
+
+def test_a_failed_tests_report_has_its_jobs(suite):
+    result = suite("""
+        def test_other(bigquery_client):
+            bigquery_client.query("SELECT 'other'").result()
+
+        def test_it(bigquery_client):
+            bigquery_client.query("SELECT\\n  'before'").result()
+            bigquery_client.query("SELECT nope").result()
+    """)
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*- BigQuery jobs -*", "*  QUERY  DONE  SELECT 'before'", "*  QUERY  invalidQuery: Unrecognized name: nope at [[]1:8]  SELECT nope"])
+    result.stdout.no_fnmatch_line("*'other'")
+
+
+@pytest.mark.parametrize("arguments", [(), ("-n", "2")])
+def test_a_client_that_is_made_at_import(suite, pytester, arguments):
+    pytester.makeini("[pytest]\nbigquery_at_start = true\n")
+    pytester.makepyfile(shop="from google.cloud import bigquery\nclient = bigquery.Client()")
+    suite("""
+        import shop
+
+        def test_it():
+            assert shop.client.query_and_wait("SELECT 1").total_rows == 1
+
+        def test_the_same_one(bigquery_dataset):
+            assert shop.client.get_dataset(bigquery_dataset.dataset_id).reference == bigquery_dataset.reference
+    """, *arguments).assert_outcomes(passed=2)
+
+
 def test_the_environment_is_restored(suite):
     suite("""
         import os
@@ -101,6 +150,11 @@ def test_why_there_is_none(suite, monkeypatch, variable, arguments, words):
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines([f"*{words}*"])
     result.stdout.no_fnmatch_line("*Traceback*")
+    result.stdout.no_fnmatch_line("*Fatal Python error*")
+    result = suite("def test_it(): pass", *arguments, "-o", "bigquery_at_start=true")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: No embedded BigQuery: {words}*"])
+    assert "Traceback" not in str(result.stderr)
 
 
 def test_it_costs_nothing_where_it_is_not_used():

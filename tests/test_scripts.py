@@ -331,6 +331,14 @@ def test_a_session_keeps_what_its_queries_make(client, dataset):
     assert not [found.dataset_id for found in client.list_datasets(include_all=True) if found.dataset_id.startswith("_script")]
 
 
+def test_a_sessions_table_is_read_from_outside_by_its_whole_name(client, dataset):
+    session = Session(client, dataset)
+    session("CREATE TEMP TABLE `_SESSION`.`a-1` (n INT64) CLUSTER BY n")
+    table = session.job.destination
+    client.load_table_from_json([{"n": 1}], table, job_config=bigquery.LoadJobConfig(write_disposition="WRITE_APPEND")).result()
+    assert [row.n for row in client.query_and_wait(f"SELECT n FROM `{table}`")] == [1] and session("SELECT n FROM `a-1`") == [(1,)]
+
+
 def test_a_session_keeps_its_system_variables(client, dataset, script):
     script("CREATE TABLE here AS SELECT 1 AS a")
     session = Session(client, dataset)

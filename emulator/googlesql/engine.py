@@ -14,10 +14,12 @@ import tempfile
 import threading
 import time
 from collections import deque
+from contextlib import contextmanager, suppress
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Callable
+from typing import Callable, Iterator
 
 import tzdata
 import wasmtime
@@ -82,20 +84,35 @@ def _engine() -> wasmtime.Engine:
 def prepare_cache(cache_dir: Path, progress: Callable[[str], None] = lambda text: None) -> Path:
     """Compile the module into the cache folder unless it is there already; returns the file.
 
-    progress: called with a line of text at the start and the end of a compilation.
+    progress: called with a line of text at the start and the end of a compilation. Of several processes, one compiles.
     """
     path = cache_file(cache_dir)
-    if path.exists():
-        return path
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with locked(path.with_suffix(".lock")):
+            if not path.exists():
+                _compile(path, progress)
+    return path
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock that others on this machine wait for; it ends with the process, however that ends."""
+    with open(path, "w") as file:
+        with suppress(ImportError):  # Windows
+            import fcntl
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _compile(path: Path, progress: Callable[[str], None]) -> None:
     progress("Compiling Google's SQL analyzer for this machine (once, under a minute)")
     start = time.monotonic()
     compiled = wasmtime.Module(_engine(), _module()).serialize()
-    path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
         file.write(compiled)
     os.replace(file.name, path)
     progress(f"Compiled in {time.monotonic() - start:.0f} s")
-    return path
 
 
 class Engine:
@@ -108,13 +125,13 @@ class Engine:
         self._load()
 
     def _load(self) -> None:
-        engine = _engine()
-        path = prepare_cache(self.cache_dir)
+        engine, say = _engine(), partial(print, file=sys.stderr, flush=True)
+        path = prepare_cache(self.cache_dir, say)
         try:
             self.module = wasmtime.Module.deserialize_file(engine, str(path))
         except wasmtime.WasmtimeError:  # a file cut short or made elsewhere
             path.unlink(missing_ok=True)
-            self.module = wasmtime.Module.deserialize_file(engine, str(prepare_cache(self.cache_dir)))
+            self.module = wasmtime.Module.deserialize_file(engine, str(prepare_cache(self.cache_dir, say)))
         self.engine = engine
         self._instantiate()
 

@@ -248,7 +248,10 @@ def check(request) -> None:
 def open_table(caller: "Caller", ref: tables.Ref, asked) -> tables.Source:
     moment = None
     if asked.table_modifiers.HasField("snapshot_time"):
-        moment = asked.table_modifiers.snapshot_time.ToDatetime(dt.timezone.utc)
+        try:
+            moment = asked.table_modifiers.snapshot_time.ToDatetime(dt.timezone.utc)
+        except (ValueError, OverflowError):
+            raise Refused("INVALID_ARGUMENT", "request failed: Invalid snapshot_time") from None
     source = tables.Source(caller.lake, ref, moment)
     if source.body["type"] not in tables.ROWS:
         raise Refused("INVALID_ARGUMENT", "request failed: non-table entities cannot be read with the storage API")

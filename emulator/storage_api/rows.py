@@ -177,13 +177,16 @@ def encoded_decimals(given: list[bytes | None], kind: str) -> pa.Array:
 
 # Arrow --------------------------------------------------------------------------------------------
 
+UNREADABLE = (pa.ArrowException, EOFError, OSError, ValueError)  # what Arrow says of bytes that are no message of its own
+
+
 class ArrowWriter:
     """A writer's batches, by their schema."""
 
     def __init__(self, serialized: bytes):
         try:
             self.schema = pa.ipc.read_schema(pa.py_buffer(serialized))
-        except (pa.ArrowInvalid, OSError) as error:
+        except UNREADABLE as error:
             raise Refused("INVALID_ARGUMENT", f"Invalid Arrow schema: {error}") from None
         self.names = self.schema.names
         self._batch: tuple[object, pa.RecordBatch] | None = None
@@ -201,8 +204,8 @@ class ArrowWriter:
         if self._batch is None or self._batch[0] is not data:
             try:
                 batch = pa.ipc.read_record_batch(pa.py_buffer(data.rows.serialized_record_batch), self.schema)
-                batch.validate()
-            except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+                batch.validate(full=True)  # lest its offsets lead out of it
+            except UNREADABLE as error:
                 raise Refused("INVALID_ARGUMENT", f"Invalid Arrow record batch: {error}") from None
             self._batch = (data, batch)
         return self._batch[1]
