@@ -207,3 +207,7 @@ def test_an_array_of_a_result_has_no_null(client, query, field):
 def test_nulls_in_arrays_on_the_way(client):
     (row,) = client.query("SELECT ARRAY_LENGTH([1, NULL]), CAST(NULL AS ARRAY<INT64>), [STRUCT(CAST(NULL AS INT64) AS x)], ARRAY_AGG(x IGNORE NULLS) FROM UNNEST([1, NULL]) AS x").result()
     assert tuple(row) == (2, [], [{"x": None}], [1])
+
+
+def test_a_null_of_bytes_in_constants(sql):
+    assert [tuple(row) for row in sql("SELECT NET.SAFE_IP_FROM_STRING('x'), CAST(NULL AS BYTES) || b'a', SAFE_CAST('x' AS BYTES FORMAT 'HEX')").result()] == [(None, None, None)]

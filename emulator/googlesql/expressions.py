@@ -300,15 +300,18 @@ class Expressions:
         from .reference import evaluate_cast
         if node.HasField("time_zone") or node.HasField("format"):
             return evaluate_cast(self, node, NoRule("CAST with a format or a time zone"))
-        sizes = node.type_modifiers.type_parameters
-        if sizes.ByteSize() and (node.return_null_on_error or types.kind_name(node.parent.type) not in ("STRING", "BYTES", "NUMERIC")):
-            return evaluate_cast(self, node, NoRule("CAST to a type with parameters"))
+        sizes, safe = node.type_modifiers.type_parameters, node.return_null_on_error
+        if sizes.ByteSize() and types.kind_name(node.parent.type) not in ("STRING", "BYTES", "NUMERIC"):
+            node.return_null_on_error = False  # the evaluator heeds it not for values that don't fit
+            made = evaluate_cast(self, node, NoRule("CAST to a type with parameters"))
+            return f"TRY({made})" if safe else made
         arg, source = self.expr(node.expr), self.type_of(node.expr)
         try:
+            made = self.cast(arg, source, node.parent.type, safe)
             if sizes.ByteSize():
                 field = types.rest_field(node.parent.type) | types.parameters(sizes)
-                return values.fitted(field, f"({self.cast(arg, source, node.parent.type, False)})")
-            return self.cast(arg, source, node.parent.type, node.return_null_on_error)
+                return fill(values.fitted(field, "{0}"), [made], safe)
+            return made
         except NoRule as missing:
             return evaluate_cast(self, node, missing)
 

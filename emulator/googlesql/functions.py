@@ -324,8 +324,8 @@ def shifted(call: Call) -> str:
         raise NoRule("a shift of BYTES")
     if operator == "<<":
         number, by = call.literal(0), call.literal(1)
-        if not isinstance(number, int) or not isinstance(by, int):
-            raise NoRule("<< of what is not constant")
+        if not isinstance(number, int) or not isinstance(by, int) or by < 0:
+            raise NoRule("<< by a number that is not constant, or negative")
         return f"({wrapped(number << min(by, 64))})::BIGINT"
     return f"CASE WHEN {{0}} >= 0 AND {{1}} >= 0 THEN {{0}} >> least({{1}}, 63) WHEN {{0}} + {{1}} IS NOT NULL THEN {call.edge()} END"
 
@@ -475,7 +475,8 @@ FUNCTIONS: dict[str, object] = {
     "ieee_divide": "({0} / {1})",
     "pow": float_only(domain("isfinite(pow({0}, {1})) OR NOT isfinite({0}) OR NOT isfinite({1}) OR {1} IS NULL", "pow({0}, {1})", "Floating point error in function: POW")),
     "sqrt": float_only(domain("{0} >= 0 OR isnan({0})", "sqrt({0})", "Floating point error in function: SQRT")),
-    "cbrt": float_only("cbrt({0})"),
+    # A step of Newton's: the C library's root of 27 is 3.0000000000000004.
+    "cbrt": float_only("CASE WHEN {0} = 0 OR NOT isfinite({0}) THEN {0} ELSE cbrt({0}) - (cbrt({0}) * cbrt({0}) * cbrt({0}) - {0}) / (3 * cbrt({0}) * cbrt({0})) END"),
     "exp": float_only(domain("{0} < 709.79 OR isinf({0}) OR isnan({0})", "exp({0})", "Floating point error in function: EXP")),
     "ln": float_only(domain("{0} > 0 OR isnan({0}) OR {0} = '-inf'::DOUBLE", "CASE WHEN {0} < 0 THEN 'nan'::DOUBLE ELSE ln({0}) END", "Floating point error in function: LN")),
     "log": logarithm, "log10": float_only(domain("{0} > 0 OR isnan({0}) OR {0} = '-inf'::DOUBLE", "CASE WHEN {0} < 0 THEN 'nan'::DOUBLE ELSE log10({0}) END", "Floating point error in function: LOG10")),
