@@ -414,6 +414,9 @@ def test_texts(world, expression):
     ("SELECT CBRT(27), CBRT(-8), CBRT(0), CBRT(1e300), CBRT(CAST('-inf' AS FLOAT64)), CBRT(NULL)", [(3, -2, 0, 1e100, float("-inf"), None)]),
     ("SELECT SAFE_CAST('123' AS NUMERIC(2)), SAFE_CAST(x AS STRING(2)), SAFE_CAST(x AS STRING(3)), SAFE_CAST('123.45' AS BIGNUMERIC(3, 1)), SAFE_CAST('x' AS NUMERIC(2)) FROM (SELECT 'abc' AS x)",
      [(None, None, "abc", None, None)]),
+    ("SELECT APPROX_TOP_COUNT(x, 2) FROM UNNEST([NULL, 'pear', 'pear', 'pear', 'apple', NULL]) AS x", [([{"value": "pear", "count": 3}, {"value": None, "count": 2}],)]),
+    ("SELECT APPROX_TOP_SUM(x, w, 2) FROM UNNEST([STRUCT('apple' AS x, NULL AS w), ('pear', 0), ('pear', NULL)])", [([{"value": "pear", "sum": 0}, {"value": "apple", "sum": None}],)]),
+    ("SELECT APPROX_TOP_SUM(x, w, 2) FROM UNNEST([STRUCT('apple' AS x, 0 AS w), (NULL, 2)])", [([{"value": None, "sum": 2}, {"value": "apple", "sum": 0}],)]),
     ("SELECT CAST(b'abc' AS STRING FORMAT 'BASE32'), CAST('MFRGG===' AS BYTES FORMAT 'base32'), SAFE_CAST('1' AS BYTES FORMAT 'BASE32')", [("MFRGG===", b"abc", None)]),
     ("SELECT CAST('12:30am' AS TIME FORMAT 'HH12:MIAM'), CAST(x AS DATETIME FORMAT 'YYYY-MM-DD HH12:MI PM') FROM (SELECT '2020-06-03 01:30 PM' AS x)", [(datetime.time(0, 30), datetime.datetime(2020, 6, 3, 13, 30))]),
 ])
@@ -429,7 +432,9 @@ def test_forms_of_functions(world, query, expected):
     ("ERROR('mine')", "mine"), ("SAFE.LN(1 / 0)", "division by zero: 1 / 0"), ("PARSE_DATE('%F', 'x')", 'Failed to parse input string "x"'),
     ("TIMESTAMP_SECONDS(253402300800)", "Input value 253402300800 cannot be converted into a TIMESTAMP, because it would be out of the allowed range between -62135596800000000 to 253402300799999999 (microseconds)"),
     ("DATE_FROM_UNIX_DATE(2932897)", "DATE_FROM_UNIX_DATE range is -719162 to 2932896 but saw 2932897"), ("DATETIME(CURRENT_TIMESTAMP(), 'Nowhere')", "Invalid time zone: Nowhere"),
-    ("1 << -1", "Bitwise shift by negative offset."), ("STRUCT(1)[OFFSET(5)]", "Field offset 5 is out of bounds in STRUCT<INT64> at [1:18]"),
+    ("1 << -1", "Bitwise shift by negative offset."), ("INTERVAL 10001 YEAR", "Interval field months '120012' is out of range -120000 to 120000"),
+    ("(SELECT LAG(x, -1) OVER (ORDER BY x) FROM (SELECT 1 AS x))", "The offset to the function LAG must not be negative"), ("CAST(1 AS FLOAT32)", "Type not found: FLOAT32 at [1:18]"),
+    ("RANGE_BUCKET(1, [2, 1])", "Elements in input array to RANGE_BUCKET must be in ascending order. Nonconforming elements found at position 1 and 2"), ("STRUCT(1)[OFFSET(5)]", "Field offset 5 is out of bounds in STRUCT<INT64> at [1:18]"),
     ("CAST(b'\\xff' AS STRING)", "Invalid cast of bytes to UTF8 string"), ("EDIT_DISTANCE('a', 'b', max_distance => -1)", "Max distance must be non-negative"),
     ("(SELECT x FROM UNNEST([1, 2]) x)", "Scalar subquery produced more than one element"), ("ARRAY_LAST(CAST([] AS ARRAY<INT64>))", "ARRAY_LAST cannot get the last element of an empty array"),
 ])

@@ -106,7 +106,7 @@ class GoogleSQL:
         features += [public.FEATURE_COLLATION_SUPPORT, public.FEATURE_COLLATION_IN_EXPLICIT_CAST, public.FEATURE_COLLATION_IN_WITH_RECURSIVE,
                      public.FEATURE_LIKE_ANY_SOME_ALL_SUBQUERY, public.FEATURE_LIKE_ANY_SOME_ALL_ARRAY,
                      public.FEATURE_CREATE_TABLE_CLONE, public.FEATURE_ALTER_COLUMN_SET_DATA_TYPE, public.FEATURE_CREATE_VIEWS_WITH_COLUMN_OPTIONS,
-                     public.FEATURE_CREATE_EXTERNAL_TABLE_WITH_PARTITION_COLUMNS]
+                     public.FEATURE_CREATE_EXTERNAL_TABLE_WITH_PARTITION_COLUMNS, public.FEATURE_DISABLE_FLOAT32]
         del language.enabled_language_features[:], language.supported_statement_kinds[:]
         language.enabled_language_features.extend(features)
         language.product_mode = public.PRODUCT_EXTERNAL

@@ -12,7 +12,7 @@ import re
 from .. import values
 from ..errors import ApiError, unsupported
 from . import types
-from .expressions import Expressions, NoRule, collated, folded
+from .expressions import COLUMN, QUOTED, VOLATILE, Expressions, NoRule, collated, folded
 from .runtime import raised_text
 from .tree import columns_of, node_of
 
@@ -261,6 +261,9 @@ class Compiler(Expressions):
 
     def scan_set_operation_scan(self, node) -> str:
         names = [self.column(c) for c in node.parent.column_list]
+        rows = self.constant_rows(node) if SET_OPERATIONS[node.op_type] == "UNION ALL" else None
+        if rows:  # in their order, in which DuckDB's UNION does not hand them to aggregates
+            return f"SELECT * FROM (VALUES {', '.join(rows)}) AS rows({', '.join(names)})"
         items = []
         for item in node.input_item_list:
             columns = ", ".join(f"{self.column(c)} AS {name}" for c, name in zip(item.output_column_list, names))
@@ -268,6 +271,31 @@ class Compiler(Expressions):
         if SET_OPERATIONS[node.op_type] in ("INTERSECT ALL", "EXCEPT ALL"):
             raise ApiError("invalidQuery", f"{SET_OPERATIONS[node.op_type]} is not supported: use DISTINCT", "query")
         return f" {SET_OPERATIONS[node.op_type]} ".join(items)
+
+    def constant_rows(self, node) -> list[str] | None:
+        """The rows of a set operation whose inputs have one row of constants each; None for any other."""
+        rows = []
+        for item in node.input_item_list:
+            row = self.constant_row(item.scan)
+            if not row:
+                return None
+            rows.append("(" + ", ".join(row[c.column_id] for c in item.output_column_list) + ")")
+        return rows
+
+    def constant_row(self, scan) -> dict[int, str] | None:
+        """column id -> literal, of a scan of one row."""
+        node, name = node_of(scan)
+        if name == "resolved_single_row_scan_node":
+            return {}
+        row = self.constant_row(node.input_scan) if name == "resolved_project_scan_node" else None
+        if row is None:
+            return None
+        self.places |= row
+        row |= self.computed(node.expr_list)
+        for column in row:
+            self.places.pop(column, None)
+        bare = QUOTED.sub("", " ".join(row.values()))
+        return None if COLUMN.search(bare) or VOLATILE.search(bare) or "SELECT " in bare else row
 
     def scan_with_scan(self, node) -> str:
         entries = []

@@ -383,7 +383,8 @@ def edit_distance(call: Call) -> str:
 
 
 def range_bucket(call: Call) -> str:
-    return "CASE WHEN {0} IS NOT NULL THEN len(list_filter({1}, lambda b: b <= {0})) END"
+    found = "len(list_filter({1}, lambda b: b <= {0}))"
+    return f"CASE WHEN {{0}} IS NULL THEN NULL WHEN {{1}} IS NOT DISTINCT FROM list_sort({{1}}) THEN {found} ELSE {call.edge()} END"
 
 
 # Geography ----------------------------------------------------------------------------------------
@@ -457,7 +458,7 @@ FUNCTIONS: dict[str, object] = {
     "$safe_array_at_offset": element_at(0, True), "$safe_array_at_ordinal": element_at(1, True), "$subscript": json_subscript,
     "$case_no_value": case_when, "$case_with_value": case,
     "$extract": dates.extract, "$extract_date": dates.extract, "$extract_time": dates.extract, "$extract_datetime": dates.extract,
-    "$interval": lambda call: dates.interval("{0}", call.part(1)),
+    "$interval": dates.interval_of,
     # Conditions
     "if": "CASE WHEN {0} THEN {1} ELSE {2} END", "ifnull": "coalesce({0}, {1})", "nullif": {"FLOAT": "CASE WHEN {0} = {1} AND NOT isnan({0}) THEN NULL ELSE {0} END", "RECORD": lambda call: f"CASE WHEN {same_record(call.protos[0], '{0}', '{1}')} THEN NULL ELSE {{0}} END", "*": "CASE WHEN {0} = {1} THEN NULL ELSE {0} END"},
     "coalesce": lambda call: "coalesce(" + ", ".join("{%d}" % i for i in range(len(call.args))) + ")",
@@ -734,17 +735,19 @@ def percentile_cont(call: Call) -> str:
 
 
 def approx_top_count(call: Call) -> str:
-    counted = "list_transform(map_entries(histogram({0}){filter}), lambda e: {'count': e.value::BIGINT, 'value': e.key})"
-    return f"list_transform(list_reverse_sort({counted})[:{{1}}], lambda e: {{'value': e.value, 'count': e.count}})"
+    """[{value, count}] by count; a NULL is counted as well, which DuckDB's histogram leaves out."""
+    counted = "coalesce(list_transform(map_entries(histogram({0}){filter}), lambda e: {'count': e.value::BIGINT, 'value': e.key}), [])"
+    nulls = "CASE WHEN count(*){filter} > count({0}){filter} THEN [{'count': count(*){filter} - count({0}){filter}, 'value': NULL}] END"
+    return f"CASE WHEN count(*){{filter}} > 0 THEN list_transform(list_reverse_sort(list_concat({counted}, {nulls}))[:{{1}}], lambda e: {{'value': e.value, 'count': e.count}}) END"
 
 
 def approx_top_sum(call: Call) -> str:
-    """[{value, sum}] by sum; here exact."""
+    """[{value, sum}] by sum, a NULL sum last; here exact."""
     pairs = "list({'value': {0}, 'weight': {1}}){filter}"
     kind = types.duckdb_type(call.protos[1])
-    by_value = f"list_distinct(list_transform({pairs}, lambda p: p.value))"
-    total = f"list_sum(list_transform(list_filter({pairs}, lambda p: p.value IS NOT DISTINCT FROM v), lambda p: p.weight))::{kind}"
-    summed = f"list_transform({by_value}, lambda v: {{'sum': coalesce({total}, 0::{kind}), 'value': v}})"
+    by_value = f"list_distinct(list_transform({pairs}, lambda p: {{'value': p.value}}))"
+    total = f"list_sum(list_transform(list_filter({pairs}, lambda p: p.value IS NOT DISTINCT FROM v.value), lambda p: p.weight))::{kind}"
+    summed = f"list_transform({by_value}, lambda v: {{'known': {total} IS NOT NULL, 'sum': {total}, 'value': v.value}})"
     return f"list_transform(list_reverse_sort({summed})[:{{2}}], lambda e: {{'value': e.value, 'sum': e.sum}})"
 
 
@@ -786,6 +789,9 @@ for name in ("st_union_agg", "st_centroid_agg"):
 AGGREGATES["st_extent"] = BOX % python_functions.call("DOUBLE[]", "geography.st_extent", aggregate("list"))
 def neighbour(name: str):
     def rule(call: Call) -> str:
+        offset = call.literal(1)
+        if isinstance(offset, int) and offset < 0:
+            raise ApiError("invalidQuery", f"The offset to the function {name.upper()} must not be negative", "query")
         rest = "".join(", {%d}" % i for i in range(1, len(call.args)))
         return f"{name}({{0}}{rest}{{filter}}){{over}}"
     return rule
