@@ -61,6 +61,10 @@ def test_a_dry_run_prices_and_does_not_run(client, sql, people):
         client.query(f"SELECT nme FROM {people.dataset_id}.people", job_config=QueryJobConfig(dry_run=True))
 
 
+def test_a_dry_run_names_what_would_be_dropped(sql, people):
+    assert sql("DROP TABLE IF EXISTS people", dry_run=True).statement_type == "DROP_TABLE"
+
+
 def test_maximum_bytes_billed(sql):
     # The client knows no class for the service's reason, bytesBilledLimitExceeded.
     with pytest.raises(GoogleAPICallError, match="Query exceeded limit for bytes billed: 1000000. 10485760 or higher required."):
