@@ -124,6 +124,8 @@ def test_the_past_in_sql(client, sql, people):
     assert values(sql("SELECT COUNT(*) FROM people")) == [(4,)]
     with pytest.raises(BadRequest, match=r"Invalid snapshot time \d+ for table \S+people@\d+. Cannot read before \d+\."):
         sql("SELECT * FROM people FOR SYSTEM_TIME AS OF TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 8 DAY)")
+    with pytest.raises(BadRequest, match="Cannot read from the future"):
+        sql("SELECT * FROM people FOR SYSTEM_TIME AS OF TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 1 DAY)")
     client.delete_table(people)
     with pytest.raises(NotFound, match="Not found: Table"):
         sql("SELECT * FROM people FOR SYSTEM_TIME AS OF @at", query_parameters=at)
