@@ -8,13 +8,14 @@ statement to the reference evaluator.
 from __future__ import annotations
 
 import re
+from functools import cached_property
 
 from .. import values
 from ..errors import ApiError, unsupported
 from . import types
 from .expressions import COLUMN, QUOTED, VOLATILE, Expressions, NoRule, collated, folded
 from .runtime import raised_text
-from .tree import columns_of, node_of
+from .tree import columns_of, find, node_of
 
 SET_OPERATIONS = ("UNION ALL", "UNION", "INTERSECT ALL", "INTERSECT", "EXCEPT ALL", "EXCEPT")
 OWN_NAME = re.compile(r"[a-z]\d+", re.I)  # of columns and variables in compiled SQL
@@ -22,6 +23,8 @@ MEETS = 2  # a value of RangeSessionizeMode
 PSEUDO = {"_PARTITIONDATE": '"_PARTITIONTIME"::DATE'}  # columns of tables that are made of what the lake has
 SERIES = re.compile(r"generate_series\(\(?(-?\d+)\)?::BIGINT, \(?-?\d+\)?::BIGINT, \(?(-?\d+)\)?(?:::BIGINT)?\)")
 MOST_ITERATIONS = 500  # of a recursive CTE
+GATHERING = ("array_agg", "string_agg", "array_concat_agg")
+ARRAY_SUBQUERY = 1  # a value of SubqueryType
 JOINS = ("JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN")
 
 
@@ -270,7 +273,17 @@ class Compiler(Expressions):
             items.append(f"(SELECT {columns} FROM ({self.scan(item.scan)}))")
         if SET_OPERATIONS[node.op_type] in ("INTERSECT ALL", "EXCEPT ALL"):
             raise ApiError("invalidQuery", f"{SET_OPERATIONS[node.op_type]} is not supported: use DISTINCT", "query")
-        return f" {SET_OPERATIONS[node.op_type]} ".join(items)
+        whole = f" {SET_OPERATIONS[node.op_type]} ".join(items)
+        if SET_OPERATIONS[node.op_type] != "UNION ALL" or self.correlated or self.recursive or not self.gathers:
+            return whole
+        return f"SELECT * FROM ({whole}) LIMIT 100%"  # makes DuckDB hand its parts on one after another
+
+    @cached_property
+    def gathers(self) -> bool:
+        """Whether the statement makes arrays or texts of rows in the order in which they come."""
+        calls = find(self.plan.tree, "ResolvedAggregateFunctionCallProto")
+        return any(not call.order_by_item_list and call.parent.parent.function.name.rpartition(":")[2].lower() in GATHERING for call in calls) or any(
+            query.subquery_type == ARRAY_SUBQUERY for query in find(self.plan.tree, "ResolvedSubqueryExprProto"))
 
     def constant_rows(self, node) -> list[str] | None:
         """The rows of a set operation whose inputs have one row of constants each; None for any other."""
