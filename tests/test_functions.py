@@ -418,6 +418,10 @@ def test_texts(world, expression):
     ("SELECT APPROX_TOP_SUM(x, w, 2) FROM UNNEST([STRUCT('apple' AS x, NULL AS w), ('pear', 0), ('pear', NULL)])", [([{"value": "pear", "sum": 0}, {"value": "apple", "sum": None}],)]),
     ("SELECT APPROX_TOP_SUM(x, w, 2) FROM UNNEST([STRUCT('apple' AS x, 0 AS w), (NULL, 2)])", [([{"value": None, "sum": 2}, {"value": "apple", "sum": 0}],)]),
     ("SELECT TO_JSON_STRING(JSON_QUERY(x, 'lax recursive $.a.b')), TO_JSON_STRING(JSON_QUERY(x, 'lax $.a')) FROM (SELECT JSON '[{\"a\":[{\"b\":1}]},{\"a\":{\"b\":2}}]' AS x)", [('[1,2]', '[[{"b":1}],{"b":2}]')]),
+    ("SELECT ARRAY_AGG(DISTINCT x), ARRAY_AGG(DISTINCT x LIMIT 2), STRING_AGG(DISTINCT CAST(x AS STRING)), ARRAY_AGG(DISTINCT x ORDER BY x) FROM UNNEST([2, 1, -2, 3, -2, 1, 2]) AS x",
+     [([2, 1, -2, 3], [2, 1], "2,1,-2,3", [-2, 1, 2, 3])]),
+    ("SELECT MOD(x, 2) AS g, ARRAY_AGG(DISTINCT DIV(x, 4)) FROM UNNEST(GENERATE_ARRAY(1, 8)) AS x GROUP BY g ORDER BY g", [(0, [0, 1, 2]), (1, [0, 1])]),
+    ("SELECT ARRAY_LENGTH(ARRAY_AGG(DISTINCT MOD(x, 1500))), LENGTH(STRING_AGG(DISTINCT 'a')), STRING_AGG(DISTINCT b'b') FROM UNNEST(GENERATE_ARRAY(1, 3000)) AS x", [(1500, 1, b"b")]),
     ("SELECT CAST(b'abc' AS STRING FORMAT 'BASE32'), CAST('MFRGG===' AS BYTES FORMAT 'base32'), SAFE_CAST('1' AS BYTES FORMAT 'BASE32')", [("MFRGG===", b"abc", None)]),
     ("SELECT CAST('12:30am' AS TIME FORMAT 'HH12:MIAM'), CAST(x AS DATETIME FORMAT 'YYYY-MM-DD HH12:MI PM') FROM (SELECT '2020-06-03 01:30 PM' AS x)", [(datetime.time(0, 30), datetime.datetime(2020, 6, 3, 13, 30))]),
 ])

@@ -659,19 +659,30 @@ def average(call: Call) -> str:
     return f"CASE WHEN {number} > 0 THEN {QUOTIENT.replace('{0}', f'sum{MODIFIED}').replace('{1}', f'{number}::DECIMAL(38,9)')} END"
 
 
+FEW = 1000  # rows of a group whose different values are told in the order in which they come: it takes the square of their number
+
+
+def gathered(call: Call, filtered: str) -> str:
+    """The list of a group's values. DISTINCT without ORDER BY: each where it first comes, as BigQuery has it, while they are few."""
+    listed = f"list({{distinct}}{{0}}{{order}}){filtered}{{over}}"
+    if call.distinct and not call.order:
+        first = f"list_transform([list({{0}}){filtered}{{over}}], lambda l: list_filter(l, lambda e, i: list_position(l, e) = i))[1]"
+        listed = f"CASE WHEN count(*){filtered}{{over}} <= {FEW} THEN {first} ELSE {listed} END"
+    return f"({listed})[:{call.limit}]" if call.limit else listed
+
+
 def array_agg(call: Call) -> str:
-    made = aggregate("list")
-    return f"({made})[:{call.limit}]" if call.limit else made
+    return gathered(call, "{filter}")
 
 
 def string_agg(call: Call) -> str:
     if call.kinds[0] == "BYTES":
-        listed = f"list({{distinct}}{{0}}{{order}}){kept(call)}{{over}}" + (f"[:{call.limit}]" if call.limit else "")
-        joined = "list_reduce(list_transform(%s, lambda b: hex(b)), lambda a, b: a || hex(%s) || b)" % (listed, call.args[1] if len(call.args) > 1 else "','::BLOB")
+        joined = "list_reduce(list_transform(%s, lambda b: hex(b)), lambda a, b: a || hex(%s) || b)" % (
+            gathered(call, kept(call)), call.args[1] if len(call.args) > 1 else "','::BLOB")
         return f"unhex({joined})"
     separator = call.args[1] if len(call.args) > 1 else "','"
-    if call.limit:
-        return f"array_to_string((list({{distinct}}{{0}}{{order}}){kept(call)})[:{call.limit}], {separator})"
+    if call.limit or call.distinct and not call.order:
+        return f"array_to_string({gathered(call, kept(call))}, {separator})"
     return f"string_agg({{distinct}}{{0}}, {separator}{{order}}){{filter}}{{over}}"
 
 
