@@ -420,6 +420,8 @@ def test_texts(world, expression):
     ("SELECT TO_JSON_STRING(JSON_QUERY(x, 'lax recursive $.a.b')), TO_JSON_STRING(JSON_QUERY(x, 'lax $.a')) FROM (SELECT JSON '[{\"a\":[{\"b\":1}]},{\"a\":{\"b\":2}}]' AS x)", [('[1,2]', '[[{"b":1}],{"b":2}]')]),
     ("SELECT ARRAY_AGG(DISTINCT x), ARRAY_AGG(DISTINCT x LIMIT 2), STRING_AGG(DISTINCT CAST(x AS STRING)), ARRAY_AGG(DISTINCT x ORDER BY x) FROM UNNEST([2, 1, -2, 3, -2, 1, 2]) AS x",
      [([2, 1, -2, 3], [2, 1], "2,1,-2,3", [-2, 1, 2, 3])]),
+    ("SELECT ARRAY(SELECT DISTINCT e FROM UNNEST(a) AS e), ARRAY(SELECT UPPER(e) FROM UNNEST(a) AS e GROUP BY 1), ARRAY_LENGTH(ARRAY(SELECT DISTINCT MOD(n, 1200) FROM UNNEST(GENERATE_ARRAY(1, 3000)) AS n)) "
+     "FROM UNNEST([STRUCT(['c', 'a', 'C', 'c'] AS a), STRUCT(['b'])])", [(["c", "a", "C"], ["C", "A"], 1200), (["b"], ["B"], 1200)]),
     ("SELECT MOD(x, 2) AS g, ARRAY_AGG(DISTINCT DIV(x, 4)) FROM UNNEST(GENERATE_ARRAY(1, 8)) AS x GROUP BY g ORDER BY g", [(0, [0, 1, 2]), (1, [0, 1])]),
     ("SELECT ARRAY_LENGTH(ARRAY_AGG(DISTINCT MOD(x, 1500))), LENGTH(STRING_AGG(DISTINCT 'a')), STRING_AGG(DISTINCT b'b') FROM UNNEST(GENERATE_ARRAY(1, 3000)) AS x", [(1500, 1, b"b")]),
     ("SELECT CAST(b'abc' AS STRING FORMAT 'BASE32'), CAST('MFRGG===' AS BYTES FORMAT 'base32'), SAFE_CAST('1' AS BYTES FORMAT 'BASE32')", [("MFRGG===", b"abc", None)]),

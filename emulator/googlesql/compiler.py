@@ -209,6 +209,17 @@ class Compiler(Expressions):
             items = ["count(*) AS c0"]
         return f"SELECT {', '.join(items)}{source}{tail}"
 
+    def repeated_rows(self, scan) -> str | None:
+        """The rows of a SELECT DISTINCT of one column before they are made different; None for any other scan."""
+        node, name = node_of(scan)
+        if name == "resolved_project_scan_node" and not node.expr_list:
+            node, name = node_of(node.input_scan)
+        base = node.parent
+        if name != "resolved_aggregate_scan_node" or len(base.group_by_list) != 1 or base.aggregate_list or base.grouping_set_list or collated(base.collation_list):
+            return None
+        ((number, expr),) = self.computed(base.group_by_list).items()
+        return f"SELECT {expr} AS c{number}{self.source(base.input_scan)}"
+
     def aggregates(self, base, groups: dict[int, str]) -> tuple[dict[int, str], str]:
         """The aggregates of a scan, and the FROM clause over what they read."""
         before, self.extremes = self.extremes, {}

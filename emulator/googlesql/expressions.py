@@ -28,6 +28,9 @@ QUOTED = re.compile(r"('[^']*')")
 LAMBDA = re.compile(r"lambda v(\d+):")
 VARIABLE = re.compile(r"v\d+\.\w+")
 VOLATILE = re.compile(r"random\(|uuid\(")
+# The different elements of a list l, each where it first comes: it takes the square of their number, and so is for few. And in any order.
+FEW, FIRSTS = 1000, "list_filter(l, lambda e, i: list_position(l, e) = i)"
+DIFFERENT = "list_concat(list_distinct(l), CASE WHEN list_position(l, NULL) IS NOT NULL THEN [NULL] END)"
 SAFE_ERROR_MODE = 1
 IGNORE_NULLS, RESPECT_NULLS = 1, 2
 HAVING_MAX = 1
@@ -256,12 +259,14 @@ class Expressions:
 
     def expr_subquery_expr(self, node) -> str:
         before, self.correlated = self.correlated, self.correlated or bool(node.parameter_list)
-        query = self.scan(node.subquery)
+        repeated = self.repeated_rows(node.subquery) if node.subquery_type == 1 else None
+        query = repeated or self.scan(node.subquery)
         self.correlated = before
         if node.subquery_type == 0:
             return f"({query})"
         if node.subquery_type == 1:
-            return f"coalesce(ARRAY({query}), [])"
+            listed = f"coalesce(ARRAY({query}), [])"
+            return f"list_transform([{listed}], lambda l: CASE WHEN len(l) <= {FEW} THEN {FIRSTS} ELSE {DIFFERENT} END)[1]" if repeated else listed
         if node.subquery_type == 2:
             return f"EXISTS ({query})"
         if node.subquery_type == 3 and collated([node.in_collation]):

@@ -15,7 +15,7 @@ from .. import values
 from ..errors import ApiError
 from . import dates, json_values, python_functions, strings, types
 from .casts import CASTS
-from .expressions import LITERAL, VOLATILE, Call, NoRule, fill, isolated, no
+from .expressions import FEW, FIRSTS, LITERAL, VOLATILE, Call, NoRule, fill, isolated, no
 from .json_values import json_array, json_query, json_scalar, json_value
 from .runtime import raised, raised_text
 from .strings import concatenated, of_both
@@ -659,14 +659,11 @@ def average(call: Call) -> str:
     return f"CASE WHEN {number} > 0 THEN {QUOTIENT.replace('{0}', f'sum{MODIFIED}').replace('{1}', f'{number}::DECIMAL(38,9)')} END"
 
 
-FEW = 1000  # rows of a group whose different values are told in the order in which they come: it takes the square of their number
-
-
 def gathered(call: Call, filtered: str) -> str:
     """The list of a group's values. DISTINCT without ORDER BY: each where it first comes, as BigQuery has it, while they are few."""
     listed = f"list({{distinct}}{{0}}{{order}}){filtered}{{over}}"
     if call.distinct and not call.order:
-        first = f"list_transform([list({{0}}){filtered}{{over}}], lambda l: list_filter(l, lambda e, i: list_position(l, e) = i))[1]"
+        first = f"list_transform([list({{0}}){filtered}{{over}}], lambda l: {FIRSTS})[1]"
         listed = f"CASE WHEN count(*){filtered}{{over}} <= {FEW} THEN {first} ELSE {listed} END"
     return f"({listed})[:{call.limit}]" if call.limit else listed
 
