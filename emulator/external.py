@@ -6,7 +6,7 @@ import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Iterator
 
-from . import files, options, tables
+from . import files, options, partitions, tables
 from .calls import Emulator
 from .errors import ApiError, unsupported
 from .query import results_relation
@@ -95,7 +95,9 @@ def rows(emulator: Emulator, principal: str, ref: tables.Ref, body: dict) -> str
     cursor, relation = emulator.lake.cursor(), results_relation(f"external{uuid.uuid4().hex}")
     reader = files.make_reader(load_config(config), "an external table")
     try:
-        files.read(reader, cursor, found, body["schema"]["fields"], files.Hive(config.get("hivePartitioningOptions"), found), relation, lambda: None)
+        pseudo = partitions.pseudo(body)
+        hive = files.Hive(config.get("hivePartitioningOptions"), found, pseudo)
+        files.read(reader, cursor, found, [*body["schema"]["fields"], *pseudo], hive, relation, lambda: None)
     except BaseException:
         cursor.execute(f"DROP TABLE IF EXISTS {relation}")
         raise

@@ -9,7 +9,7 @@ import re
 from typing import Callable
 from urllib.parse import unquote
 
-from . import formats, tables, values
+from . import formats, partitions, tables, values
 from .calls import Emulator
 from .errors import ApiError, not_found, unsupported
 from .formats import File
@@ -86,14 +86,19 @@ def check_near(dataset: str, bucket: str, source: str, destination: str) -> None
 class Hive:
     """The columns that the folders of files add: .../key=value/... below a common prefix.
 
-    options: HivePartitioningOptions; files: those that are read. Attributes: fields, the columns.
+    options: HivePartitioningOptions; files: those that are read; pseudo: columns to be added besides, of which there is
+    but the file's name. Attributes: fields, the columns.
     """
 
-    def __init__(self, options: dict | None, files: list[File]):
+    def __init__(self, options: dict | None, files: list[File], pseudo: list[dict] = ()):
         self.options = options or {}
         self.fields: list[dict] = []
-        if not options:
-            return
+        if options:
+            self.find_keys(files)
+        self.fields += pseudo
+
+    def find_keys(self, files: list[File]) -> None:
+        """Find the columns in the options and the names; ApiError invalid where these do not agree."""
         mode = (self.options.get("mode") or "AUTO").upper()
         if mode not in ("AUTO", "STRINGS", "CUSTOM"):
             raise ApiError("invalid", f"Invalid value for hivePartitioningOptions.mode: {mode} is not a valid value")
@@ -131,7 +136,7 @@ class Hive:
 
     def literals(self, file: File) -> dict[str, str]:
         """SQL of the folders' values: name in small letters -> literal."""
-        pairs = self.pairs(file) if self.options else {}
+        pairs = (self.pairs(file) if self.options else {}) | {partitions.FILE: file.uri}
         return {field["name"].lower(): values.literal(field, None if pairs[field["name"]] == "__HIVE_DEFAULT_PARTITION__" else pairs[field["name"]])
                 for field in self.fields}
 

@@ -34,7 +34,7 @@ RESULTS_KEPT_MS = 24 * 3_600_000
 MOST_RESULTS = 5_000  # results kept at a time; one takes about 30 kB at least
 CHOICES = {
     "createDisposition": {"CREATE_IF_NEEDED", "CREATE_NEVER"}, "writeDisposition": {"WRITE_TRUNCATE", "WRITE_APPEND", "WRITE_EMPTY"},
-    "priority": {"INTERACTIVE", "BATCH"}, "parameterMode": {"NAMED", "POSITIONAL"}}
+    "priority": {"INTERACTIVE", "BATCH"}, "parameterMode": {"NAMED", "POSITIONAL"}, "schemaUpdateOptions": {"ALLOW_FIELD_ADDITION", "ALLOW_FIELD_RELAXATION"}}
 CREATION_MODES = {"JOB_CREATION_MODE_UNSPECIFIED", "JOB_CREATION_REQUIRED", "JOB_CREATION_OPTIONAL"}
 REQUEST_ID = re.compile(r"[!-~]{1,36}")
 REQUESTS_REMEMBERED_MS = 15 * 60_000
@@ -368,8 +368,10 @@ def make(call: Call, configuration: dict, reference: dict | None = None, upload=
     rules.check_labels(configuration.get("labels") or {})
     config = configuration[kind]
     for option in CHOICES.keys() & config.keys():
-        config[option] = config[option].upper()  # as Node's client needs it: it writes "named"
-        check_choice(option, config[option], CHOICES[option])
+        if isinstance(config[option], str):
+            config[option] = config[option].upper()  # as Node's client needs it: it writes "named"
+        for value in [config[option]] if isinstance(config[option], str) else config[option]:
+            check_choice(option, value, CHOICES[option])
     reference = reference or {}
     agree(reference.get("projectId"), call.project)
     job_id = reference.get("jobId") or f"job_{uuid.uuid4().hex}"

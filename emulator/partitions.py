@@ -12,7 +12,7 @@ from typing import NamedTuple
 from . import values
 from .errors import ApiError
 
-TIME, DATE, SUFFIX = "_PARTITIONTIME", "_PARTITIONDATE", "_TABLE_SUFFIX"
+TIME, DATE, SUFFIX, FILE = "_PARTITIONTIME", "_PARTITIONDATE", "_TABLE_SUFFIX", "_FILE_NAME"
 FORMATS = {"HOUR": "%Y%m%d%H", "DAY": "%Y%m%d", "MONTH": "%Y%m", "YEAR": "%Y"}
 SUMMARY = "__PARTITIONS_SUMMARY__"  # a decorator that means the table of a table's partitions
 NULL, REST = "__NULL__", "__UNPARTITIONED__"
@@ -60,6 +60,8 @@ def hidden(body: dict) -> list[dict]:
 
 def pseudo(body: dict) -> list[dict]:
     """The columns that a query may name though `*` does not have them."""
+    if body.get("type") == "EXTERNAL":
+        return [{"name": FILE, "type": "STRING", "mode": "NULLABLE"}]
     if not ingested(body):
         return []
     named = [{"name": TIME, "type": "TIMESTAMP", "mode": "NULLABLE"}]

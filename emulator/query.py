@@ -235,7 +235,7 @@ def price(job: "Job", statement: "Statement", cached: bool = False) -> None:
     job.statistics["totalBytesProcessed"] = str(sum(processed.values()))
     job.statistics["query"] = {
         "totalBytesProcessed": str(sum(processed.values())), "totalBytesBilled": str(billed), "billingTier": 1, "cacheHit": cached,
-        "statementType": statement.type, "totalSlotMs": "0",
+        "statementType": statement.told_type, "totalSlotMs": "0",
         "referencedTables": [reference(table.ref) for table in statement.tables]}
     if statement.type in PRICED and not job.configuration.get("dryRun"):
         job.statistics["query"]["queryPlan"] = plan(statement, processed)
@@ -442,7 +442,7 @@ def keep(job: "Job", ref: tuple[str, str, str], fields: list[dict], relation: st
     from .tables import fill, made_by, target_of
     from .transfer import widen
     config = job.config
-    write, updates = config.get("writeDisposition", "WRITE_EMPTY"), config.get("schemaUpdateOptions")
+    write, updates = config.get("writeDisposition", "WRITE_EMPTY"), config.get("schemaUpdateOptions") or []
     ref, partition = target_of(reference(ref), job.project)
     if updates and write != "WRITE_APPEND" and (write != "WRITE_TRUNCATE" or partition is None):
         raise ApiError("invalid", "Schema update options should only be specified with WRITE_APPEND disposition, or with WRITE_TRUNCATE "
@@ -450,22 +450,34 @@ def keep(job: "Job", ref: tuple[str, str, str], fields: list[dict], relation: st
 
     def work(tx: "Transaction") -> None:
         rules.check_destination(tx, ref, made_by(config))
+        if write == "WRITE_APPEND" or partition:
+            refuse_changes(tx, ref, fields, updates)
         if updates:
             widen(tx, ref, fields, updates)
-        elif write == "WRITE_APPEND":
-            refuse_new_fields(tx, ref, fields)
         body = fill(tx, ref, fields, relation, create_disposition=config.get("createDisposition", "CREATE_IF_NEEDED"),
                     write_disposition=write, properties=made_by(config), partition=partition)
         job.result = body | {"_version": tx.version}
     job.write(work)
 
 
-def refuse_new_fields(tx: "Transaction", ref: tuple[str, str, str], fields: list[dict]) -> None:
-    """ApiError invalid, in a query's words, for columns that the destination lacks."""
-    own = {field["name"].lower() for field in (tx.get("table", ref) or {}).get("schema", {}).get("fields", ())}
-    for field in fields if own else ():
-        if field["name"].lower() not in own:
+def refuse_changes(tx: "Transaction", ref: tuple[str, str, str], fields: list[dict], updates: list[str]) -> None:
+    """ApiError invalid, in a query's words, for columns that are not the destination's, but for what the caller allows."""
+    from .tables import expired
+    body = tx.get("table", ref)
+    own = body["schema"]["fields"] if body and not expired(body) and body.get("schema") else []
+    own, new = ({field["name"].lower(): field for field in each} for each in (own, fields))
+    for name, field in new.items() if own else ():
+        known = own.get(name)
+        if known is None and "ALLOW_FIELD_ADDITION" not in updates:
             raise ApiError("invalid", f"Invalid schema update. Cannot add fields (field: {field['name']})")
+        if known and values.type_name(known) != values.type_name(field):
+            raise ApiError("invalid", f"Invalid schema update. Field {known['name']} has changed type from {known['type']} to {field['type']}")
+    for name, field in own.items():
+        mode, given = field.get("mode") or "NULLABLE", (new.get(name) or {}).get("mode") or "NULLABLE"
+        relaxed = mode == "REQUIRED" != given and "ALLOW_FIELD_RELAXATION" not in updates
+        if relaxed or name in new and "REPEATED" in (mode, given) and mode != given:
+            raise ApiError("invalid", f"Invalid schema update. Field {field['name']} " + (
+                f"has changed mode from {mode} to {given}" if name in new else "is missing in new schema"))
 
 
 def runtime_error(error: Exception) -> ApiError:

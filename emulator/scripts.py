@@ -8,7 +8,7 @@ import uuid
 from typing import TYPE_CHECKING, Callable
 
 from . import query, routines, system, values
-from .errors import ApiError, unsupported
+from .errors import ApiError
 from .googlesql import types
 from .googlesql.scripts import Script, Variable, kind, names, parse_script
 from .lake import Transaction
@@ -546,8 +546,14 @@ def literal(field: dict, value) -> str:
         sign, months, days, clock, micros = interval(value)
         return f"(to_months({months}) + to_days({days}) + to_microseconds({sign}{clock * 1_000_000 + micros}))"
     if name == "RANGE":
-        raise unsupported(f"a script's variable of type {name}")
+        inner = ", ".join(f"{values.identifier(part['name'])} := {literal(part, end)}" for part, end in ends(field, value))
+        return f"struct_pack({inner})::{kind_}"
     return values.literal(field, value)
+
+
+def ends(field: dict, text: str) -> list[tuple[dict, str | None]]:
+    """A RANGE as REST writes it: its two fields with their values."""
+    return [(part, None if end == "UNBOUNDED" else end) for part, end in zip(values.range_parts(field), text[1:-1].split(", "))]
 
 
 def interval(text: str) -> tuple[str, int, int, int, int]:
@@ -571,6 +577,8 @@ def parameter_value(field: dict, value) -> dict:
         return {"arrayValues": [parameter_value(values.element(field), item["v"]) for item in value]}
     if values.type_name(field) == "RECORD":
         return {"structValues": {part["name"]: parameter_value(part, cell["v"]) for part, cell in zip(field["fields"], value["f"])}}
+    if values.type_name(field) == "RANGE":
+        return {"rangeValue": {part["name"]: parameter_value(part, end) for part, end in ends(field, value)}}
     if values.type_name(field) == "TIMESTAMP":
         return {"value": f"{dt.datetime.fromtimestamp(0, dt.UTC) + dt.timedelta(microseconds=int(value)):%Y-%m-%d %H:%M:%S.%f+00}"}
     return {"value": value}

@@ -350,8 +350,6 @@ def drop(job: "Job", statement: "Statement") -> None:
     """DROP of a table of any kind, or of a schema."""
     node = statement.node
     kind = DROPPED.get(statement.type) or node.object_type.upper()
-    if kind not in DROPPED.values():
-        job.statistics["query"]["statementType"] = f"DROP_{kind.replace(' ', '_')}"
     if kind == "SCHEMA":
         return drop_schema(job, statement)
     if kind == "PROCEDURE":

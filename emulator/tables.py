@@ -141,6 +141,8 @@ def travel(lake: Lake, ref: Ref, micros: int, copy: bool = False) -> tuple[int, 
         if not current.get("_relation", "lake.").startswith("lake."):
             return lake.version, current
     ms, oldest = micros // 1000, window_start(lake, ref)
+    if not copy and ms > now_ms():
+        raise ApiError("invalid", f"Invalid snapshot time {ms} for table {iam.name_of(ref)}@{ms}. Cannot read from the future.")
     version = lake.version_at(micros) if ms >= oldest else None
     past = lake.get("table", ref, version) if version is not None else None
     if past and not expired(past, ms):

@@ -27,7 +27,6 @@ LOAD_OPTIONS = {
     "destinationEncryptionConfiguration"}
 EXTRACT_OPTIONS = {"sourceTable", "destinationUri", "destinationUris", "destinationFormat", "compression", "fieldDelimiter", "printHeader",
                    "useAvroLogicalTypes"}
-SCHEMA_UPDATES = {"ALLOW_FIELD_ADDITION", "ALLOW_FIELD_RELAXATION"}
 MAX_SOURCES = 1200
 MAX_FILE_BYTES = 1 << 30  # that an extract writes into one file
 MAX_URIS = 500
@@ -137,7 +136,7 @@ def load(job: "Job") -> None:
 def load_into(job: "Job", config: dict, target: tuple[tables.Ref, str | None], keep: Callable[[dict], None]) -> None:
     """Load as a configuration says. target: a table, and the partition of it that is meant; keep: takes the counts for the job's statistics."""
     destination, partition = target
-    reader = make_reader(config)
+    reader = files.make_reader(config, "a load job")
     iam.require(job.emulator, job.principal, "bigquery.tables.updateData", destination)
     check_destination(job, config, destination, partition)
     sources = source_files(job, config, destination)
@@ -152,12 +151,6 @@ def load_into(job: "Job", config: dict, target: tuple[tables.Ref, str | None], k
             job.write(lambda tx: store(tx, job, config, destination, partition, fields, relation))
         finally:
             job.lake.cursor().execute(f"DROP TABLE IF EXISTS {relation}")
-
-
-def make_reader(config: dict) -> formats.Reader:
-    if unknown := set(config.get("schemaUpdateOptions") or ()) - SCHEMA_UPDATES:
-        raise ApiError("invalid", f"Invalid value for schemaUpdateOptions: {min(unknown)} is not a valid value")
-    return files.make_reader(config, "a load job")
 
 
 def check_destination(job: "Job", config: dict, destination: tables.Ref, partition: str | None) -> None:

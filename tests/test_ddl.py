@@ -307,6 +307,7 @@ def test_an_external_table_has_what_its_files_have(client, bucket, put, sql, row
     assert rows("SELECT id, name FROM e ORDER BY id") == [(1, "x"), (2, "y")]
     put("d/b.csv", "id,name\n3,z\n")
     assert rows("SELECT SUM(id) FROM e") == [(6,)]
+    assert rows("SELECT id, _FILE_NAME FROM e WHERE _FILE_NAME LIKE '%b.csv'") == [(3, f"gs://{bucket.name}/d/b.csv")]
     for text in ("DELETE FROM e WHERE true", "DROP TABLE e"):
         with pytest.raises(BadRequest, match="currently a EXTERNAL"):
             sql(text)
@@ -329,7 +330,7 @@ def test_folders_are_columns(client, dataset, bucket, put, sql, rows, table):
     options = f"OPTIONS (format='CSV', skip_leading_rows=1, uris=['gs://{bucket.name}/h/*'], hive_partition_uri_prefix='gs://{bucket.name}/h')"
     sql(f"CREATE EXTERNAL TABLE e (a INT64) WITH PARTITION COLUMNS {options}")
     assert [(field.name, field.field_type) for field in table("e").schema] == [("a", "INTEGER"), ("day", "DATE"), ("k", "INTEGER")]
-    assert rows("SELECT a, k FROM e WHERE day > '2020-01-01'") == [(3, 2)]
+    assert rows("SELECT a, k, _FILE_NAME FROM e WHERE day > '2020-01-01'") == [(3, 2, f"gs://{bucket.name}/h/day=2020-01-02/k=2/a.csv")]
     sql(f"CREATE EXTERNAL TABLE f (a INT64) WITH PARTITION COLUMNS (day STRING, k STRING) {options}")
     assert rows("SELECT day, k FROM f ORDER BY day") == [("2020-01-01", "1"), ("2020-01-02", "2")]
     hive = bigquery.HivePartitioningOptions()

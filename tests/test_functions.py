@@ -429,6 +429,22 @@ def test_texts(world, expression):
     ("SELECT STRING_AGG(b, b'-' ORDER BY b DESC) FROM UNNEST([b'a', b'b', NULL]) AS b", [(b"b-a",)]),
     ("SELECT FORMAT('%.2s|%5.1s|', 'abc', 'xyz'), NULLIF(STRUCT(1, 'a'), STRUCT(1, 'a')), -5 >> 1", [("ab|    x|", None, 9223372036854775805)]),
     ("SELECT INT64(JSON '1.0'), NUMERIC '1e25' * 3, SAFE_ADD(9223372036854775807, 1)", [(1, 3 * 10**25, None)]),
+    ("SELECT STRUCT(1, 'a')[OFFSET(0)], STRUCT(1, 'a')[ORDINAL(2)], STRUCT(1 AS x)[0]", [(1, "a", 1)]),
+    ("SELECT CBRT(27), CBRT(-8), CBRT(0), CBRT(1e300), CBRT(CAST('-inf' AS FLOAT64)), CBRT(NULL)", [(3, -2, 0, 1e100, float("-inf"), None)]),
+    ("SELECT SAFE_CAST('123' AS NUMERIC(2)), SAFE_CAST(x AS STRING(2)), SAFE_CAST(x AS STRING(3)), SAFE_CAST('123.45' AS BIGNUMERIC(3, 1)), SAFE_CAST('x' AS NUMERIC(2)) FROM (SELECT 'abc' AS x)",
+     [(None, None, "abc", None, None)]),
+    ("SELECT APPROX_TOP_COUNT(x, 2) FROM UNNEST([NULL, 'pear', 'pear', 'pear', 'apple', NULL]) AS x", [([{"value": "pear", "count": 3}, {"value": None, "count": 2}],)]),
+    ("SELECT APPROX_TOP_SUM(x, w, 2) FROM UNNEST([STRUCT('apple' AS x, NULL AS w), ('pear', 0), ('pear', NULL)])", [([{"value": "pear", "sum": 0}, {"value": "apple", "sum": None}],)]),
+    ("SELECT APPROX_TOP_SUM(x, w, 2) FROM UNNEST([STRUCT('apple' AS x, 0 AS w), (NULL, 2)])", [([{"value": None, "sum": 2}, {"value": "apple", "sum": 0}],)]),
+    ("SELECT TO_JSON_STRING(JSON_QUERY(x, 'lax recursive $.a.b')), TO_JSON_STRING(JSON_QUERY(x, 'lax $.a')) FROM (SELECT JSON '[{\"a\":[{\"b\":1}]},{\"a\":{\"b\":2}}]' AS x)", [('[1,2]', '[[{"b":1}],{"b":2}]')]),
+    ("SELECT ARRAY_AGG(DISTINCT x), ARRAY_AGG(DISTINCT x LIMIT 2), STRING_AGG(DISTINCT CAST(x AS STRING)), ARRAY_AGG(DISTINCT x ORDER BY x) FROM UNNEST([2, 1, -2, 3, -2, 1, 2]) AS x",
+     [([2, 1, -2, 3], [2, 1], "2,1,-2,3", [-2, 1, 2, 3])]),
+    ("SELECT ARRAY(SELECT DISTINCT e FROM UNNEST(a) AS e), ARRAY(SELECT UPPER(e) FROM UNNEST(a) AS e GROUP BY 1), ARRAY_LENGTH(ARRAY(SELECT DISTINCT MOD(n, 1200) FROM UNNEST(GENERATE_ARRAY(1, 3000)) AS n)) "
+     "FROM UNNEST([STRUCT(['c', 'a', 'C', 'c'] AS a), STRUCT(['b'])])", [(["c", "a", "C"], ["C", "A"], 1200), (["b"], ["B"], 1200)]),
+    ("SELECT MOD(x, 2) AS g, ARRAY_AGG(DISTINCT DIV(x, 4)) FROM UNNEST(GENERATE_ARRAY(1, 8)) AS x GROUP BY g ORDER BY g", [(0, [0, 1, 2]), (1, [0, 1])]),
+    ("SELECT ARRAY_LENGTH(ARRAY_AGG(DISTINCT MOD(x, 1500))), LENGTH(STRING_AGG(DISTINCT 'a')), STRING_AGG(DISTINCT b'b') FROM UNNEST(GENERATE_ARRAY(1, 3000)) AS x", [(1500, 1, b"b")]),
+    ("SELECT CAST(b'abc' AS STRING FORMAT 'BASE32'), CAST('MFRGG===' AS BYTES FORMAT 'base32'), SAFE_CAST('1' AS BYTES FORMAT 'BASE32')", [("MFRGG===", b"abc", None)]),
+    ("SELECT CAST('12:30am' AS TIME FORMAT 'HH12:MIAM'), CAST(x AS DATETIME FORMAT 'YYYY-MM-DD HH12:MI PM') FROM (SELECT '2020-06-03 01:30 PM' AS x)", [(datetime.time(0, 30), datetime.datetime(2020, 6, 3, 13, 30))]),
 ])
 def test_forms_of_functions(world, query, expected):
     assert world.rows(query) == expected
@@ -442,6 +458,9 @@ def test_forms_of_functions(world, query, expected):
     ("ERROR('mine')", "mine"), ("SAFE.LN(1 / 0)", "division by zero: 1 / 0"), ("PARSE_DATE('%F', 'x')", 'Failed to parse input string "x"'),
     ("TIMESTAMP_SECONDS(253402300800)", "Input value 253402300800 cannot be converted into a TIMESTAMP, because it would be out of the allowed range between -62135596800000000 to 253402300799999999 (microseconds)"),
     ("DATE_FROM_UNIX_DATE(2932897)", "DATE_FROM_UNIX_DATE range is -719162 to 2932896 but saw 2932897"), ("DATETIME(CURRENT_TIMESTAMP(), 'Nowhere')", "Invalid time zone: Nowhere"),
+    ("1 << -1", "Bitwise shift by negative offset."), ("INTERVAL 10001 YEAR", "Interval field months '120012' is out of range -120000 to 120000"),
+    ("(SELECT LAG(x, -1) OVER (ORDER BY x) FROM (SELECT 1 AS x))", "The offset to the function LAG must not be negative"), ("CAST(1 AS FLOAT32)", "Type not found: FLOAT32 at [1:18]"),
+    ("RANGE_BUCKET(1, [2, 1])", "Elements in input array to RANGE_BUCKET must be in ascending order. Nonconforming elements found at position 1 and 2"), ("STRUCT(1)[OFFSET(5)]", "Field offset 5 is out of bounds in STRUCT<INT64> at [1:18]"),
     ("CAST(b'\\xff' AS STRING)", "Invalid cast of bytes to UTF8 string"), ("EDIT_DISTANCE('a', 'b', max_distance => -1)", "Max distance must be non-negative"),
     ("(SELECT x FROM UNNEST([1, 2]) x)", "Scalar subquery produced more than one element"), ("ARRAY_LAST(CAST([] AS ARRAY<INT64>))", "ARRAY_LAST cannot get the last element of an empty array"),
 ])

@@ -163,6 +163,20 @@ def test_a_query_adds_columns_where_it_may(sql, rows, name):
     assert rows("SELECT * FROM grown ORDER BY a") == [(1, None), (2, "x")]
     with pytest.raises(BadRequest, match="Schema update options should only be specified with WRITE_APPEND disposition"):
         sql("SELECT 2 AS a", destination=name("grown"), write_disposition="WRITE_TRUNCATE", schema_update_options=["ALLOW_FIELD_ADDITION"])
+    with pytest.raises(BadRequest, match="NO_SUCH is not a valid value"):
+        sql("SELECT 2 AS a", destination=name("grown"), write_disposition="WRITE_APPEND", schema_update_options=["NO_SUCH"])
+
+
+def test_a_query_relaxes_columns_where_it_may(sql, rows, name):
+    sql("CREATE TABLE strict (a INT64 NOT NULL, b STRING NOT NULL, c ARRAY<INT64>)")
+    for query, why in [("SELECT 1 AS a, 'x' AS b", "Field a has changed mode from REQUIRED to NULLABLE"), ("SELECT 'x' AS a", "Field a has changed type from INTEGER to STRING"),
+                       ("SELECT 1 AS c", "Field a has changed mode|Field a is missing in new schema")]:
+        with pytest.raises(BadRequest, match=f"Invalid schema update. ({why})"):
+            sql(query, destination=name("strict"), write_disposition="WRITE_APPEND")
+    with pytest.raises(BadRequest, match="Field c has changed mode from REPEATED to NULLABLE"):
+        sql("SELECT 1 AS c", destination=name("strict"), write_disposition="WRITE_APPEND", schema_update_options=["ALLOW_FIELD_RELAXATION"])
+    sql("SELECT 1 AS a", destination=name("strict"), write_disposition="WRITE_APPEND", schema_update_options=["ALLOW_FIELD_RELAXATION"])
+    assert rows("SELECT a, b FROM strict") == [(1, None)]
 
 
 # Wildcard tables ----------------------------------------------------------------------------------

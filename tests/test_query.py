@@ -61,6 +61,10 @@ def test_a_dry_run_prices_and_does_not_run(client, sql, people):
         client.query(f"SELECT nme FROM {people.dataset_id}.people", job_config=QueryJobConfig(dry_run=True))
 
 
+def test_a_dry_run_names_what_would_be_dropped(sql, people):
+    assert sql("DROP TABLE IF EXISTS people", dry_run=True).statement_type == "DROP_TABLE"
+
+
 def test_maximum_bytes_billed(sql):
     # The client knows no class for the service's reason, bytesBilledLimitExceeded.
     with pytest.raises(GoogleAPICallError, match="Query exceeded limit for bytes billed: 1000000. 10485760 or higher required."):
@@ -120,6 +124,8 @@ def test_the_past_in_sql(client, sql, people):
     assert values(sql("SELECT COUNT(*) FROM people")) == [(4,)]
     with pytest.raises(BadRequest, match=r"Invalid snapshot time \d+ for table \S+people@\d+. Cannot read before \d+\."):
         sql("SELECT * FROM people FOR SYSTEM_TIME AS OF TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 8 DAY)")
+    with pytest.raises(BadRequest, match="Cannot read from the future"):
+        sql("SELECT * FROM people FOR SYSTEM_TIME AS OF TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 1 DAY)")
     client.delete_table(people)
     with pytest.raises(NotFound, match="Not found: Table"):
         sql("SELECT * FROM people FOR SYSTEM_TIME AS OF @at", query_parameters=at)
@@ -207,3 +213,7 @@ def test_an_array_of_a_result_has_no_null(client, query, field):
 def test_nulls_in_arrays_on_the_way(client):
     (row,) = client.query("SELECT ARRAY_LENGTH([1, NULL]), CAST(NULL AS ARRAY<INT64>), [STRUCT(CAST(NULL AS INT64) AS x)], ARRAY_AGG(x IGNORE NULLS) FROM UNNEST([1, NULL]) AS x").result()
     assert tuple(row) == (2, [], [{"x": None}], [1])
+
+
+def test_a_null_of_bytes_in_constants(sql):
+    assert [tuple(row) for row in sql("SELECT NET.SAFE_IP_FROM_STRING('x'), CAST(NULL AS BYTES) || b'a', SAFE_CAST('x' AS BYTES FORMAT 'HEX')").result()] == [(None, None, None)]

@@ -8,14 +8,15 @@ statement to the reference evaluator.
 from __future__ import annotations
 
 import re
+from functools import cached_property
 
 from .. import values
 from ..errors import ApiError, unsupported
 from . import types
 from .collations import collated, folded
-from .expressions import Expressions, NoRule
+from .expressions import COLUMN, QUOTED, VOLATILE, Expressions, NoRule
 from .runtime import raised_text
-from .tree import columns_of, node_of
+from .tree import columns_of, find, node_of
 
 SET_OPERATIONS = ("UNION ALL", "UNION", "INTERSECT ALL", "INTERSECT", "EXCEPT ALL", "EXCEPT")
 OWN_NAME = re.compile(r"[a-z]\d+", re.I)  # of columns and variables in compiled SQL
@@ -23,6 +24,8 @@ MEETS = 2  # a value of RangeSessionizeMode
 PSEUDO = {"_PARTITIONDATE": '"_PARTITIONTIME"::DATE'}  # columns of tables that are made of what the lake has
 SERIES = re.compile(r"generate_series\(\(?(-?\d+)\)?::BIGINT, \(?-?\d+\)?::BIGINT, \(?(-?\d+)\)?(?:::BIGINT)?\)")
 MOST_ITERATIONS = 500  # of a recursive CTE
+GATHERING = ("array_agg", "string_agg", "array_concat_agg")
+ARRAY_SUBQUERY = 1  # a value of SubqueryType
 JOINS = ("JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN")
 
 
@@ -205,6 +208,17 @@ class Compiler(Expressions):
             items = ["count(*) AS c0"]
         return f"SELECT {', '.join(items)}{source}{tail}"
 
+    def repeated_rows(self, scan) -> str | None:
+        """The rows of a SELECT DISTINCT of one column before they are made different; None for any other scan."""
+        node, name = node_of(scan)
+        if name == "resolved_project_scan_node" and not node.expr_list:
+            node, name = node_of(node.input_scan)
+        base = node.parent
+        if name != "resolved_aggregate_scan_node" or len(base.group_by_list) != 1 or base.aggregate_list or base.grouping_set_list or collated(base.collation_list):
+            return None
+        ((number, expr),) = self.computed(base.group_by_list).items()
+        return f"SELECT {expr} AS c{number}{self.source(base.input_scan)}"
+
     def aggregates(self, base, groups: dict[int, str]) -> tuple[dict[int, str], str]:
         """The aggregates of a scan, and the FROM clause over what they read."""
         before, self.extremes = self.extremes, {}
@@ -260,6 +274,9 @@ class Compiler(Expressions):
 
     def scan_set_operation_scan(self, node) -> str:
         names = [self.column(c) for c in node.parent.column_list]
+        rows = self.constant_rows(node) if SET_OPERATIONS[node.op_type] == "UNION ALL" else None
+        if rows:  # in their order, in which DuckDB's UNION does not hand them to aggregates
+            return f"SELECT * FROM (VALUES {', '.join(rows)}) AS rows({', '.join(names)})"
         items = []
         for item in node.input_item_list:
             columns = ", ".join(f"{self.column(c)} AS {name}" for c, name in zip(item.output_column_list, names))
@@ -268,7 +285,42 @@ class Compiler(Expressions):
             raise ApiError("invalidQuery", f"{SET_OPERATIONS[node.op_type]} is not supported: use DISTINCT", "query")
         if SET_OPERATIONS[node.op_type] != "UNION ALL" and collated(column.annotation_map for column in node.parent.column_list):
             return self.collated_set(SET_OPERATIONS[node.op_type], node.parent.column_list, items)
-        return f" {SET_OPERATIONS[node.op_type]} ".join(items)
+        whole = f" {SET_OPERATIONS[node.op_type]} ".join(items)
+        if SET_OPERATIONS[node.op_type] != "UNION ALL" or self.correlated or self.recursive or not self.gathers:
+            return whole
+        return f"SELECT * FROM ({whole}) LIMIT 100%"  # makes DuckDB hand its parts on one after another
+
+    @cached_property
+    def gathers(self) -> bool:
+        """Whether the statement makes arrays or texts of rows in the order in which they come."""
+        calls = find(self.plan.tree, "ResolvedAggregateFunctionCallProto")
+        return any(not call.order_by_item_list and call.parent.parent.function.name.rpartition(":")[2].lower() in GATHERING for call in calls) or any(
+            query.subquery_type == ARRAY_SUBQUERY for query in find(self.plan.tree, "ResolvedSubqueryExprProto"))
+
+    def constant_rows(self, node) -> list[str] | None:
+        """The rows of a set operation whose inputs have one row of constants each; None for any other."""
+        rows = []
+        for item in node.input_item_list:
+            row = self.constant_row(item.scan)
+            if not row:
+                return None
+            rows.append("(" + ", ".join(row[c.column_id] for c in item.output_column_list) + ")")
+        return rows
+
+    def constant_row(self, scan) -> dict[int, str] | None:
+        """column id -> literal, of a scan of one row."""
+        node, name = node_of(scan)
+        if name == "resolved_single_row_scan_node":
+            return {}
+        row = self.constant_row(node.input_scan) if name == "resolved_project_scan_node" else None
+        if row is None:
+            return None
+        self.places |= row
+        row |= self.computed(node.expr_list)
+        for column in row:
+            self.places.pop(column, None)
+        bare = QUOTED.sub("", " ".join(row.values()))
+        return None if COLUMN.search(bare) or VOLATILE.search(bare) or "SELECT " in bare else row
 
     def collated_set(self, operation: str, columns, items: list[str]) -> str:
         """UNION, INTERSECT or EXCEPT of rows, of which some differ in case alone: one of them is kept."""

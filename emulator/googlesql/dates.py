@@ -41,6 +41,13 @@ def many(call: Call, i: int, part: str) -> str:
     return "" if isinstance(number, int) and abs(number) <= SPANS[part] else "{%d} NOT BETWEEN -%d AND %d" % (i, SPANS[part], SPANS[part])
 
 
+def interval_of(call: Call) -> str:
+    """INTERVAL number part; the evaluator judges a number that is near the end of what an INTERVAL holds."""
+    part = call.part(1)
+    made, excess = interval("{0}", part), many(call, 0, part)
+    return f"CASE WHEN {excess} THEN {call.edge()} ELSE {made} END" if excess else made
+
+
 def zone(call: Call, i: int) -> str:
     """SQL of a time zone's name, the statement's where the call names none; DuckDB knows no offsets like +05:30."""
     name = call.literal(i) if i < len(call.args) else call.compiler.time_zone

@@ -29,6 +29,9 @@ QUOTED = re.compile(r"('[^']*')")
 LAMBDA = re.compile(r"lambda v(\d+):")
 VARIABLE = re.compile(r"v\d+\.\w+")
 VOLATILE = re.compile(r"random\(|uuid\(")
+# The different elements of a list l, each where it first comes: it takes the square of their number, and so is for few. And in any order.
+FEW, FIRSTS = 1000, "list_filter(l, lambda e, i: list_position(l, e) = i)"
+DIFFERENT = "list_concat(list_distinct(l), CASE WHEN list_position(l, NULL) IS NOT NULL THEN [NULL] END)"
 SAFE_ERROR_MODE = 1
 IGNORE_NULLS, RESPECT_NULLS = 1, 2
 HAVING_MAX = 1
@@ -261,12 +264,14 @@ class Expressions:
 
     def expr_subquery_expr(self, node) -> str:
         before, self.correlated = self.correlated, self.correlated or bool(node.parameter_list)
-        query = self.scan(node.subquery)
+        repeated = self.repeated_rows(node.subquery) if node.subquery_type == 1 else None
+        query = repeated or self.scan(node.subquery)
         self.correlated = before
         if node.subquery_type == 0:
             return f"({query})"
         if node.subquery_type == 1:
-            return f"coalesce(ARRAY({query}), [])"
+            listed = f"coalesce(ARRAY({query}), [])"
+            return f"list_transform([{listed}], lambda l: CASE WHEN len(l) <= {FEW} THEN {FIRSTS} ELSE {DIFFERENT} END)[1]" if repeated else listed
         if node.subquery_type == 2:
             return f"EXISTS ({query})"
         if node.subquery_type == 3 and collated([node.in_collation]):
@@ -308,15 +313,18 @@ class Expressions:
         from .reference import evaluate_cast
         if node.HasField("time_zone") or node.HasField("format"):
             return evaluate_cast(self, node, NoRule("CAST with a format or a time zone"))
-        sizes = node.type_modifiers.type_parameters
-        if sizes.ByteSize() and (node.return_null_on_error or types.kind_name(node.parent.type) not in ("STRING", "BYTES", "NUMERIC", "BIGNUMERIC")):
-            return evaluate_cast(self, node, NoRule("CAST to a type with parameters"))
+        sizes, safe = node.type_modifiers.type_parameters, node.return_null_on_error
+        if sizes.ByteSize() and types.kind_name(node.parent.type) not in ("STRING", "BYTES", "NUMERIC", "BIGNUMERIC"):
+            node.return_null_on_error = False  # the evaluator heeds it not for values that don't fit
+            made = evaluate_cast(self, node, NoRule("CAST to a type with parameters"))
+            return f"TRY({made})" if safe else made
         arg, source = self.expr(node.expr), self.type_of(node.expr)
         try:
+            made = self.cast(arg, source, node.parent.type, safe)
             if sizes.ByteSize():
                 field = types.rest_field(node.parent.type) | types.parameters(sizes)
-                return values.fitted(field, f"({self.cast(arg, source, node.parent.type, False)})")
-            return self.cast(arg, source, node.parent.type, node.return_null_on_error)
+                return fill(values.fitted(field, "{0}"), [made], safe)
+            return made
         except NoRule as missing:
             return evaluate_cast(self, node, missing)
 

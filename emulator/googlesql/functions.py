@@ -16,7 +16,7 @@ from ..errors import ApiError
 from . import dates, json_values, python_functions, strings, types
 from .casts import CASTS
 from .collations import FOLDED
-from .expressions import LITERAL, VOLATILE, Call, NoRule, fill, isolated, no
+from .expressions import FEW, FIRSTS, LITERAL, VOLATILE, Call, NoRule, fill, isolated, no
 from .json_values import json_array, json_query, json_scalar, json_value
 from .runtime import raised, raised_text
 from .strings import concatenated, of_both
@@ -325,8 +325,8 @@ def shifted(call: Call) -> str:
         raise NoRule("a shift of BYTES")
     if operator == "<<":
         number, by = call.literal(0), call.literal(1)
-        if not isinstance(number, int) or not isinstance(by, int):
-            raise NoRule("<< of what is not constant")
+        if not isinstance(number, int) or not isinstance(by, int) or by < 0:
+            raise NoRule("<< by a number that is not constant, or negative")
         return f"({wrapped(number << min(by, 64))})::BIGINT"
     return f"CASE WHEN {{0}} >= 0 AND {{1}} >= 0 THEN {{0}} >> least({{1}}, 63) WHEN {{0}} + {{1}} IS NOT NULL THEN {call.edge()} END"
 
@@ -384,7 +384,8 @@ def edit_distance(call: Call) -> str:
 
 
 def range_bucket(call: Call) -> str:
-    return "CASE WHEN {0} IS NOT NULL THEN len(list_filter({1}, lambda b: b <= {0})) END"
+    found = "len(list_filter({1}, lambda b: b <= {0}))"
+    return f"CASE WHEN {{0}} IS NULL THEN NULL WHEN {{1}} IS NOT DISTINCT FROM list_sort({{1}}) THEN {found} ELSE {call.edge()} END"
 
 
 # Geography ----------------------------------------------------------------------------------------
@@ -458,7 +459,7 @@ FUNCTIONS: dict[str, object] = {
     "$safe_array_at_offset": element_at(0, True), "$safe_array_at_ordinal": element_at(1, True), "$subscript": json_subscript,
     "$case_no_value": case_when, "$case_with_value": case,
     "$extract": dates.extract, "$extract_date": dates.extract, "$extract_time": dates.extract, "$extract_datetime": dates.extract,
-    "$interval": lambda call: dates.interval("{0}", call.part(1)),
+    "$interval": dates.interval_of,
     # Conditions
     "if": "CASE WHEN {0} THEN {1} ELSE {2} END", "ifnull": "coalesce({0}, {1})", "nullif": {"FLOAT": "CASE WHEN {0} = {1} AND NOT isnan({0}) THEN NULL ELSE {0} END", "RECORD": lambda call: f"CASE WHEN {same_record(call.protos[0], '{0}', '{1}')} THEN NULL ELSE {{0}} END", "*": "CASE WHEN {0} = {1} THEN NULL ELSE {0} END"},
     "coalesce": lambda call: "coalesce(" + ", ".join("{%d}" % i for i in range(len(call.args))) + ")",
@@ -476,7 +477,8 @@ FUNCTIONS: dict[str, object] = {
     "ieee_divide": "({0} / {1})",
     "pow": float_only(domain("isfinite(pow({0}, {1})) OR NOT isfinite({0}) OR NOT isfinite({1}) OR {1} IS NULL", "pow({0}, {1})", "Floating point error in function: POW")),
     "sqrt": float_only(domain("{0} >= 0 OR isnan({0})", "sqrt({0})", "Floating point error in function: SQRT")),
-    "cbrt": float_only("cbrt({0})"),
+    # A step of Newton's: the C library's root of 27 is 3.0000000000000004.
+    "cbrt": float_only("CASE WHEN {0} = 0 OR NOT isfinite({0}) THEN {0} ELSE cbrt({0}) - (cbrt({0}) * cbrt({0}) * cbrt({0}) - {0}) / (3 * cbrt({0}) * cbrt({0})) END"),
     "exp": float_only(domain("{0} < 709.79 OR isinf({0}) OR isnan({0})", "exp({0})", "Floating point error in function: EXP")),
     "ln": float_only(domain("{0} > 0 OR isnan({0}) OR {0} = '-inf'::DOUBLE", "CASE WHEN {0} < 0 THEN 'nan'::DOUBLE ELSE ln({0}) END", "Floating point error in function: LN")),
     "log": logarithm, "log10": float_only(domain("{0} > 0 OR isnan({0}) OR {0} = '-inf'::DOUBLE", "CASE WHEN {0} < 0 THEN 'nan'::DOUBLE ELSE log10({0}) END", "Floating point error in function: LOG10")),
@@ -672,9 +674,19 @@ def average(call: Call) -> str:
     return f"CASE WHEN {number} > 0 THEN {QUOTIENT.replace('{0}', f'sum{MODIFIED}').replace('{1}', f'{number}::DECIMAL(38,9)')} END"
 
 
+def gathered(call: Call, filtered: str) -> str:
+    """The list of a group's values. DISTINCT without ORDER BY: each where it first comes, as BigQuery has it, while they are few."""
+    listed = f"list({{distinct}}{{0}}{{order}}){filtered}{{over}}"
+    if call.firsts:
+        listed = firsts(listed)
+    elif call.distinct and not call.order:
+        first = f"list_transform([list({{0}}){filtered}{{over}}], lambda l: {FIRSTS})[1]"
+        listed = f"CASE WHEN count(*){filtered}{{over}} <= {FEW} THEN {first} ELSE {listed} END"
+    return f"({listed})[:{call.limit}]" if call.limit else listed
+
+
 def array_agg(call: Call) -> str:
-    made = firsts(aggregate("list")) if call.firsts else aggregate("list")
-    return f"({made})[:{call.limit}]" if call.limit else made
+    return gathered(call, "{filter}")
 
 
 def firsts(listed: str) -> str:
@@ -684,14 +696,12 @@ def firsts(listed: str) -> str:
 
 def string_agg(call: Call) -> str:
     if call.kinds[0] == "BYTES":
-        listed = f"list({{distinct}}{{0}}{{order}}){kept(call)}{{over}}" + (f"[:{call.limit}]" if call.limit else "")
-        joined = "list_reduce(list_transform(%s, lambda b: hex(b)), lambda a, b: a || hex(%s) || b)" % (listed, call.args[1] if len(call.args) > 1 else "','::BLOB")
+        joined = "list_reduce(list_transform(%s, lambda b: hex(b)), lambda a, b: a || hex(%s) || b)" % (
+            gathered(call, kept(call)), call.args[1] if len(call.args) > 1 else "','::BLOB")
         return f"unhex({joined})"
     separator = call.args[1] if len(call.args) > 1 else "','"
-    listed = f"list({{distinct}}{{0}}{{order}}){kept(call)}{{over}}"
-    if call.firsts or call.limit:
-        listed = firsts(listed) if call.firsts else listed
-        return f"array_to_string(({listed}){f'[:{call.limit}]' if call.limit else ''}, {separator})"
+    if call.limit or call.firsts or call.distinct and not call.order:
+        return f"array_to_string({gathered(call, kept(call))}, {separator})"
     return f"string_agg({{distinct}}{{0}}, {separator}{{order}}){{filter}}{{over}}"
 
 
@@ -755,17 +765,19 @@ def percentile_cont(call: Call) -> str:
 
 
 def approx_top_count(call: Call) -> str:
-    counted = "list_transform(map_entries(histogram({0}){filter}), lambda e: {'count': e.value::BIGINT, 'value': e.key})"
-    return f"list_transform(list_reverse_sort({counted})[:{{1}}], lambda e: {{'value': e.value, 'count': e.count}})"
+    """[{value, count}] by count; a NULL is counted as well, which DuckDB's histogram leaves out."""
+    counted = "coalesce(list_transform(map_entries(histogram({0}){filter}), lambda e: {'count': e.value::BIGINT, 'value': e.key}), [])"
+    nulls = "CASE WHEN count(*){filter} > count({0}){filter} THEN [{'count': count(*){filter} - count({0}){filter}, 'value': NULL}] END"
+    return f"CASE WHEN count(*){{filter}} > 0 THEN list_transform(list_reverse_sort(list_concat({counted}, {nulls}))[:{{1}}], lambda e: {{'value': e.value, 'count': e.count}}) END"
 
 
 def approx_top_sum(call: Call) -> str:
-    """[{value, sum}] by sum; here exact."""
+    """[{value, sum}] by sum, a NULL sum last; here exact."""
     pairs = "list({'value': {0}, 'weight': {1}}){filter}"
     kind = types.duckdb_type(call.protos[1])
-    by_value = f"list_distinct(list_transform({pairs}, lambda p: p.value))"
-    total = f"list_sum(list_transform(list_filter({pairs}, lambda p: p.value IS NOT DISTINCT FROM v), lambda p: p.weight))::{kind}"
-    summed = f"list_transform({by_value}, lambda v: {{'sum': coalesce({total}, 0::{kind}), 'value': v}})"
+    by_value = f"list_distinct(list_transform({pairs}, lambda p: {{'value': p.value}}))"
+    total = f"list_sum(list_transform(list_filter({pairs}, lambda p: p.value IS NOT DISTINCT FROM v.value), lambda p: p.weight))::{kind}"
+    summed = f"list_transform({by_value}, lambda v: {{'known': {total} IS NOT NULL, 'sum': {total}, 'value': v.value}})"
     return f"list_transform(list_reverse_sort({summed})[:{{2}}], lambda e: {{'value': e.value, 'sum': e.sum}})"
 
 
@@ -807,6 +819,9 @@ for name in ("st_union_agg", "st_centroid_agg"):
 AGGREGATES["st_extent"] = BOX % python_functions.call("DOUBLE[]", "geography.st_extent", aggregate("list"))
 def neighbour(name: str):
     def rule(call: Call) -> str:
+        offset = call.literal(1)
+        if isinstance(offset, int) and offset < 0:
+            raise ApiError("invalidQuery", f"The offset to the function {name.upper()} must not be negative", "query")
         rest = "".join(", {%d}" % i for i in range(1, len(call.args)))
         return f"{name}({{0}}{rest}{{filter}}){{over}}"
     return rule

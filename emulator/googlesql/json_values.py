@@ -71,6 +71,8 @@ def json_value(call: Call) -> str:
 
 
 def json_query(call: Call) -> str:
+    if call.kind == "JSON" and len(call.args) > 1 and re.match("lax |recursive ", call.text(1).lower()):
+        raise NoRule("JSON_QUERY in lax mode")
     found = f"json_extract({json_source(call)}, {json_path(call)})"
     return found if call.kind == "JSON" else as_written(call, f"nullif({found}::VARCHAR, 'null')", "query")
 

@@ -32,7 +32,7 @@ def name_of(result: str) -> str:
 def call(result: str, function: str, *args: str) -> str:
     """SQL of a call. result: one of RESULTS; function: 'module.name'; args: SQL."""
     made = f"{name_of(result)}({', '.join((values.string(function),) + args)})"
-    return f"({made} || {COPIED[result]})" if result in COPIED else made
+    return f"({made} || {COPIED[result]})::{result}" if result in COPIED else made  # the type, since DuckDB forgets that of a constant NULL
 
 
 def python(result: str, function: str, fresh: bool = False):

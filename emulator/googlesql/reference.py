@@ -247,13 +247,30 @@ def evaluate_call(call: Call, node, safe: bool, missing: NoRule, places: list[st
     return expression(call.compiler.plan.sql, text, [args[i] for i in kept], [call.protos[i] for i in kept], call.type, missing, places is None, call.compiler.time_zone)
 
 
+MERIDIANS = re.compile(r'("(?:[^"\\\\]|\\\\.)*")|([AP])M', re.I)  # outside of a format's literals
+
+
 def evaluate_cast(compiler, node, missing: NoRule) -> str:
     """SQL of a cast that has no rule: with a format, a time zone, or between types that only the evaluator casts."""
+    pattern = node.format.resolved_literal_node.value.value.string_value
+    if pattern.upper() == "BASE32":  # the evaluator lacks it
+        result, name = ("VARCHAR", "to_base32") if types.kind_name(node.parent.type) == "STRING" else ("BLOB", "from_base32")
+        made = python_functions.call(result, f"texts.{name}", compiler.expr(node.expr))
+        return f"TRY({made})" if node.return_null_on_error else made
     inner = [item for item in (node.expr, node.format, node.time_zone) if item.WhichOneof("node") not in (None, "resolved_literal_node")]
+    args = [compiler.expr(item) for item in inner]
+    dotted = MERIDIANS.sub(lambda found: found[1] or f"{found[2]}.M.", pattern)
+    if dotted != pattern and types.kind_name(compiler.type_of(node.expr)) == "STRING":  # the evaluator reads but A.M. and P.M.
+        node.format.resolved_literal_node.value.value.string_value = dotted
+        if node.expr.WhichOneof("node") == "resolved_literal_node":
+            text = node.expr.resolved_literal_node.value.value
+            text.string_value = re.sub("([ap])m", r"\1.m.", text.string_value, flags=re.I)
+        else:
+            args[0] = f"regexp_replace({args[0]}, '([ap])m', '\\1.m.', 'gi')"
     tree = ast.AnyResolvedExprProto()
     tree.resolved_cast_node.CopyFrom(node)
-    return expression(compiler.plan.sql, built(compiler.plan.sql, tree), [compiler.expr(item) for item in inner],
-                      [compiler.type_of(item) for item in inner], node.parent.type, missing, time_zone=compiler.time_zone)
+    return expression(compiler.plan.sql, built(compiler.plan.sql, tree), args, [compiler.type_of(item) for item in inner], node.parent.type, missing,
+                      time_zone=compiler.time_zone)
 
 
 def built(sql, tree) -> str:

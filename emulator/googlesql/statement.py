@@ -122,6 +122,11 @@ class Statement:
         """A name that a DDL statement gives, as (project, dataset, name) or as much of it as is known."""
         return self.context["local"](tuple(name_path)) or normal_path(tuple(name_path), self.context["default_project"], self.context["default_dataset"])
 
+    @property
+    def told_type(self) -> str:
+        """The type as a job's statistics have it: that of a DROP names what is dropped."""
+        return f"DROP_{self.node.object_type.upper().replace(' ', '_')}" if self.type == "DROP" else self.type
+
     def change(self, cursor) -> str:
         """A DML statement as the SELECT of what is to happen; see modify.py."""
         from .modify import compile_change

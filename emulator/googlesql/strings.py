@@ -90,7 +90,8 @@ def padded(name: str):
 
 
 def concatenated(call: Call) -> str:
-    return "(" + " || ".join("{%d}" % i for i in range(len(call.args))) + ")"
+    joined = "(" + " || ".join("{%d}" % i for i in range(len(call.args))) + ")"
+    return joined if call.kind == "ARRAY" else f"{joined}::{types.duckdb_type(call.type)}"  # DuckDB forgets the type of a constant NULL
 
 
 def split(call: Call) -> str:
