@@ -61,7 +61,10 @@ class World:
 
     def rows(self, text, **options):
         """The rows of a query, as tuples; ApiError for what goes wrong at any stage."""
-        compiled = self.prepare(text, **options).compile(self.connection.cursor())
+        statement = self.prepare(text, **options)
+        analyzed = statement.tree.SerializeToString()
+        compiled = statement.compile(self.connection.cursor())
+        assert statement.tree.SerializeToString() == analyzed  # it is kept, for whoever sends the text again
         return self.execute(compiled)
 
     def execute(self, compiled):

@@ -276,8 +276,6 @@ def parse_time(kind: str):
     """PARSE_DATE, PARSE_DATETIME, PARSE_TIME, PARSE_TIMESTAMP(format, text [, zone])."""
     def rule(call: Call) -> str:
         pattern, text = "", call.text(0)
-        if call.nodes[0].WhichOneof("node") == "resolved_literal_node":  # the evaluator's C library does not read %F
-            call.nodes[0].resolved_literal_node.value.value.string_value = re.sub("%[%F]", lambda found: found[0].replace("%F", "%Y-%m-%d"), text)
         for piece in elements(text):
             if piece[0] != '"' and (piece in ("U", "W", "V", "G", "u", "w", "j", "Ez") or piece not in PARSED and not re.fullmatch(r"E\dS", piece)):
                 raise NoRule(f"parsing the format element %{piece}")

@@ -315,9 +315,7 @@ class Expressions:
             return evaluate_cast(self, node, NoRule("CAST with a format or a time zone"))
         sizes, safe = node.type_modifiers.type_parameters, node.return_null_on_error
         if sizes.ByteSize() and types.kind_name(node.parent.type) not in ("STRING", "BYTES", "NUMERIC", "BIGNUMERIC"):
-            node.return_null_on_error = False  # the evaluator heeds it not for values that don't fit
-            made = evaluate_cast(self, node, NoRule("CAST to a type with parameters"))
-            return f"TRY({made})" if safe else made
+            return evaluate_cast(self, node, NoRule("CAST to a type with parameters"))
         arg, source = self.expr(node.expr), self.type_of(node.expr)
         try:
             made = self.cast(arg, source, node.parent.type, safe)

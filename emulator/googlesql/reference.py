@@ -242,35 +242,51 @@ def evaluate_call(call: Call, node, safe: bool, missing: NoRule, places: list[st
     else:
         kept = [i for i, arg in enumerate(call.nodes) if arg.WhichOneof("node") != "resolved_literal_node" and not call.args[i].startswith("lambda ")]
         tree = ast.AnyResolvedExprProto()
-        tree.resolved_function_call_base_node.resolved_function_call_node.CopyFrom(node)
+        copied = tree.resolved_function_call_base_node.resolved_function_call_node
+        copied.CopyFrom(node)
+        if call.name in PARSING and call.nodes[0].WhichOneof("node") == "resolved_literal_node":
+            pattern = copied.parent.argument_list[0].resolved_literal_node.value.value
+            pattern.string_value = re.sub("%[%F]", lambda found: found[0].replace("%F", "%Y-%m-%d"), pattern.string_value)
         text = built(call.compiler.plan.sql, tree)
     return expression(call.compiler.plan.sql, text, [args[i] for i in kept], [call.protos[i] for i in kept], call.type, missing, places is None, call.compiler.time_zone)
 
 
+PARSING = ("parse_date", "parse_datetime", "parse_timestamp")  # the evaluator's C library does not read %F
 MERIDIANS = re.compile(r'("(?:[^"\\\\]|\\\\.)*")|([AP])M', re.I)  # outside of a format's literals
 
 
 def evaluate_cast(compiler, node, missing: NoRule) -> str:
     """SQL of a cast that has no rule: with a format, a time zone, or between types that only the evaluator casts."""
-    pattern = node.format.resolved_literal_node.value.value.string_value
-    if pattern.upper() == "BASE32":  # the evaluator lacks it
+    tree = ast.AnyResolvedExprProto()
+    cast = tree.resolved_cast_node
+    cast.CopyFrom(node)  # the statement may be compiled again
+    safe, sized = node.return_null_on_error, node.type_modifiers.type_parameters.ByteSize() > 0
+    if node.format.resolved_literal_node.value.value.string_value.upper() == "BASE32":  # the evaluator lacks it
         result, name = ("VARCHAR", "to_base32") if types.kind_name(node.parent.type) == "STRING" else ("BLOB", "from_base32")
         made = python_functions.call(result, f"texts.{name}", compiler.expr(node.expr))
-        return f"TRY({made})" if node.return_null_on_error else made
+        return f"TRY({made})" if safe else made
     inner = [item for item in (node.expr, node.format, node.time_zone) if item.WhichOneof("node") not in (None, "resolved_literal_node")]
     args = [compiler.expr(item) for item in inner]
-    dotted = MERIDIANS.sub(lambda found: found[1] or f"{found[2]}.M.", pattern)
-    if dotted != pattern and types.kind_name(compiler.type_of(node.expr)) == "STRING":  # the evaluator reads but A.M. and P.M.
-        node.format.resolved_literal_node.value.value.string_value = dotted
-        if node.expr.WhichOneof("node") == "resolved_literal_node":
-            text = node.expr.resolved_literal_node.value.value
-            text.string_value = re.sub("([ap])m", r"\1.m.", text.string_value, flags=re.I)
-        else:
-            args[0] = f"regexp_replace({args[0]}, '([ap])m', '\\1.m.', 'gi')"
-    tree = ast.AnyResolvedExprProto()
-    tree.resolved_cast_node.CopyFrom(node)
-    return expression(compiler.plan.sql, built(compiler.plan.sql, tree), args, [compiler.type_of(item) for item in inner], node.parent.type, missing,
+    if types.kind_name(compiler.type_of(node.expr)) == "STRING" and with_dots(cast) and node.expr.WhichOneof("node") != "resolved_literal_node":
+        args[0] = f"regexp_replace({args[0]}, '([ap])m', '\\1.m.', 'gi')"
+    if sized:
+        cast.return_null_on_error = False  # the evaluator heeds it not for values that don't fit
+    made = expression(compiler.plan.sql, built(compiler.plan.sql, tree), args, [compiler.type_of(item) for item in inner], node.parent.type, missing,
                       time_zone=compiler.time_zone)
+    return f"TRY({made})" if safe and sized else made
+
+
+def with_dots(cast) -> bool:
+    """Let a cast's format, and its text where it is a literal, have A.M. and P.M.: the evaluator reads no others. Whether it had."""
+    pattern = cast.format.resolved_literal_node.value.value
+    dotted = MERIDIANS.sub(lambda found: found[1] or f"{found[2]}.M.", pattern.string_value)
+    if dotted == pattern.string_value:
+        return False
+    pattern.string_value = dotted
+    if cast.expr.WhichOneof("node") == "resolved_literal_node":
+        text = cast.expr.resolved_literal_node.value.value
+        text.string_value = re.sub("([ap])m", r"\1.m.", text.string_value, flags=re.I)
+    return True
 
 
 def built(sql, tree) -> str:
