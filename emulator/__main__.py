@@ -225,6 +225,8 @@ def main(argv: list[str]) -> None:
     except (DataDirInUse, Failure) as error:
         failure = str(error)
     except OSError as error:
+        if not error.filename:
+            raise
         failure = f"The emulator can't keep its data in {error.filename}: {error.strerror}. Choose another folder with --data-dir."
     if failure:
         print(failure, file=sys.stderr)

@@ -13,17 +13,20 @@ import gzip
 import io
 import json
 import re
+import zlib
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, Iterable
+from typing import TYPE_CHECKING, Callable, Iterable, Iterator
 
 from . import load
 from .load import Failure
 
 if TYPE_CHECKING:
+    from google.api_core.exceptions import GoogleAPICallError
     from google.cloud import bigquery
 
 SCHEMA = ".schema.json"
-AT_BYTE = re.compile(r"(?:starting at (?:location|position)|byte offset:?) (\d+)")
+AT_BYTE = re.compile(r"(?:starting at (?:location|position)|byte offset):? (\d+)")
 AT_LINE = re.compile(r"\s*(?:at )?\[(?:at )?(\d+):(\d+)\]")
 
 
@@ -36,6 +39,25 @@ def plant(url: str, project: str, folders: Iterable[Path], say: Callable[[str], 
             if not folder.is_dir():
                 raise Failure(f"There is no folder {folder} to seed from.")
             Seed(client, folder, say).plant()
+
+
+def said(error: "GoogleAPICallError") -> str:
+    """What the emulator said, without the request that the client puts before it."""
+    return error.errors[0]["message"] if error.errors else error.message
+
+
+@contextmanager
+def blaming(path: Path) -> Iterator[None]:
+    """Failure, with the file and where it is known the line, for what is wrong with what a file says."""
+    from google.api_core.exceptions import GoogleAPICallError
+    try:
+        yield
+    except GoogleAPICallError as error:
+        raise Failure(f"{path}: {said(error)}") from None
+    except json.JSONDecodeError as error:
+        raise Failure(f"{path}:{error.lineno}: {error}") from None
+    except (OSError, EOFError, ValueError, TypeError, zlib.error) as error:
+        raise Failure(f"{path}: {error}") from None
 
 
 class Seed:
@@ -68,41 +90,41 @@ class Seed:
             raise Failure(f"{path} belongs to no dataset: a table is dataset/{path.name} or project/dataset/{path.name} in {self.folder}.")
         name = ".".join([self.client.project, *parts][-2:])
         if name not in self.datasets:
-            load.create_dataset(self.client, name)
+            with blaming(path.parent):
+                load.create_dataset(self.client, name)
             self.datasets.add(name)
         return name
 
     def table(self, name: str, data: Path | None, schema: Path | None) -> None:
-        from google.api_core.exceptions import GoogleAPICallError
         from google.cloud import bigquery
-        try:
+        with blaming(schema or data):
             fields = json.loads(schema.read_text(encoding="utf-8")) if schema else None
-        except ValueError as error:
-            raise Failure(f"{schema}:{getattr(error, 'lineno', 1)}: {error}") from None
-        try:
             if data is None:
                 self.client.delete_table(name, not_found_ok=True)
                 self.client.create_table(bigquery.Table(name, schema=fields))
                 self.say(f"{schema}: {name}, empty")
                 return
-            content = lines(data)
-            job = self.client.load_table_from_file(io.BytesIO(content), name, size=len(content), job_config=load.job_config(source_format(data), fields))
+        content = lines(data)
+        with blaming(schema or data):
+            config = load.job_config(source_format(data), fields)
+            job = self.client.load_table_from_file(io.BytesIO(content), name, size=len(content), job_config=config)
             error = job.exception()
-        except GoogleAPICallError as error:
-            raise Failure(f"{data or schema}: {error.message}") from None
         if error:
             reasons = dict.fromkeys(item["message"] for item in [*(job.errors or ()), job.error_result])
-            raise Failure("\n".join(blame(data, content, reason) for reason in reasons))
+            raise Failure("\n".join(
+                blame(data, content, reason) if "reading data" in reason or not schema else f"{schema}: {reason}" for reason in reasons))
         self.say(f"{data}: {name}, {job.output_rows:,} rows")
 
     def sql(self, path: Path) -> None:
         from google.api_core.exceptions import GoogleAPICallError
         from google.cloud import bigquery
+        with blaming(path):
+            text = path.read_text(encoding="utf-8")
         config = bigquery.QueryJobConfig(default_dataset=self.dataset(path) if path.parent != self.folder else None)
         try:
-            self.client.query(path.read_text(encoding="utf-8"), job_config=config).result()
+            self.client.query(text, job_config=config).result()
         except GoogleAPICallError as error:
-            message = error.errors[0]["message"] if error.errors else error.message
+            message = said(error)
             at = AT_LINE.search(message)
             raise Failure(f"{path}:{at[1]}:{at[2]}: {AT_LINE.sub('', message)}" if at else f"{path}: {message}") from None
         self.say(f"{path}: done")
@@ -117,12 +139,10 @@ def source_format(path: Path) -> str:
 
 def lines(path: Path) -> bytes:
     """What a load job takes for a file: uncompressed, so that errors can be placed, and an array of JSON as lines."""
-    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    if source_format(path) == "NEWLINE_DELIMITED_JSON" and content.lstrip()[:1] == b"[":
-        try:
+    with blaming(path):
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        if source_format(path) == "NEWLINE_DELIMITED_JSON" and content.lstrip()[:1] == b"[":
             return "\n".join(json.dumps(row, ensure_ascii=False) for row in json.loads(content)).encode()
-        except ValueError as error:
-            raise Failure(f"{path}:{getattr(error, 'lineno', 1)}: {error}") from None
     return content
 
 
