@@ -452,12 +452,13 @@ def drop_expired(lake: Lake) -> None:
 def drop_expired_partitions(lake: Lake, ref: Ref) -> None:
     """Delete the rows of partitions whose time, and the expirationMs after it, is over."""
     body = find(lake, ref)
+    from .history import marked
     over = f"{partitions.start(body)} + INTERVAL {int(body['timePartitioning']['expirationMs'])} MILLISECOND <= now()"
 
     def work(tx: Transaction) -> None:
         now = find(tx, ref)
         tx.execute(f"DELETE FROM {now['_relation']} WHERE {over}")
-        tx.put("table", ref, {**now, "_data": tx.stamp, "lastModifiedTime": str(now_ms())})
+        tx.put("table", ref, marked(tx, {**now, "_data": tx.stamp, "lastModifiedTime": str(now_ms())}, hidden=True))
     if lake.cursor().execute(f"SELECT 1 FROM {lake.relation(body)} WHERE {over} LIMIT 1").fetchone():
         lake.write(work)
 

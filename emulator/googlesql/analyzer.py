@@ -15,8 +15,8 @@ from zetasql.wasi._pb2.zetasql.proto import options_pb2, simple_catalog_pb2
 from zetasql.wasi._pb2.zetasql.public import options_pb2 as public, type_pb2
 
 from ..errors import ApiError, unsupported
-from . import routines, types
-from .catalog import FindRoutine, Names, Resolve, Table, Unmade, catalog_proto, normal_path, session_kind, simple
+from . import routines, table_functions, types
+from .catalog import FindRoutine, Names, Resolve, Table, Unmade, catalog_proto, normal_path, simple
 from .columns import needed_columns
 from .engine import Crash, Engine, ServiceError, default_cache_dir, prepare_cache
 from .statement import Statement
@@ -37,7 +37,6 @@ REWRITES = ("FLATTEN", "UNPIVOT", "PIVOT", "ARRAY_INCLUDES", "TYPEOF_FUNCTION", 
             "BUILTIN_FUNCTION_INLINER", "INLINE_SQL_FUNCTIONS", "INLINE_SQL_TVFS", "INLINE_SQL_UDAS", "PIPE_ASSERT")
 CATALOGS = 32  # registered in the instance at a time
 MEMO = 512  # analyzed statements kept
-SESSIONIZE = re.compile(r"\bRANGE_SESSIONIZE\b", re.I)
 GROUP = re.compile(f"\\b({routines.SQL_GROUP}|{routines.JS_GROUP}):", re.I)
 MISSING_ROUTINE = re.compile(r"(?:Function|Table-valued function|Procedure) not found: ((?:`[^`]*`|[^\s`;.]+)(?:\.(?:`[^`]*`|[^\s`;.]+))*)")
 IN_BODY = re.compile(r"Analysis of function (\S+) failed")
@@ -298,7 +297,7 @@ class GoogleSQL:
         if LOADS.match(text) and any(getattr(table, "pseudo", ()) for table in names.tables.values()):
             del options.ddl_pseudo_columns[:]  # the table has them of its own
         try:
-            tree = self.sessionized(text, names, options) if SESSIONIZE.search(text) else self.tree(text, names, options)
+            tree = (self.tree_with_calls if table_functions.CALLED.search(text) else self.tree)(text, names, options)
         except ServiceError as error:
             if ASSIGNMENT.match(error.message):
                 raise IsScript from None
@@ -307,25 +306,31 @@ class GoogleSQL:
             tree = self._with_split_paths(text, names, options, error)
         return tree, needed_columns(tree)
 
-    def tree(self, text: str, names: Names, options, session: str | None = None):
-        request = service.AnalyzeRequest(options=options, sql_statement=text, registered_catalog_id=self.catalog(names, session))
-        if session:
+    def tree(self, text: str, names: Names, options, calls: tuple = ()):
+        request = service.AnalyzeRequest(options=options, sql_statement=text, registered_catalog_id=self.catalog(names, calls))
+        if calls:
             request.descriptor_pool_list.definitions.add().builtin.SetInParent()
         return self._call("Analyze", request, service.AnalyzeResponse).resolved_statement
 
-    def sessionized(self, text: str, names: Names, options):
-        """The tree of a statement with RANGE_SESSIONIZE, the type of whose new column follows from a column that a text names."""
-        options.enabled_rewrites.remove(public.ResolvedASTRewrite.REWRITE_INLINE_SQL_TVFS)
-        first = None
-        for session in ("DATE", "DATETIME", "TIMESTAMP"):
-            try:
-                tree = self.tree(text, names, options, session)
-            except ServiceError as error:
-                first = first or error
-                continue
-            if all(types.KINDS[session] == session_kind(scan) for scan in find(tree, "ResolvedTVFScanProto")):
-                return tree
-        raise first or ServiceError(0, "RANGE_SESSIONIZE needs a column of type RANGE")
+    def tree_with_calls(self, text: str, names: Names, options):
+        """The tree of a statement that may call BigQuery's own table functions."""
+        try:
+            answer = self._call("Parse", service.ParseRequest(sql_statement=text, options=self.language), service.ParseResponse)
+            text, calls = table_functions.read(text, answer)
+        except ServiceError:
+            calls = ()  # the analyzer says what is wrong, and where
+        if not calls:
+            return self.tree(text, names, options)
+        plain = type(options).FromString(options.SerializeToString())
+        plain.enabled_rewrites.remove(public.ResolvedASTRewrite.REWRITE_INLINE_SQL_TVFS)
+        try:
+            tree = self.tree(text, names, plain, calls)
+            if any(routine.kind == "TABLE_VALUED_FUNCTION" for routine in names.routines.values()):  # whose body is to be put in the call's place
+                tree = self.tree(text, names, options, table_functions.fixed(calls, tree))
+        except ServiceError as error:
+            raise ServiceError(error.code, table_functions.real_names(error.message, calls)) from None
+        table_functions.restore(tree, calls)
+        return tree
 
     def _with_split_paths(self, text: str, names: Names, options, error: ServiceError):
         """The tree where `p.d.t` in one pair of backticks is read as three names, so that t stands for its columns.
@@ -369,12 +374,9 @@ class GoogleSQL:
         options.enabled_rewrites.extend(public.ResolvedASTRewrite.Value("REWRITE_" + name) for name in REWRITES)
         return options
 
-    def catalog(self, names: Names, session: str | None = None) -> int:
-        """The id of a registered catalog that has these names.
-
-        session: the type of RANGE_SESSIONIZE's ranges, where a statement has this function.
-        """
-        return self.catalogs.use((names.key, session), lambda: self._register(catalog_proto(self.language, names, session)))
+    def catalog(self, names: Names, calls: tuple = ()) -> int:
+        """The id of a registered catalog that has these names and table functions."""
+        return self.catalogs.use((names.key, calls), lambda: self._register(catalog_proto(self.language, names, calls)))
 
     def builtin_catalog(self) -> int:
         """The id of a catalog of functions alone, which stays."""
@@ -404,7 +406,7 @@ class GoogleSQL:
 
 def query_error(error: ServiceError) -> ApiError:
     """The service's error as BigQuery words it: `... at [line:column]`."""
-    if found := ELSEWHERE.match(error.message):
+    if found := ELSEWHERE.search(error.message):
         raise unsupported(f"the {'table ' if found[1] != 'F' else ''}function {found[2].upper()}") from None
     if found := NOT_KINDS.match(error.message):
         raise unsupported(f"the statement on a {found[1]}") from None
