@@ -45,7 +45,7 @@ PATH_PART = re.compile(r"`([^`]*)`|([^`.]+)")
 ELSEWHERE = re.compile(r"(Table-valued f|F)unction not found: ((?:ml|ai|obj|bqml)\.\w+|appends|changes|gap_fill|vector_search|external_query|"
                        r"external_object_transform)\b", re.I)
 NOT_KINDS = re.compile(r"(CAPACITY|RESERVATION|ASSIGNMENT|BI_CAPACITY|PROJECT|ORGANIZATION) is not a supported object type")  # to the analyzer
-UNREAD = re.compile(r"\b(MATCH_RECOGNIZE(?=\s*\()|(?<=WITH\s)DIFFERENTIAL_PRIVACY(?=\s+OPTIONS))", re.I)  # clauses that the analyzer does not take
+UNREAD = re.compile(r"\b((?<=WITH\s)DIFFERENTIAL_PRIVACY(?=\s+OPTIONS))", re.I)  # a clause that the analyzer does not take
 ASSIGNMENT = re.compile("Statement not supported: (SingleAssignment|AssignmentFromStruct)")
 POSITION = re.compile(r" \[at (\d+:\d+)\]$")
 WITH = re.compile(r"\bWITH\b", re.I)
@@ -108,6 +108,7 @@ class GoogleSQL:
                      public.FEATURE_CREATE_EXTERNAL_TABLE_WITH_PARTITION_COLUMNS]
         del language.enabled_language_features[:], language.supported_statement_kinds[:]
         language.enabled_language_features.extend(features)
+        language.reserved_keywords.append("MATCH_RECOGNIZE")
         language.product_mode = public.PRODUCT_EXTERNAL
         return language
 

@@ -11,7 +11,7 @@ import re
 
 from .. import values
 from ..errors import ApiError, unsupported
-from . import table_functions, types
+from . import row_patterns, table_functions, types
 from .expressions import Expressions, NoRule, collated, folded
 from .runtime import raised_text
 from .tree import columns_of, node_of
@@ -329,6 +329,9 @@ class Compiler(Expressions):
         method = "reservoir" if unit == "ROWS" else "bernoulli"
         seed = f", {int(self.constant(node.repeatable_argument))}" if node.HasField("repeatable_argument") else ""
         return f"SELECT * FROM ({self.scan(node.input_scan)}) USING SAMPLE {float(size) if unit == 'PERCENT' else int(size)} {unit} ({method}{seed})"
+
+    def scan_match_recognize_scan(self, node) -> str:
+        return row_patterns.scanned(self, node)
 
     def scan_tvfscan(self, node) -> str:
         made = table_functions.scanned(self, node)

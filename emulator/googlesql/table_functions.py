@@ -316,12 +316,12 @@ def gap_fill(call: Call) -> Made:
     own = "".join(f", {rows.names[value]} AS v{place}" for place, value in enumerate(methods))
     begun = f"time_bucket({width}, min(t), {origin})"
     series = f"generate_series(CASE WHEN {begun} < min(t) THEN {begun} + {width} ELSE {begun} END, max(t), {width})"
-    parts = [f"rows AS (SELECT {columns + ', ' if keys else ''}{moment(time, kind)} AS t, false AS new{own} FROM ({rows.sql}) WHERE {time} IS NOT NULL)",
-             f"buckets AS (SELECT {columns + ', ' if keys else ''}unnest({series}) AS t, true AS new FROM rows{f' GROUP BY {columns}' if keys else ''} HAVING count(*) > 0)"]
+    parts = [f"\"$rows\" AS (SELECT {columns + ', ' if keys else ''}{moment(time, kind)} AS t, false AS new{own} FROM ({rows.sql}) WHERE {time} IS NOT NULL)",
+             f"\"$buckets\" AS (SELECT {columns + ', ' if keys else ''}unnest({series}) AS t, true AS new FROM \"$rows\"{f' GROUP BY {columns}' if keys else ''} HAVING count(*) > 0)"]
     order = f"{same} ORDER BY t, new ROWS BETWEEN"
     values_made = "".join(f", {filled(f'v{place}', method, types.kind_name(rows.protos[value]), call.value('ignore_null_values') is not False)} AS f{place}"
                           for place, (value, method) in enumerate(methods.items()))
-    made = (f"WITH {', '.join(parts)} SELECT * FROM (SELECT *{values_made} FROM (SELECT * FROM rows UNION ALL BY NAME SELECT * FROM buckets) "
+    made = (f"WITH {', '.join(parts)} SELECT * FROM (SELECT *{values_made} FROM (SELECT * FROM \"$rows\" UNION ALL BY NAME SELECT * FROM \"$buckets\") "
             f"WINDOW before AS ({order} UNBOUNDED PRECEDING AND CURRENT ROW), after AS ({order} CURRENT ROW AND UNBOUNDED FOLLOWING)) WHERE new")
     own_time = {"DATE": "t::DATE AS t", "DATETIME": "t", "TIMESTAMP": "timezone('UTC', t) AS t"}[kind]
     return Made(f"SELECT * REPLACE ({own_time}) FROM ({made})" if " AS " in own_time else made,
@@ -379,7 +379,7 @@ def vector_search(call: Call) -> Made:
         raise wrong(f"VECTOR_SEARCH: unknown distance type {kind}; it must be EUCLIDEAN, COSINE or DOT_PRODUCT")
     check_search_options(call.value("options"))
     rows = query.sql if query else "SELECT 1"
-    pairs = f"SELECT q.number AS q, b.number AS b, {DISTANCES[kind].format(a='q.sought', b='b.vector')} AS distance FROM q, b"
+    pairs = f"SELECT q.number AS q, b.number AS b, {DISTANCES[kind].format(a='q.sought', b='b.vector')} AS distance FROM \"$queries\" q, \"$base\" b"
     if most is None or 0 <= most < 1_000_000:
         most = 10 if most is None else most
         nearest = (f"SELECT q, unnest(arg_min(b, distance, {most})) AS b, unnest(min(distance, {most})) AS distance FROM ({pairs}) GROUP BY q"
@@ -387,9 +387,9 @@ def vector_search(call: Call) -> Made:
     else:
         limit = f" QUALIFY row_number() OVER (PARTITION BY q ORDER BY distance) <= {most}" if most > 0 else ""
         nearest = f"SELECT * FROM ({pairs}){limit}"
-    sql = (f"WITH q AS MATERIALIZED (SELECT row_number() OVER () AS number, {sought} AS sought, {packed(query)} AS row FROM ({rows})), "
-           f"b AS MATERIALIZED (SELECT row_number() OVER () AS number, {vector} AS vector, {packed(base)} AS row FROM ({base.sql}) WHERE len({vector}) > 0) "
-           f"SELECT q.row AS query, b.row AS base, distance FROM ({nearest}) AS n JOIN q ON q.number = n.q JOIN b ON b.number = n.b")
+    sql = (f"WITH \"$queries\" AS MATERIALIZED (SELECT row_number() OVER () AS number, {sought} AS sought, {packed(query)} AS row FROM ({rows})), "
+           f"\"$base\" AS MATERIALIZED (SELECT row_number() OVER () AS number, {vector} AS vector, {packed(base)} AS row FROM ({base.sql}) WHERE len({vector}) > 0) "
+           f"SELECT q.row AS query, b.row AS base, distance FROM ({nearest}) AS n JOIN \"$queries\" q ON q.number = n.q JOIN \"$base\" b ON b.number = n.b")
     return Made(sql, {name: name for name in ("query", "base", "distance")})
 
 
