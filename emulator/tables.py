@@ -247,7 +247,7 @@ def render(lake: Lake, body: dict, view: str = "STORAGE_STATS") -> dict:
 
 def tag(body: dict) -> str:
     """A table's etag: of what describes it, not of its rows, so that new rows don't stand in the way of an update."""
-    return etag({key: value for key, value in body.items() if key not in ("_relation", "_data", "lastModifiedTime")})
+    return etag({key: value for key, value in body.items() if key not in ("_relation", "_data", "_write", "lastModifiedTime")})
 
 
 # Methods ------------------------------------------------------------------------------------------

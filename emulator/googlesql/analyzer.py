@@ -20,7 +20,7 @@ from .catalog import FindRoutine, Names, Resolve, Table, Unmade, catalog_proto, 
 from .columns import needed_columns
 from .engine import Crash, Engine, ServiceError, default_cache_dir, prepare_cache
 from .statement import Statement
-from .tree import find, node_of
+from .tree import find, node_of, restate
 
 __all__ = ["GoogleSQL", "Statement", "Table", "default_cache_dir"]
 
@@ -47,6 +47,7 @@ ELSEWHERE = re.compile(r"(Table-valued f|F)unction not found: ((?:ml|ai|obj|bqml
 NOT_KINDS = re.compile(r"(CAPACITY|RESERVATION|ASSIGNMENT|BI_CAPACITY|PROJECT|ORGANIZATION) is not a supported object type")  # to the analyzer
 UNREAD = re.compile(r"\b((?<=WITH\s)DIFFERENTIAL_PRIVACY(?=\s+OPTIONS))", re.I)  # a clause that the analyzer does not take
 ASSIGNMENT = re.compile("Statement not supported: (SingleAssignment|AssignmentFromStruct)")
+NO_SUBQUERIES = "TVF arguments that reference columns are not supported"  # of the functions whose bodies are to be put in the calls' places
 POSITION = re.compile(r" \[at (\d+:\d+)\]$")
 WITH = re.compile(r"\bWITH\b", re.I)
 CHANGES = re.compile(r"\b(ALTER\s+(TABLE|VIEW)|LOAD\s+DATA)\b", re.I)  # the statements whose target is not among the names they read
@@ -267,12 +268,12 @@ class GoogleSQL:
             return self.names.use(("without with", routine.query), lambda: self._without_with(routine))
 
     def _without_with(self, routine: Routine) -> str:
-        from .inlining import without_with
+        from . import inlining
         try:
             answer = self._call("Parse", service.ParseRequest(sql_statement=routine.query, options=self.language), service.ParseResponse)
         except ServiceError:
             return routine.text  # the analyzer says what is wrong, and where
-        return routine.converted(routine.body_of(without_with(routine.query, answer)))
+        return routine.converted(routine.body_of(inlining.without_with(routine.query, answer)))
 
     def is_script(self, text: str) -> bool:
         request = service.ExtractTableNamesFromStatementRequest(sql_statement=text, options=self.language, allow_script=True)
@@ -304,6 +305,9 @@ class GoogleSQL:
                 raise IsScript from None
             if found := UNREAD.search(text):
                 raise unsupported(found[1].upper()) from None
+            if error.message.startswith(NO_SUBQUERIES):
+                tree = self.tree_with_named_arguments(text, names, options)
+                return tree, needed_columns(tree)
             tree = self._with_split_paths(text, names, options, error)
         return tree, needed_columns(tree)
 
@@ -330,7 +334,22 @@ class GoogleSQL:
                 tree = self.tree(text, names, options, table_functions.fixed(calls, tree))
         except ServiceError as error:
             raise ServiceError(error.code, table_functions.real_names(error.message, calls)) from None
-        table_functions.restore(tree, calls)
+        restate(tree, lambda kept: table_functions.real_names(kept, calls))
+        return tree
+
+    def tree_with_named_arguments(self, text: str, names: Names, options):
+        """The tree of a statement in which table functions get subqueries that read columns."""
+        from . import inlining
+        answer = self._call("Parse", service.ParseRequest(sql_statement=text, options=self.language), service.ParseResponse)
+        tables = {tuple(part.lower() for part in path): [argument.get("argumentKind", "") in ("FIXED_TABLE", "ANY_TABLE") for argument in routine.arguments]
+                  for path, routine in names.routines.items()}
+        text, old = inlining.with_named_arguments(text, answer, tables)
+        try:
+            tree = self.tree_with_calls(text, names, options)
+        except ServiceError as error:
+            raise (unsupported("such a subquery as an argument of a table function") if error.message.startswith(NO_SUBQUERIES) else query_error(error)) from None
+        for new in reversed(old):  # what is inside of another call was named first
+            restate(tree, lambda kept: kept.replace(new, old[new]))
         return tree
 
     def _with_split_paths(self, text: str, names: Names, options, error: ServiceError):

@@ -120,16 +120,6 @@ def real_names(message: str, calls: tuple[Called, ...]) -> str:
     return OF_SCHEMA.sub(r"\2\1", message)
 
 
-def restore(tree, calls: tuple[Called, ...]) -> None:
-    """Let the texts that a statement keeps, of a view or a routine, have the functions' real names."""
-    node, _ = node_of(tree)
-    while node is not None:
-        for field, value in node.ListFields():
-            if isinstance(value, str):
-                setattr(node, field.name, real_names(value, calls))
-        node = node.parent if "parent" in node.DESCRIPTOR.fields_by_name else None
-
-
 # The catalog --------------------------------------------------------------------------------------
 
 def add(root, call: Called) -> None:
