@@ -369,7 +369,7 @@ def vector_search(call: Call) -> Made:
         raise wrong(f"VECTOR_SEARCH: unknown distance type {kind}; it must be EUCLIDEAN, COSINE or DOT_PRODUCT")
     check_search_options(call.value("options"))
     rows = query.sql if query else "SELECT 1"
-    pairs = f"SELECT q.number AS q, b.number AS b, {DISTANCES[kind].format(a='q.sought', b='b.vector')} AS distance FROM \"$queries\" q, \"$base\" b"
+    pairs = f"SELECT q.number AS q, b.number AS b, {DISTANCES[kind]} AS distance FROM \"$queries\" q, \"$base\" b"
     if most is None or 0 <= most < 1_000_000:
         most = 10 if most is None else most
         nearest = (f"SELECT q, unnest(arg_min(b, distance, {most})) AS b, unnest(min(distance, {most})) AS distance FROM ({pairs}) GROUP BY q"
@@ -377,8 +377,8 @@ def vector_search(call: Call) -> Made:
     else:
         limit = f" QUALIFY row_number() OVER (PARTITION BY q ORDER BY distance) <= {most}" if most > 0 else ""
         nearest = f"SELECT * FROM ({pairs}){limit}"
-    sql = (f"WITH \"$queries\" AS MATERIALIZED (SELECT row_number() OVER () AS number, {sought} AS sought, {packed(query)} AS row FROM ({rows})), "
-           f"\"$base\" AS MATERIALIZED (SELECT row_number() OVER () AS number, {vector} AS vector, {packed(base)} AS row FROM ({base.sql}) WHERE len({vector}) > 0) "
+    sql = (f"WITH \"$queries\" AS MATERIALIZED (SELECT row_number() OVER () AS number, {measured(sought)}, {packed(query)} AS row FROM ({rows})), "
+           f"\"$base\" AS MATERIALIZED (SELECT row_number() OVER () AS number, {measured(vector)}, {packed(base)} AS row FROM ({base.sql}) WHERE len({vector}) > 0) "
            f"SELECT q.row AS query, b.row AS base, distance FROM ({nearest}) AS n JOIN \"$queries\" q ON q.number = n.q JOIN \"$base\" b ON b.number = n.b")
     return Made(sql, {name: name for name in ("query", "base", "distance")})
 
@@ -422,18 +422,23 @@ def check_search_options(text: str | None) -> None:
         raise wrong("VECTOR_SEARCH: the option fraction_lists_to_search can't be given with use_brute_force")
 
 
-def distance_of(value: str, nonzero: bool = False) -> str:
-    """A distance of two vectors, or the error for a pair that has none."""
-    differ = raised(values.string("Array length mismatch: "), "len({a})", values.string(" and "), "len({b})", values.string("."))
+def measured(vector: str) -> str:
+    """SELECT items for a vector: what is needed of it with whatever other it is compared."""
     missing = raised_text("Cannot compute the distance of a vector with a NULL element.")
-    zero = f"WHEN list_inner_product({{a}}, {{a}}) = 0 OR list_inner_product({{b}}, {{b}}) = 0 THEN {raised_text('Cannot compute cosine distance against zero vector.')} "
-    return (f"CASE WHEN len({{a}}) <> len({{b}}) THEN {differ} WHEN list_count({{a}}) < len({{a}}) OR list_count({{b}}) < len({{b}}) THEN {missing} "
-            f"{zero if nonzero else ''}ELSE {value} END")
+    sound = f"CASE WHEN list_count({vector}) < len({vector}) THEN {missing} ELSE {vector} END"
+    return f"{sound} AS vector, len({vector}) AS size, CASE WHEN list_count({vector}) = len({vector}) THEN list_inner_product({vector}, {vector}) END AS square"
+
+
+def distance_of(value: str) -> str:
+    """The distance of the vectors of two rows, or the error for a pair that has none."""
+    differ = raised(values.string("Array length mismatch: "), "q.size", values.string(" and "), "b.size", values.string("."))
+    return f"CASE WHEN q.size <> b.size THEN {differ} {value} END"
 
 
 DISTANCES = {
-    "EUCLIDEAN": distance_of("list_distance({a}, {b})"), "DOT_PRODUCT": distance_of("-list_inner_product({a}, {b})"),
-    "COSINE": distance_of("1 - list_inner_product({a}, {b}) / (sqrt(list_inner_product({a}, {a}) * list_inner_product({b}, {b})))", nonzero=True)}
+    "EUCLIDEAN": distance_of("ELSE list_distance(q.vector, b.vector)"), "DOT_PRODUCT": distance_of("ELSE -list_inner_product(q.vector, b.vector)"),
+    "COSINE": distance_of(f"WHEN q.square = 0 OR b.square = 0 THEN {raised_text('Cannot compute cosine distance against zero vector.')} "
+                          "ELSE 1 - list_inner_product(q.vector, b.vector) / sqrt(q.square * b.square)")}
 
 
 class Function(NamedTuple):
