@@ -67,7 +67,8 @@ def changes(table: "Table", kind: str, start: int | None, end: int | None) -> st
     found, writes = periods(table)
     first, last = (table.lake.version_at(start - 1) or 0) + 1, min(table.lake.version_at(end - 1), table.version)
     if kind == "CHANGES" and any(write.get("transaction") and first <= version <= last for version, write in writes.items()):
-        raise refused(f"The CHANGES function cannot be used on table {table.body['id']}: a multi-statement transaction was committed to it within the requested time range")
+        raise refused(f"The CHANGES function cannot be used on table {table.body['id']}: a multi-statement transaction was committed to it "
+                      "within the requested time range")
     hidden = {version for version, write in writes.items() if write.get("hidden")}
     parts = [part for period, following in zip(found, [*found[1:], None]) for part in parts_of(table, kind, period, following, first, last, hidden)]
     if not parts:

@@ -347,7 +347,9 @@ class GoogleSQL:
         try:
             tree = self.tree_with_calls(text, names, options)
         except ServiceError as error:
-            raise (unsupported("such a subquery as an argument of a table function") if error.message.startswith(NO_SUBQUERIES) else query_error(error)) from None
+            if error.message.startswith(NO_SUBQUERIES):
+                raise unsupported("such a subquery as an argument of a table function") from None
+            raise query_error(error) from None
         for new in reversed(old):  # what is inside of another call was named first
             restate(tree, lambda kept: kept.replace(new, old[new]))
         return tree

@@ -42,9 +42,11 @@ def scanned(compiler, node) -> str:
     rest = "".join(f", r.{name}" for name in dict.fromkeys(inner) if name not in keys)
     steps = [
         f"\"$rows\" AS MATERIALIZED (SELECT *, {bits} AS mask FROM (SELECT *, row_number() OVER () AS row_id{analytic}{compiler.source(node.input_scan)}))",
-        f"\"$parts\" AS (SELECT {own}list(row_id ORDER BY {order}) AS ids, list((mask)::BIGINT ORDER BY {order}) AS masks FROM \"$rows\"{f' GROUP BY {own[:-2]}' if keys else ''})",
+        f"\"$parts\" AS (SELECT {own}list(row_id ORDER BY {order}) AS ids, list((mask)::BIGINT ORDER BY {order}) AS masks "
+        f"FROM \"$rows\"{f' GROUP BY {own[:-2]}' if keys else ''})",
         f"\"$found\" AS (SELECT {own}ids, found, unnest(range(len(found) // 4)) * 4 AS place FROM (SELECT *, {found} AS found FROM \"$parts\"))",
-        f"\"$matched\" AS (SELECT {own}ids[found[place + 3]] AS row_id, found[place + 1] AS {number}, nullif(found[place + 2], 0) AS {row}, [{names}][found[place + 4]] AS {symbol} FROM \"$found\")"]
+        f"\"$matched\" AS (SELECT {own}ids[found[place + 3]] AS row_id, found[place + 1] AS {number}, nullif(found[place + 2], 0) AS {row}, "
+        f"[{names}][found[place + 4]] AS {symbol} FROM \"$found\")"]
     items = {key: key for key in [*keys, number]} | measures(compiler, node, row, symbol)
     shown = {compiler.column(column): items[compiler.column(column)] for column in node.parent.column_list if compiler.column(column) in items}
     return (f"WITH {', '.join(steps)} SELECT {', '.join(f'{made} AS {name}' for name, made in shown.items()) or '1 AS c0'} "

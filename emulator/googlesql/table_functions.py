@@ -110,7 +110,8 @@ def read(text: str, answer) -> tuple[str, tuple[Called, ...]]:
     return raw.decode(), tuple(calls)
 
 
-OF_SCHEMA = re.compile(r"^Invalid table-valued function \w+( \[at \d+:\d+\]); Analysis of table-valued function \w+ failed \[at \d+:\d+\]; (.*?) \[at \d+:\d+\]$", re.S)
+OF_SCHEMA = re.compile(r"^Invalid table-valued function \w+( \[at \d+:\d+\]); Analysis of table-valued function \w+ failed \[at \d+:\d+\]; "
+                       r"(.*?) \[at \d+:\d+\]$", re.S)
 
 
 def real_names(message: str, calls: tuple[Called, ...]) -> str:
@@ -196,8 +197,8 @@ class Call:
 
     def rows(self, name: str) -> Rows:
         given, relation = self.arguments[name], self.relations[name].relation_argument
-        return Rows(self.compiler.scan(given.scan), dict(zip([column.name for column in relation.column], map(self.compiler.column, given.argument_column_list))),
-                    {column.name.lower(): column.type for column in relation.column})
+        own = {column.name: self.compiler.column(source) for column, source in zip(relation.column, given.argument_column_list)}
+        return Rows(self.compiler.scan(given.scan), own, {column.name.lower(): column.type for column in relation.column})
 
     def sql(self, name: str) -> str:
         return self.compiler.expr(self.arguments[name].expr)
@@ -302,12 +303,13 @@ def gap_fill(call: Call) -> Made:
     sound = f"{later} > TIMESTAMP '2000-01-01'" + (f" AND {later}::DATE = {later}" if kind == "DATE" else "")
     if not call.compiler.cursor.execute(f"SELECT {sound}").fetchone()[0]:
         raise wrong(f"GAP_FILL: bucket_width must be a positive INTERVAL{' of whole days' if kind == 'DATE' else ''}")
-    columns, same = ", ".join(keys.values()), f"PARTITION BY {', '.join(keys.values())}" if keys else ""
+    columns = "".join(f"{key}, " for key in keys.values())
+    same, groups = (f"{words} BY {columns[:-2]}" if keys else "" for words in ("PARTITION", "GROUP"))
     own = "".join(f", {rows.names[value]} AS v{place}" for place, value in enumerate(methods))
     begun = f"time_bucket({width}, min(t), {origin})"
     series = f"generate_series(CASE WHEN {begun} < min(t) THEN {begun} + {width} ELSE {begun} END, max(t), {width})"
-    parts = [f"\"$rows\" AS (SELECT {columns + ', ' if keys else ''}{moment(time, kind)} AS t, false AS new{own} FROM ({rows.sql}) WHERE {time} IS NOT NULL)",
-             f"\"$buckets\" AS (SELECT {columns + ', ' if keys else ''}unnest({series}) AS t, true AS new FROM \"$rows\"{f' GROUP BY {columns}' if keys else ''} HAVING count(*) > 0)"]
+    parts = [f"\"$rows\" AS (SELECT {columns}{moment(time, kind)} AS t, false AS new{own} FROM ({rows.sql}) WHERE {time} IS NOT NULL)",
+             f"\"$buckets\" AS (SELECT {columns}unnest({series}) AS t, true AS new FROM \"$rows\" {groups} HAVING count(*) > 0)"]
     order = f"{same} ORDER BY t, new ROWS BETWEEN"
     values_made = "".join(f", {filled(f'v{place}', method, types.kind_name(rows.protos[value]), call.value('ignore_null_values') is not False)} AS f{place}"
                           for place, (value, method) in enumerate(methods.items()))
@@ -355,7 +357,7 @@ def filled(value: str, method: str, kind: str, ignoring: bool) -> str:
         return f"CASE WHEN {left}.at = t THEN {left}.v END"
     part = f"(epoch_us(t) - epoch_us({left}.at)) / (epoch_us({right}.at) - epoch_us({left}.at))::DOUBLE"
     step = f"(({right}.v::DOUBLE - {left}.v::DOUBLE) * {part})"
-    between = f"({left}.v + round({step})::HUGEINT)::BIGINT" if kind == "INTEGER" else f"{left}.v + {f'round({step}, 9)::DECIMAL(38, 9)' if kind == 'NUMERIC' else step}"
+    between = {"INTEGER": f"({left}.v + round({step})::HUGEINT)::BIGINT", "NUMERIC": f"{left}.v + round({step}, 9)::DECIMAL(38, 9)"}.get(kind, f"{left}.v + {step}")
     return f"CASE WHEN {left}.at = t THEN {left}.v ELSE {between} END"
 
 
@@ -377,8 +379,9 @@ def vector_search(call: Call) -> Made:
     else:
         limit = f" QUALIFY row_number() OVER (PARTITION BY q ORDER BY distance) <= {most}" if most > 0 else ""
         nearest = f"SELECT * FROM ({pairs}){limit}"
-    sql = (f"WITH \"$queries\" AS MATERIALIZED (SELECT row_number() OVER () AS number, {measured(sought)}, {packed(query)} AS row FROM ({rows})), "
-           f"\"$base\" AS MATERIALIZED (SELECT row_number() OVER () AS number, {measured(vector)}, {packed(base)} AS row FROM ({base.sql}) WHERE len({vector}) > 0) "
+    number = "row_number() OVER () AS number"
+    sql = (f"WITH \"$queries\" AS MATERIALIZED (SELECT {number}, {measured(sought)}, {packed(query)} AS row FROM ({rows})), "
+           f"\"$base\" AS MATERIALIZED (SELECT {number}, {measured(vector)}, {packed(base)} AS row FROM ({base.sql}) WHERE len({vector}) > 0) "
            f"SELECT q.row AS query, b.row AS base, distance FROM ({nearest}) AS n JOIN \"$queries\" q ON q.number = n.q JOIN \"$base\" b ON b.number = n.b")
     return Made(sql, {name: name for name in ("query", "base", "distance")})
 
@@ -426,7 +429,8 @@ def measured(vector: str) -> str:
     """SELECT items for a vector: what is needed of it with whatever other it is compared."""
     missing = raised_text("Cannot compute the distance of a vector with a NULL element.")
     sound = f"CASE WHEN list_count({vector}) < len({vector}) THEN {missing} ELSE {vector} END"
-    return f"{sound} AS vector, len({vector}) AS size, CASE WHEN list_count({vector}) = len({vector}) THEN list_inner_product({vector}, {vector}) END AS square"
+    square = f"CASE WHEN list_count({vector}) = len({vector}) THEN list_inner_product({vector}, {vector}) END"
+    return f"{sound} AS vector, len({vector}) AS size, {square} AS square"
 
 
 def distance_of(value: str) -> str:
@@ -456,11 +460,12 @@ FUNCTIONS: dict[str, Function] = {
     "CHANGES": Function(lambda given: [("table", TABLE, NEEDED), *([("start_timestamp", "TIMESTAMP", NEEDED)] if given.has("start_timestamp", 1) else []),
                                        ("end_timestamp", "TIMESTAMP", NEEDED)], lambda given: HISTORY, changes),
     "GAP_FILL": Function(lambda given: [
-        ("input", TABLE, NEEDED), ("ts_column", "STRING", NEEDED), ("bucket_width", "INTERVAL", NEEDED), *([("origin=>", ANY, NEEDED)] if "origin" in given.named else []),
-        ("partitioning_columns=>", "ARRAY<STRING>", None), ("value_columns=>", "PAIRS", None), ("ignore_null_values=>", "BOOL", True)],
+        ("input", TABLE, NEEDED), ("ts_column", "STRING", NEEDED), ("bucket_width", "INTERVAL", NEEDED),
+        *([("origin=>", ANY, NEEDED)] if "origin" in given.named else []), ("partitioning_columns=>", "ARRAY<STRING>", None), ("value_columns=>", "PAIRS", None), ("ignore_null_values=>", "BOOL", True)],
         gap_fill_schema, gap_fill),
     "RANGE_SESSIONIZE": Function(
-        lambda given: [("input", TABLE, NEEDED), ("range_column", "STRING", NEEDED), ("partitioning_columns", "ARRAY<STRING>", NEEDED), ("mode", "MODE", MEETS)],
+        lambda given: [("input", TABLE, NEEDED), ("range_column", "STRING", NEEDED), ("partitioning_columns", "ARRAY<STRING>", NEEDED),
+                       ("mode", "MODE", MEETS)],
         lambda given: f"SELECT *, {given.column('range_column', 1)} AS session_range FROM input", range_sessions),
     "VECTOR_SEARCH": Function(lambda given: [
         ("base_table", TABLE, NEEDED), ("column_to_search", "STRING", NEEDED), *(SINGLE if "query_value" in given.named else BATCH),
