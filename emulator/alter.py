@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import datasets, iam, options, partitions, query, row_access, rules, tables, values
+from . import datasets, history, iam, options, partitions, query, row_access, rules, tables, values
 from .calls import merge
 from .errors import ApiError, not_found, unsupported
 from .googlesql import types
@@ -147,7 +147,8 @@ class Alteration:
                                            "ALTER COLUMN SET DEFAULT.", "query")
         (field,) = tables.inheriting(tables.check_schema([field]), self.body)
         self.own()
-        tables.add_column(self.tx, self.body["_relation"], field)
+        if tables.add_column(self.tx, self.body["_relation"], field):
+            self.body |= history.marked(self.tx, {}, hidden=True)
         if not self.fields:
             self.sql("DROP COLUMN _empty")
         self.set_fields([*self.fields, field])
@@ -210,7 +211,7 @@ class Alteration:
         relation = self.tx.create_relation([*(new if each is field else each for each in self.fields), *hidden])
         self.tx.execute(f"INSERT INTO {relation} {select.compile(self.tx.cursor)}")
         self.tx.drop_relation(self.body)
-        self.body |= {"_relation": relation, "_data": self.tx.stamp}
+        self.body |= history.marked(self.tx, {"_relation": relation, "_data": self.tx.stamp}, hidden=True)
 
     def alter_column_set_default(self, action) -> None:
         if field := self.existing(action.parent.column, action.parent.is_if_exists):

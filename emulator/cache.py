@@ -25,7 +25,7 @@ def key_of(job: "Job", statement: "Statement") -> str | None:
         return None
     from .query import default_dataset
     parts = list(parts_of(statement))
-    if any(part.uses(*CHANGING) or "ResolvedSampleScanProto" in part.node_names for part in parts):
+    if any(part.uses(*CHANGING) or not {"ResolvedSampleScanProto", "ResolvedTVFScanProto"}.isdisjoint(part.node_names) for part in parts):
         return None
     tables = [table for part in parts for table in part.order]
     if any(not fixed(table) for table in tables):

@@ -327,6 +327,10 @@ class Transaction:
         if self._how:
             raise self._how
 
+    @property
+    def lent(self) -> bool:
+        return self._log is not None
+
     broken = False  # an error has ended it, and it could not be restored: a rollback is all that is left to do
 
     @contextmanager

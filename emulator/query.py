@@ -84,6 +84,11 @@ class Table:
             self.version, self.body = travel(self.emulator.lake, self.ref, int(at.timestamp() * 1_000_000))
         return self.lake.relation(self.body, self.version)
 
+    def changes(self, kind: str, start: "dt.datetime | None", end: "dt.datetime | None") -> str:
+        """The FROM item of what has happened to its rows between two moments. kind: APPENDS or CHANGES."""
+        from .history import changes
+        return changes(self, kind, *(moment and int(moment.timestamp() * 1_000_000) for moment in (start, end)))
+
     def refresh(self) -> None:
         """Read the newest rows from now on: a change is made on what is there when its turn comes."""
         from .tables import find

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Callable
 
 import duckdb
 
-from . import clones, datasets, exports, external, grants, iam, indexes, models, options, partitions, routines, row_access, tables, values
+from . import clones, datasets, exports, external, grants, history, iam, indexes, models, options, partitions, routines, row_access, tables, values
 from .alter import alter_schema, alter_table
 from .calls import merge
 from .errors import ApiError, not_found, unsupported
@@ -73,17 +73,17 @@ def change_rows(job: "Job", statement: "Statement") -> None:
         check_writable(target.body)
         tx.execute(f"CREATE OR REPLACE TEMP TABLE change AS {statement.change(tx.cursor)}")
         tx.hold_temporary("change")
-        count(job, dict(tx.execute("SELECT _action, count(*) FROM change GROUP BY 1").fetchall()))
+        counts = dict(tx.execute("SELECT _action, count(*) FROM change GROUP BY 1").fetchall())
+        count(job, counts)
         if tx.execute("SELECT 1 FROM change WHERE _row IS NOT NULL GROUP BY _row HAVING count(*) > 1 LIMIT 1").fetchone():
             raise ApiError("invalidQuery", TWICE, "query")
         relation = target.body["_relation"]
         names = ", ".join(values.identifier(field["name"]) for field in target.stored)
         if statement.type != "INSERT":
             tx.execute(f"DELETE FROM {relation} WHERE rowid IN (SELECT _row FROM change WHERE _row IS NOT NULL)")
-        if statement.type != "DELETE":
-            tx.execute(f"INSERT INTO {relation} ({names}) SELECT {names} FROM change WHERE _action <> 'DELETE'")
+        body = history.insert(tx, target.body, f"INSERT INTO {relation} ({names}) SELECT {names} FROM change", counts)
         tx.execute("DROP TABLE temp.change")
-        touch(tx, target.ref, target.body)
+        touch(tx, target.ref, body)
     job.write(work)
     job.config["destinationTable"] = reference(target.ref)
 

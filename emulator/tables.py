@@ -249,7 +249,7 @@ def render(lake: Lake, body: dict, view: str = "STORAGE_STATS") -> dict:
 
 def tag(body: dict) -> str:
     """A table's etag: of what describes it, not of its rows, so that new rows don't stand in the way of an update."""
-    return etag({key: value for key, value in body.items() if key not in ("_relation", "_data", "lastModifiedTime")})
+    return etag({key: value for key, value in body.items() if key not in ("_relation", "_data", "_write", "lastModifiedTime")})
 
 
 # Methods ------------------------------------------------------------------------------------------
@@ -458,12 +458,13 @@ def drop_expired(lake: Lake) -> None:
 def drop_expired_partitions(lake: Lake, ref: Ref) -> None:
     """Delete the rows of partitions whose time, and the expirationMs after it, is over."""
     body = find(lake, ref)
+    from .history import marked
     over = f"{partitions.start(body)} + INTERVAL {int(body['timePartitioning']['expirationMs'])} MILLISECOND <= now()"
 
     def work(tx: Transaction) -> None:
         now = find(tx, ref)
         tx.execute(f"DELETE FROM {now['_relation']} WHERE {over}")
-        tx.put("table", ref, {**now, "_data": tx.stamp, "lastModifiedTime": str(now_ms())})
+        tx.put("table", ref, marked(tx, {**now, "_data": tx.stamp, "lastModifiedTime": str(now_ms())}, hidden=True))
     if lake.cursor().execute(f"SELECT 1 FROM {lake.relation(body)} WHERE {over} LIMIT 1").fetchone():
         lake.write(work)
 
@@ -480,6 +481,7 @@ def update(call: Call) -> dict:
 
 def change(call: Call, how) -> dict:
     """Write a table changed by `how`: its identity kept, its schema only widened."""
+    from .history import marked
     if call.flag("autodetect_schema"):
         raise unsupported("autodetect_schema")
 
@@ -503,7 +505,8 @@ def change(call: Call, how) -> dict:
             fields = check_schema(changed["schema"].get("fields") or [])
             check_defaults(call.emulator, call.principal, fields, call.table)
             changed["schema"] = {**changed["schema"], "fields": inheriting_new(body, fields)}
-            alter(tx, body, fields)
+            if alter(tx, body, fields):
+                changed = marked(tx, changed, hidden=True)
         elif "schema" in body and "schema" not in changed:
             changed["schema"] = body["schema"]
         changed = rules.laid_out(changed)
@@ -528,21 +531,21 @@ def inheriting_new(body: dict, fields: list[dict]) -> list[dict]:
     return [field if field["name"].lower() in known else inheriting([field], body)[0] for field in fields]
 
 
-def alter(tx: Transaction, body: dict, fields: list[dict]) -> None:
-    """Bring a table's rows to a new schema that adds columns or relaxes modes; ApiError invalid for all else."""
+def alter(tx: Transaction, body: dict, fields: list[dict]) -> bool:
+    """Bring a table's rows to a new schema that adds columns or relaxes modes; whether they were written anew. ApiError invalid for all else."""
     old = body.get("schema", {}).get("fields", [])
     name, relation = body["id"], body.get("_relation")
     check_widening(old, fields, name)
     if relation is None:
         if len(fields) > len(old):
             raise mismatch(name, f"Cannot add fields to a table of type {body['type']}")
-        return
-    known = {field["name"].lower(): field for field in old}
+        return False
+    known, rewritten = {field["name"].lower(): field for field in old}, False
     for field in fields:
         column = f"{values.identifier(field['name'])}"
         before = known.get(field["name"].lower())
         if before is None:
-            add_column(tx, relation, field)
+            rewritten |= add_column(tx, relation, field)
         else:
             if before.get("mode") == "REQUIRED" != field.get("mode"):
                 tx.execute(f"ALTER TABLE {relation} ALTER COLUMN {column} DROP NOT NULL")
@@ -550,13 +553,16 @@ def alter(tx: Transaction, body: dict, fields: list[dict]) -> None:
                 tx.execute(f"ALTER TABLE {relation} ADD COLUMN {path} {values.duckdb_type(part)}")
     if not old and fields:
         tx.execute(f"ALTER TABLE {relation} DROP COLUMN _empty")
+    return rewritten
 
 
-def add_column(tx: Transaction, relation: str, field: dict) -> None:
+def add_column(tx: Transaction, relation: str, field: dict) -> bool:
+    """Add a column of NULLs, or of empty arrays: then every row is written anew, which is told."""
     column = values.identifier(field["name"])
     tx.execute(f"ALTER TABLE {relation} ADD COLUMN {column} {values.duckdb_type(field)}")
     if values.repeated(field):
         tx.execute(f"UPDATE {relation} SET {column} = []")
+    return values.repeated(field)
 
 
 def new_parts(before: dict, after: dict, path: str) -> list[tuple[str, dict]]:

@@ -209,9 +209,8 @@ def test_the_order_of_joins_is_not_the_written_one(world):
 
 @pytest.mark.parametrize("text,construct", [
     ("DECLARE x INT64; SELECT x", "scripts"), ("SELECT 1; SELECT 2", "several statements"),
-    ("SELECT * FROM APPENDS(TABLE d.people, NULL, NULL)", "the table function APPENDS"), ("SELECT ML.DISTANCE([1.0], [2.0])", "the function ML.DISTANCE"),
+    ("SELECT * FROM EXTERNAL_QUERY('c', 'SELECT 1')", "the table function EXTERNAL_QUERY"), ("SELECT ML.DISTANCE([1.0], [2.0])", "the function ML.DISTANCE"),
     ("SELECT WITH DIFFERENTIAL_PRIVACY OPTIONS (epsilon=1, delta=.1, privacy_unit_column=id) COUNT(*) FROM people", "DIFFERENTIAL_PRIVACY"),
-    ("SELECT * FROM people MATCH_RECOGNIZE (ORDER BY id MEASURES COUNT(*) AS n PATTERN (a+) DEFINE a AS id > 0)", "MATCH_RECOGNIZE"),
     ("CREATE RESERVATION `p.region-us.r` OPTIONS (slot_capacity=100)", "the statement on a RESERVATION"),
 ])
 def test_what_is_not_supported_is_named(world, text, construct):

@@ -11,11 +11,12 @@ import pytest
 from emulator.errors import ApiError
 from emulator.googlesql import reference
 from googlesql_fixture import MemoryTable, sql, world  # noqa: F401
-from test_functions import same
+from test_functions import judged, same
 
 COUNT = int(os.environ.get("BIGQUERY_LAB_EXPRESSIONS", "3000"))
 SEED = int(os.environ.get("BIGQUERY_LAB_SEED", "20240229"))
 BATCH = 30  # expressions in a statement
+PATTERNS = 48  # of rows
 
 # Type -> literals: the ordinary, and in the second half the edges, which come more seldom as one error spoils a whole statement.
 LITERALS = {
@@ -240,3 +241,23 @@ def test_expressions(world, batch):
         expressions = [maker.expression(maker.random.choice(kinds), maker.random.choice((1, 1, 1, 2, 3))) for _ in range(BATCH)]
         found += differences(world, expressions, table)
     assert not [difference for difference in found if not explained(difference)]
+
+
+def some_pattern(chance: random.Random, depth: int) -> str:
+    if depth == 0:
+        return chance.choice(["a", "b", "c", "()"])
+    parts = [some_pattern(chance, depth - 1) for _ in range(chance.choice([1, 2, 2, 3]))]
+    made = "(" + chance.choice([" ", " | "]).join(parts) + ")"
+    return made + chance.choice(["", "?", "*", "+", "??", "*?", "+?", "{2}", "{1,2}", "{,2}?", "{1,}"])
+
+
+@pytest.mark.parametrize("batch", range(PATTERNS // 4))
+def test_patterns_of_rows(world, batch):
+    chance = random.Random(SEED + batch)
+    kept = ", ".join(str(chance.randrange(8)) for _ in range(9))
+    for _ in range(4):
+        clauses = (f"{chance.choice(['', 'AFTER MATCH SKIP TO NEXT ROW'])} PATTERN ({chance.choice(['', '', '^'])} {some_pattern(chance, 2)} (a | b | c)?? {chance.choice(['', '', '$'])}) "
+                   f"DEFINE a AS x & 1 > 0, b AS x & 2 > 0, c AS x & 4 > 0 {chance.choice(['', 'OPTIONS (use_longest_match = TRUE)'])}")
+        found, expected = judged(world, f"SELECT * FROM (SELECT x, o FROM UNNEST([{kept}]) AS x WITH OFFSET o) MATCH_RECOGNIZE (ORDER BY o MEASURES MATCH_NUMBER() AS n, "
+                                        f"COUNT(*) AS size, STRING_AGG(CLASSIFIER(), '') AS symbols, FIRST(x) AS f, LAST(x) AS l {clauses}) ORDER BY n")
+        assert found == expected, clauses

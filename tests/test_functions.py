@@ -232,8 +232,8 @@ WINDOWS = {
     "sum": ["SUM(x) OVER (ORDER BY x ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING)", "SUM(x) OVER (PARTITION BY g)", "SUM(x) OVER (ORDER BY x RANGE BETWEEN 2 PRECEDING AND CURRENT ROW)"],
     "percentile_cont": ["PERCENTILE_CONT(f, 0.5) OVER (PARTITION BY g)"], "percentile_disc": ["PERCENTILE_DISC(x, 0.5) OVER ()"],
 }
-# Compiled by their own rules, which no case can judge by the evaluator: random, approximate or of another meaning.
-ELSEWHERE = {"approx_top_sum", "approx_quantiles", "approx_count_distinct", "approx_top_count", "max_by", "min_by"}
+# Compiled by their own rules, which no case can judge by the evaluator: random, approximate or of another meaning; and those of MATCH_RECOGNIZE alone.
+ELSEWHERE = {"approx_top_sum", "approx_quantiles", "approx_count_distinct", "approx_top_count", "max_by", "min_by", "first", "last"}
 
 
 def same(a, b) -> bool:

@@ -243,3 +243,18 @@ def test_temporary_functions(client):
     assert dry.statement_type == "SELECT"
     with pytest.raises(BadRequest, match=r"Unrecognized name: nope at \[2:8\]"):
         client.query("CREATE TEMP FUNCTION half(x INT64) AS (x / 2);\nSELECT nope").result()
+
+
+def test_table_functions_of_subqueries_that_read_columns(rows, sql, dataset):
+    """Also within one another, beside arguments that are no tables, and in a view, which keeps its text."""
+    for statement in ("CREATE TABLE t AS SELECT a FROM UNNEST([1, 2, 3]) AS a", "CREATE TABLE FUNCTION same(x ANY TABLE) AS SELECT * FROM x",
+                      "CREATE TABLE FUNCTION plus(x TABLE<a INT64>, k INT64) AS SELECT a + k AS s FROM x"):
+        rows(statement)
+    assert rows("SELECT * FROM same((SELECT * FROM t WHERE a > 1)) ORDER BY a") == [(2,), (3,)]
+    assert rows("SELECT y.s FROM plus((SELECT a FROM t WHERE a = 1 /* ) */), 5 /* ) */ ) AS y") == [(6,)]
+    assert rows("SELECT s FROM plus((SELECT a FROM same((SELECT a FROM t WHERE a > 1)) WHERE a < 3), (SELECT MAX(a) FROM t))") == [(5,)]
+    definition = f"SELECT s FROM {dataset}.plus((SELECT a FROM {dataset}.t WHERE a > 2), 5)"
+    rows(f"CREATE VIEW v AS {definition}")
+    assert rows("SELECT * FROM v") == [(8,)] and rows(f"SELECT view_definition FROM {dataset}.INFORMATION_SCHEMA.VIEWS") == [(definition,)]
+    with pytest.raises(BadRequest, match=r"Unrecognized name: aa at \[1:28\]"):
+        rows("SELECT * FROM same((SELECT aa FROM t))")

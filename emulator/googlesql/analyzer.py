@@ -15,12 +15,12 @@ from zetasql.wasi._pb2.zetasql.proto import options_pb2, simple_catalog_pb2
 from zetasql.wasi._pb2.zetasql.public import options_pb2 as public, type_pb2
 
 from ..errors import ApiError, unsupported
-from . import routines, types
-from .catalog import FindRoutine, Names, Resolve, Table, Unmade, catalog_proto, normal_path, session_kind, simple
+from . import routines, table_functions, types
+from .catalog import FindRoutine, Names, Resolve, Table, Unmade, catalog_proto, normal_path, simple
 from .columns import needed_columns
 from .engine import Crash, Engine, ServiceError, default_cache_dir, prepare_cache
 from .statement import Statement
-from .tree import find, node_of
+from .tree import find, node_of, restate
 from .twins import renamed, twins
 
 __all__ = ["GoogleSQL", "Statement", "Table", "default_cache_dir"]
@@ -38,7 +38,6 @@ REWRITES = ("FLATTEN", "UNPIVOT", "PIVOT", "ARRAY_INCLUDES", "TYPEOF_FUNCTION", 
             "BUILTIN_FUNCTION_INLINER", "INLINE_SQL_FUNCTIONS", "INLINE_SQL_TVFS", "INLINE_SQL_UDAS", "PIPE_ASSERT")
 CATALOGS = 32  # registered in the instance at a time
 MEMO = 512  # analyzed statements kept
-SESSIONIZE = re.compile(r"\bRANGE_SESSIONIZE\b", re.I)
 GROUP = re.compile(f"\\b({routines.SQL_GROUP}|{routines.JS_GROUP}):", re.I)
 MISSING_ROUTINE = re.compile(r"(?:Function|Table-valued function|Procedure) not found: ((?:`[^`]*`|[^\s`;.]+)(?:\.(?:`[^`]*`|[^\s`;.]+))*)")
 IN_BODY = re.compile(r"Analysis of function (\S+) failed")
@@ -47,8 +46,9 @@ PATH_PART = re.compile(r"`([^`]*)`|([^`.]+)")
 ELSEWHERE = re.compile(r"(Table-valued f|F)unction not found: ((?:ml|ai|obj|bqml)\.\w+|appends|changes|gap_fill|vector_search|external_query|"
                        r"external_object_transform)\b", re.I)
 NOT_KINDS = re.compile(r"(CAPACITY|RESERVATION|ASSIGNMENT|BI_CAPACITY|PROJECT|ORGANIZATION) is not a supported object type")  # to the analyzer
-UNREAD = re.compile(r"\b(MATCH_RECOGNIZE(?=\s*\()|(?<=WITH\s)DIFFERENTIAL_PRIVACY(?=\s+OPTIONS))", re.I)  # clauses that the analyzer does not take
+UNREAD = re.compile(r"\b((?<=WITH\s)DIFFERENTIAL_PRIVACY(?=\s+OPTIONS))", re.I)  # a clause that the analyzer does not take
 ASSIGNMENT = re.compile("Statement not supported: (SingleAssignment|AssignmentFromStruct)")
+NO_SUBQUERIES = "TVF arguments that reference columns are not supported"  # of the functions whose bodies are to be put in the calls' places
 POSITION = re.compile(r" \[at (\d+:\d+)\]$")
 WITH = re.compile(r"\bWITH\b", re.I)
 CHANGES = re.compile(r"\b(ALTER\s+(TABLE|VIEW)|LOAD\s+DATA)\b", re.I)  # the statements whose target is not among the names they read
@@ -110,6 +110,7 @@ class GoogleSQL:
                      public.FEATURE_CREATE_EXTERNAL_TABLE_WITH_PARTITION_COLUMNS, public.FEATURE_DISABLE_FLOAT32]
         del language.enabled_language_features[:], language.supported_statement_kinds[:]
         language.enabled_language_features.extend(features)
+        language.reserved_keywords.append("MATCH_RECOGNIZE")
         language.product_mode = public.PRODUCT_EXTERNAL
         return language
 
@@ -281,12 +282,12 @@ class GoogleSQL:
             return self.names.use(("without with", routine.query), lambda: self._without_with(routine))
 
     def _without_with(self, routine: Routine) -> str:
-        from .inlining import without_with
+        from . import inlining
         try:
             answer = self._call("Parse", service.ParseRequest(sql_statement=routine.query, options=self.language), service.ParseResponse)
         except ServiceError:
             return routine.text  # the analyzer says what is wrong, and where
-        return routine.converted(routine.body_of(without_with(routine.query, answer)))
+        return routine.converted(routine.body_of(inlining.without_with(routine.query, answer)))
 
     def is_script(self, text: str) -> bool:
         request = service.ExtractTableNamesFromStatementRequest(sql_statement=text, options=self.language, allow_script=True)
@@ -312,34 +313,60 @@ class GoogleSQL:
         if LOADS.match(text) and any(getattr(table, "pseudo", ()) for table in names.tables.values()):
             del options.ddl_pseudo_columns[:]  # the table has them of its own
         try:
-            tree = self.sessionized(text, names, options) if SESSIONIZE.search(text) else self.tree(text, names, options)
+            tree = (self.tree_with_calls if table_functions.CALLED.search(text) else self.tree)(text, names, options)
         except ServiceError as error:
             if ASSIGNMENT.match(error.message):
                 raise IsScript from None
             if found := UNREAD.search(text):
                 raise unsupported(found[1].upper()) from None
+            if error.message.startswith(NO_SUBQUERIES):
+                tree = self.tree_with_named_arguments(text, names, options)
+                return tree, needed_columns(tree)
             tree = self._with_split_paths(text, names, options, error)
         return tree, needed_columns(tree)
 
-    def tree(self, text: str, names: Names, options, session: str | None = None):
-        request = service.AnalyzeRequest(options=options, sql_statement=text, registered_catalog_id=self.catalog(names, session))
-        if session:
+    def tree(self, text: str, names: Names, options, calls: tuple = ()):
+        request = service.AnalyzeRequest(options=options, sql_statement=text, registered_catalog_id=self.catalog(names, calls))
+        if calls:
             request.descriptor_pool_list.definitions.add().builtin.SetInParent()
         return self._call("Analyze", request, service.AnalyzeResponse).resolved_statement
 
-    def sessionized(self, text: str, names: Names, options):
-        """The tree of a statement with RANGE_SESSIONIZE, the type of whose new column follows from a column that a text names."""
-        options.enabled_rewrites.remove(public.ResolvedASTRewrite.REWRITE_INLINE_SQL_TVFS)
-        first = None
-        for session in ("DATE", "DATETIME", "TIMESTAMP"):
-            try:
-                tree = self.tree(text, names, options, session)
-            except ServiceError as error:
-                first = first or error
-                continue
-            if all(types.KINDS[session] == session_kind(scan) for scan in find(tree, "ResolvedTVFScanProto")):
-                return tree
-        raise first or ServiceError(0, "RANGE_SESSIONIZE needs a column of type RANGE")
+    def tree_with_calls(self, text: str, names: Names, options):
+        """The tree of a statement that may call BigQuery's own table functions."""
+        try:
+            answer = self._call("Parse", service.ParseRequest(sql_statement=text, options=self.language), service.ParseResponse)
+            text, calls = table_functions.read(text, answer)
+        except ServiceError:
+            calls = ()  # the analyzer says what is wrong, and where
+        if not calls:
+            return self.tree(text, names, options)
+        plain = type(options).FromString(options.SerializeToString())
+        plain.enabled_rewrites.remove(public.ResolvedASTRewrite.REWRITE_INLINE_SQL_TVFS)
+        try:
+            tree = self.tree(text, names, plain, calls)
+            if any(routine.kind == "TABLE_VALUED_FUNCTION" for routine in names.routines.values()):  # whose body is to be put in the call's place
+                tree = self.tree(text, names, options, table_functions.fixed(calls, tree))
+        except ServiceError as error:
+            raise ServiceError(error.code, table_functions.real_names(error.message, calls)) from None
+        restate(tree, lambda kept: table_functions.real_names(kept, calls))
+        return tree
+
+    def tree_with_named_arguments(self, text: str, names: Names, options):
+        """The tree of a statement in which table functions get subqueries that read columns."""
+        from . import inlining
+        answer = self._call("Parse", service.ParseRequest(sql_statement=text, options=self.language), service.ParseResponse)
+        tables = {tuple(part.lower() for part in path): [argument.get("argumentKind", "") in ("FIXED_TABLE", "ANY_TABLE") for argument in routine.arguments]
+                  for path, routine in names.routines.items()}
+        text, old = inlining.with_named_arguments(text, answer, tables)
+        try:
+            tree = self.tree_with_calls(text, names, options)
+        except ServiceError as error:
+            if error.message.startswith(NO_SUBQUERIES):
+                raise unsupported("such a subquery as an argument of a table function") from None
+            raise query_error(error) from None
+        for new in reversed(old):  # what is inside of another call was named first
+            restate(tree, lambda kept: kept.replace(new, old[new]))
+        return tree
 
     def _with_split_paths(self, text: str, names: Names, options, error: ServiceError):
         """The tree where `p.d.t` in one pair of backticks is read as three names, so that t stands for its columns.
@@ -384,12 +411,9 @@ class GoogleSQL:
         options.enabled_rewrites.extend(public.ResolvedASTRewrite.Value("REWRITE_" + name) for name in REWRITES)
         return options
 
-    def catalog(self, names: Names, session: str | None = None) -> int:
-        """The id of a registered catalog that has these names.
-
-        session: the type of RANGE_SESSIONIZE's ranges, where a statement has this function.
-        """
-        return self.catalogs.use((names.key, session), lambda: self._register(catalog_proto(self.language, names, session)))
+    def catalog(self, names: Names, calls: tuple = ()) -> int:
+        """The id of a registered catalog that has these names and table functions."""
+        return self.catalogs.use((names.key, calls), lambda: self._register(catalog_proto(self.language, names, calls)))
 
     def builtin_catalog(self) -> int:
         """The id of a catalog of functions alone, which stays."""
@@ -419,7 +443,7 @@ class GoogleSQL:
 
 def query_error(error: ServiceError) -> ApiError:
     """The service's error as BigQuery words it: `... at [line:column]`."""
-    if found := ELSEWHERE.match(error.message):
+    if found := ELSEWHERE.search(error.message):
         raise unsupported(f"the {'table ' if found[1] != 'F' else ''}function {found[2].upper()}") from None
     if found := NOT_KINDS.match(error.message):
         raise unsupported(f"the statement on a {found[1]}") from None

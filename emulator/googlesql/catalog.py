@@ -5,9 +5,8 @@ from typing import Callable, Hashable, NamedTuple, Protocol
 
 from zetasql.wasi._pb2.zetasql.proto import simple_catalog_pb2
 from zetasql.wasi._pb2.zetasql.public import function_pb2, type_pb2, value_pb2
-from zetasql.wasi._pb2.zetasql.public.functions import range_sessionize_mode_pb2
 
-from . import routines, types
+from . import routines, table_functions, types
 from .routines import Routine
 
 INT64_NAMES = ("INT", "SMALLINT", "INTEGER", "BIGINT", "TINYINT", "BYTEINT")
@@ -78,8 +77,8 @@ def normal_path(path: tuple[str, ...], default_project: str | None, default_data
     return tuple(parts)
 
 
-def catalog_proto(language, names: Names, session: str | None = None) -> simple_catalog_pb2.SimpleCatalogProto:
-    """A catalog with the built-in functions and the names; a table's serialization_id is its place in `tables`."""
+def catalog_proto(language, names: Names, calls: tuple = ()) -> simple_catalog_pb2.SimpleCatalogProto:
+    """A catalog with the built-in functions, those of table functions' calls, and the names; a table's serialization_id is its place in `tables`."""
     root = simple_catalog_pb2.SimpleCatalogProto(name="catalog")
     root.builtin_function_options.language_options.CopyFrom(language)
     catalogs = {(): root}
@@ -106,8 +105,8 @@ def catalog_proto(language, names: Names, session: str | None = None) -> simple_
     for path, routine in names.routines.items():
         routines.add(home(path), path, routine)
     add_functions(root)
-    if session:
-        add_sessionize(root, session)
+    for call in calls:
+        table_functions.add(root, call)
     return root
 
 
@@ -156,32 +155,3 @@ def add_function(root, name: str, mode: int, arguments: list[dict], result: dict
         argument.options.argument_name = option
         argument.options.named_argument_kind = function_pb2.FunctionEnums.NAMED_ONLY
     signature.return_type.MergeFrom(type(signature.return_type)(**({"kind": function_pb2.ARG_TYPE_FIXED} | result), num_occurrences=1))
-
-
-def add_sessionize(root: simple_catalog_pb2.SimpleCatalogProto, element: str) -> None:
-    """RANGE_SESSIONIZE(TABLE t, column, keys [, mode]) over ranges of a type."""
-    text, mode = type_pb2.TypeProto(type_kind=type_pb2.TYPE_STRING), type_pb2.TypeProto(type_kind=type_pb2.TYPE_ENUM)
-    mode.enum_type.enum_name = "zetasql.functions.RangeSessionizeEnums.RangeSessionizeMode"
-    mode.enum_type.enum_file_name = "zetasql/public/functions/range_sessionize_mode.proto"
-    mode.enum_type.is_opaque = True
-    texts = type_pb2.TypeProto(type_kind=type_pb2.TYPE_ARRAY)
-    texts.array_type.element_type.CopyFrom(text)
-    function = root.custom_tvf.add(name_path=["range_sessionize"], type=function_pb2.FunctionEnums.TEMPLATED_SQL_TVF,
-                                   argument_name=["input", "range_column", "partitioning_columns", "mode"])
-    # The body tells the analyzer the columns; the compiler says what it does.
-    function.parse_resume_location.input = f"SELECT *, CAST(NULL AS RANGE<{element}>) AS session_range FROM input"
-    signature = function.signature
-    signature.argument.add(kind=function_pb2.ARG_TYPE_RELATION, num_occurrences=1)
-    signature.argument.add(kind=function_pb2.ARG_TYPE_FIXED, type=text, num_occurrences=1).options.must_be_constant = True
-    signature.argument.add(kind=function_pb2.ARG_TYPE_FIXED, type=texts, num_occurrences=1).options.must_be_constant = True
-    last = signature.argument.add(kind=function_pb2.ARG_TYPE_FIXED, type=mode, num_occurrences=1).options
-    last.cardinality = function_pb2.FunctionEnums.OPTIONAL
-    last.default_value.enum_value = range_sessionize_mode_pb2.RangeSessionizeEnums.MEETS
-    signature.return_type.kind = function_pb2.ARG_TYPE_RELATION
-    signature.return_type.num_occurrences = 1
-
-
-def session_kind(scan) -> int | None:
-    """The kind of the elements of the ranges that a call of RANGE_SESSIONIZE works on."""
-    column, rows = scan.signature.argument[1].scalar_argument.value.string_value, scan.signature.argument[0].relation_argument
-    return next((c.type.range_type.element_type.type_kind for c in rows.column if c.name.lower() == column.lower()), None)

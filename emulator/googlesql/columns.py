@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from .tree import children, columns_of
+from .tree import children, columns_of, find
 
 UNION_ALL = 0
 EXISTS = 2
@@ -23,13 +23,14 @@ class Needs:
     """What needs what. A column that is only computed or passed on is needed if what uses it is.
 
     wanted: what is needed in any case; because: column id -> what it is made of; same: column id -> what it is, so that a field
-    of the one is a field of the other; unnested: the columns of elements, with the arrays that they are of.
+    of the one is a field of the other; rows: column id -> the columns that are its fields; unnested: the columns of elements, with the arrays that they are of.
     """
 
     def __init__(self, tree):
         self.wanted: set[Path] = set()
         self.because: dict[int, set[Path]] = {}
         self.same: dict[int, set[Path]] = {}
+        self.rows: dict[int, dict[str, Path]] = {}
         self.unnested: list[tuple[int, Path]] = []
         self.scans = []
         self.named: dict[str, list[Path]] = {}
@@ -54,6 +55,8 @@ class Needs:
                 needed.add(path)
                 waiting.extend(self.because.get(path[0], ()))
                 waiting.extend(base + path[1:] for base in self.same.get(path[0], ()))
+                if row := self.rows.get(path[0]):
+                    waiting.extend([row[path[1]] + path[2:]] if path[1:] else row.values())
 
     def walk(self, node, sink: set[Path]) -> None:
         rule = rule_of(type(node))
@@ -138,9 +141,25 @@ class Needs:
             sink.update(ids(term.output_column_list))
             self.walk(term.scan, sink)
 
+    def walk_ResolvedTVFScanProto(self, node, sink) -> None:
+        """A column of a table function is that of its argument that has its name, or a row of the argument; columns that a text names are needed."""
+        texts = {value.string_value.lower() for argument in node.argument_list for value in find(argument.expr, "ValueProto")}
+        made = {column.name.lower(): column.column_id for column in node.parent.column_list}
+        for declared, known, given in zip(node.function_call_signature.argument, node.signature.argument, node.argument_list):
+            names = [column.name for column in known.relation_argument.column]
+            columns = dict(zip(names, ids(given.argument_column_list)))
+            row = made.get(declared.options.argument_name.removesuffix("_table"))
+            if row is not None:
+                self.rows[row] = columns
+            for name, path in columns.items():
+                if name.lower() in made and row is None:
+                    self.is_same(made[name.lower()], path)
+                if name.lower() in texts or declared.options.argument_name == "query_table":
+                    sink.add(path)
+        self.walk_fields(node, sink, ("function_call_signature",))
+
     def walk_ResolvedFunctionArgumentProto(self, node, sink) -> None:
-        sink.update(ids(node.argument_column_list))  # a table-valued function reads whole rows
-        self.walk_fields(node, sink)
+        self.walk_fields(node, sink, ("argument_column_list",))
 
     def walk_ResolvedWithEntryProto(self, node, sink) -> None:
         self.named[node.with_query_name] = ids(columns_of(node.with_subquery))

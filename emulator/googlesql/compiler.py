@@ -12,7 +12,7 @@ from functools import cached_property
 
 from .. import values
 from ..errors import ApiError, unsupported
-from . import types
+from . import row_patterns, table_functions, types
 from .collations import collated, folded
 from .expressions import COLUMN, QUOTED, VOLATILE, Expressions, NoRule
 from .runtime import raised_text
@@ -20,7 +20,6 @@ from .tree import columns_of, find, node_of
 
 SET_OPERATIONS = ("UNION ALL", "UNION", "INTERSECT ALL", "INTERSECT", "EXCEPT ALL", "EXCEPT")
 OWN_NAME = re.compile(r"[a-z]\d+", re.I)  # of columns and variables in compiled SQL
-MEETS = 2  # a value of RangeSessionizeMode
 PSEUDO = {"_PARTITIONDATE": '"_PARTITIONTIME"::DATE'}  # columns of tables that are made of what the lake has
 SERIES = re.compile(r"generate_series\(\(?(-?\d+)\)?::BIGINT, \(?-?\d+\)?::BIGINT, \(?(-?\d+)\)?(?:::BIGINT)?\)")
 MOST_ITERATIONS = 500  # of a recursive CTE
@@ -396,18 +395,14 @@ class Compiler(Expressions):
         seed = f", {int(self.constant(node.repeatable_argument))}" if node.HasField("repeatable_argument") else ""
         return f"SELECT * FROM ({self.scan(node.input_scan)}) USING SAMPLE {float(size) if unit == 'PERCENT' else int(size)} {unit} ({method}{seed})"
 
+    def scan_match_recognize_scan(self, node) -> str:
+        return row_patterns.scanned(self, node)
+
     def scan_tvfscan(self, node) -> str:
-        if node.tvf.name.lower() != "range_sessionize":
+        made = table_functions.scanned(self, node)
+        if made is None:
             raise NoRule(f"the table function {node.tvf.name}")
-        rows, column, keys, mode = node.argument_list
-        names = {c.name.lower(): self.column(made) for c, made in zip(node.signature.argument[0].relation_argument.column, rows.argument_column_list)}
-        span = names[self.constant(column.expr).lower()]
-        missing = [key for key in self.constant(keys.expr) if key.lower() not in names]
-        if missing:
-            raise ApiError("invalidQuery", f"RANGE_SESSIONIZE: partitioning column not found: {missing[0]}", "query")
-        sessions = range_sessions(self.scan(rows.scan), span, [names[key.lower()] for key in self.constant(keys.expr)], self.constant(mode.expr) == MEETS)
-        items = {self.column(c): names.get(c.name.lower(), "session_range") for c in node.parent.column_list}
-        return f"SELECT {', '.join(f'{source} AS {name}' for name, source in items.items()) or '1 AS c0'} FROM ({sessions})"
+        return made
 
     def scan_barrier_scan(self, node) -> str:
         return self.scan(node.input_scan)
@@ -419,22 +414,6 @@ def counted(base: str, recursive: str, name: str) -> tuple[str, str]:
     number = f"CASE WHEN before >= {MOST_ITERATIONS} THEN {failed} ELSE before + 1 END AS _iteration"
     return (f"SELECT *, 1 AS _iteration FROM ({base})",
             f"SELECT * EXCLUDE (before), {number} FROM (SELECT *, (SELECT max(_iteration) FROM {name}) AS before FROM ({recursive}))")
-
-
-def range_sessions(rows: str, span: str, keys: list[str], meeting: bool) -> str:
-    """Rows with a session_range: that of all ranges which overlap, or meet, one after the other. A NULL range reaches over all."""
-    same = f"PARTITION BY {', '.join(keys)}" if keys else ""
-    order = f"ORDER BY {span}.\"start\" NULLS FIRST, {span}.\"end\" NULLS LAST"
-    ends = f"CASE WHEN {span}.\"end\" IS NULL THEN 1 ELSE 0 END"
-    before = "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
-    apart = f"{span}.\"start\" {'>' if meeting else '>='} max({span}.\"end\") OVER before AND max({ends}) OVER before = 0"
-    marked = f"SELECT *, CASE WHEN {apart} THEN 1 ELSE 0 END AS is_first FROM ({rows}) WINDOW before AS ({same} {order} {before})"
-    numbered = f"SELECT *, sum(is_first) OVER ({same} {order} ROWS UNBOUNDED PRECEDING) AS session FROM ({marked})"
-    first, last = (f"CASE WHEN NOT bool_or({span} IS NOT NULL AND {span}.\"{end}\" IS NULL) OVER whole THEN {pick}({span}.\"{end}\") OVER whole END"
-                   for end, pick in (("start", "min"), ("end", "max")))
-    made = f"CASE WHEN {span} IS NOT NULL THEN struct_pack(\"start\" := {first}, \"end\" := {last}) END"
-    whole = f"PARTITION BY {', '.join(keys + ['session'])}"
-    return f"SELECT *, {made} AS session_range FROM ({numbered}) WINDOW whole AS ({whole})"
 
 
 def unnest(array: str, element: str, offset: str | None, source: str, outer: bool, keep: bool = False) -> str:

@@ -182,6 +182,7 @@ class Expressions:
         self.context = context
         self.session_user = context["session_user"]
         self.time_zone = context["time_zone"]
+        self.measured: list[str] = []  # what must hold of a row for the measures of a MATCH_RECOGNIZE to take it
         self.extremes: dict[str, str] = {}  # of an aggregate scan's HAVING MAX and MIN: column -> SQL
         self.arithmetic: dict[str, tuple[str, tuple[str, ...]]] = {}  # see functions.finite: SQL with its test -> SQL without, its operands
         self.places: dict[int, str] = {}  # columns that are values of a WITH expression on its way into SQL -> what stands for them
@@ -423,7 +424,7 @@ class Expressions:
 
     def conditions(self, scalar, call: Call) -> list[str]:
         """What must hold of a row for an aggregate to take it: IGNORE NULLS and WHERE."""
-        found = [f"{call.args[0]} IS NOT NULL"] if scalar.null_handling_modifier == IGNORE_NULLS else []
+        found = self.measured + ([f"{call.args[0]} IS NOT NULL"] if scalar.null_handling_modifier == IGNORE_NULLS else [])
         return found + ([self.expr(scalar.where_expr)] if scalar.HasField("where_expr") else [])
 
     def having(self, modifier) -> str:

@@ -792,6 +792,7 @@ def by_key(name: str):
 AGGREGATES: dict[str, object] = {
     "$count_star": "count(*){filter}{over}", "count": aggregate("count"), "countif": "count({distinct}CASE WHEN {0} THEN 1 END){filter}{over}",
     "sum": total, "avg": average, "min": {"FLOAT": f"CASE WHEN bool_or(isnan({{0}})){{filter}}{{over}} THEN 'nan'::DOUBLE ELSE {aggregate('min')} END", "*": aggregate("min")}, "max": aggregate("max"),
+    "first": "first({0}{order}){filter}", "last": "last({0}{order}){filter}",  # of MATCH_RECOGNIZE
     "any_value": "any_value({0}){filter}{over}", "array_agg": array_agg, "string_agg": string_agg, "array_concat_agg": array_concat_agg,
     "approx_count_distinct": "count(DISTINCT {0}){filter}{over}", "approx_quantiles": approx_quantiles,
     "logical_and": aggregate("bool_and"), "logical_or": aggregate("bool_or"),

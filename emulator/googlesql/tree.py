@@ -62,3 +62,13 @@ def location(node):
     while "parse_location_range" not in node.DESCRIPTOR.fields_by_name:
         node = node.parent
     return node.parse_location_range
+
+
+def restate(tree, say) -> None:
+    """Let the texts that a statement keeps, of a view or a routine, be what `say` makes of them."""
+    node, _ = node_of(tree)
+    while node is not None:
+        for field, value in node.ListFields():
+            if isinstance(value, str):
+                setattr(node, field.name, say(value))
+        node = node.parent if "parent" in node.DESCRIPTOR.fields_by_name else None
