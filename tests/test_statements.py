@@ -100,6 +100,8 @@ def test_no_stored_array_is_null(client, dataset, sql, rows, load):
     client.insert_rows_json(f"{dataset}.lists", [{"id": "3", "s": {"x": 5}, "l": [{}]}])
     sql("UPDATE lists SET tags = NULL WHERE id = 3")
     load('{"id": 4, "s": {"x": 5}, "l": [{}]}', table="lists", source_format="NEWLINE_DELIMITED_JSON")
+    with pytest.raises(BadRequest, match="Array cannot have a null element; error in writing field tags"):
+        load('{"id": 5, "tags": ["x", null]}', table="lists", source_format="NEWLINE_DELIMITED_JSON")
     sql("CREATE TABLE made AS SELECT * EXCEPT (tags), CAST(NULL AS ARRAY<STRING>) AS tags FROM lists")
     sql("ALTER TABLE made ADD COLUMN more ARRAY<INT64>")
     assert rows("SELECT COUNTIF(ARRAY_LENGTH(tags) = 0), COUNTIF(ARRAY_LENGTH(s.tags) = 0), COUNTIF(ARRAY_LENGTH(l[SAFE_OFFSET(0)].inner_list) = 0), "
