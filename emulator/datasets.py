@@ -132,8 +132,6 @@ def check(body: dict) -> None:
         raise ApiError("invalid", f"Invalid value for maxTimeTravelHours: {hours}. It must be between 48 and 168 and a multiple of 24.")
     if "defaultTableExpirationMs" in body and int(body["defaultTableExpirationMs"] or 3_600_000) < 3_600_000:
         raise ApiError("invalid", "Invalid value for defaultTableExpirationMs: the least is 3600000 (one hour).")
-    if body.get("isCaseInsensitive"):
-        raise unsupported("a case-insensitive dataset")
     if body.get("externalDatasetReference") or body.get("linkedDatasetSource"):
         raise unsupported("an external or linked dataset")
 

@@ -66,6 +66,7 @@ class Lake:
             shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
         register(self._connection)
         self._resources: dict[str, dict[Ref, dict[str, dict]]] = {}
+        self._folded: dict[tuple[str, str], str] = {}  # (project, name in small letters) of a dataset whose names heed no case -> its name
         self._lock = threading.Lock()  # around the dicts of resources
         self._measures: dict[tuple, int | tuple[int, int]] = {}
         self._times: list[int] = []
@@ -93,6 +94,7 @@ class Lake:
 
     def get(self, kind: str, ref: Ref, version: int | None = None) -> dict | None:
         """A resource's body, now or at a snapshot; None where there is none."""
+        ref = self.spelled(kind, ref)
         if version is None or version == self.version:
             return self._resources.get(kind, {}).get(ref[:-1], {}).get(ref[-1])
         row = self.cursor().execute(
@@ -102,6 +104,7 @@ class Lake:
 
     def resources_under(self, dataset: Ref, version: int) -> dict[tuple[str, Ref], dict]:
         """A dataset and all resources in it as they were at a snapshot: (kind, ref) -> body."""
+        dataset = self.spelled("dataset", dataset)
         rows = self.cursor().execute(
             f"SELECT kind, ref, body FROM reads.resources AT (VERSION => {version}) WHERE kind NOT IN ('deletions', 'job') AND starts_with(ref, ?)",
             [json.dumps(dataset).removesuffix("]")]).fetchall()
@@ -109,9 +112,25 @@ class Lake:
 
     def children(self, kind: str, parent: Ref) -> list[dict]:
         """The resources of a kind directly under a parent, by name."""
+        parent = self.spelled(kind, parent)
         with self._lock:
             found = list(self._resources.get(kind, {}).get(parent, {}).items())
         return [body for _, body in sorted(found, key=lambda item: item[0])]
+
+    def spelled(self, kind: str, ref: Ref) -> Ref:
+        """A reference with the names as they were given when they were made, in a dataset that is case-insensitive: names of routines are not.
+
+        https://cloud.google.com/bigquery/docs/reference/rest/v2/datasets#Dataset.FIELDS.is_case_insensitive
+        """
+        dataset = self._folded.get((ref[0], ref[1].lower())) if self._folded and kind != "job" and len(ref) > 1 else None
+        if dataset is None:
+            return ref
+        ref = (ref[0], dataset, *ref[2:])
+        tables = self._resources.get("table", {}).get(ref[:2], {})
+        if len(ref) > 2 and kind != "routine" and ref[2] not in tables:
+            with self._lock:
+                return (*ref[:2], next((name for name in tables if name.lower() == ref[2].lower()), ref[2]), *ref[3:])
+        return ref
 
     def parents(self, kind: str) -> list[Ref]:
         with self._lock:
@@ -125,6 +144,9 @@ class Lake:
                 siblings.pop(ref[-1], None)
             else:
                 siblings[ref[-1]] = body
+            if kind == "dataset":
+                self._folded.pop((ref[0], ref[1].lower()), None)
+                self._folded |= {(ref[0], name.lower()): name for name, each in siblings.items() if each.get("isCaseInsensitive")}
 
     def put_later(self, kind: str, ref: Ref, body: dict | None) -> None:
         """Make a resource known now and save it soon: for records of reads, and of rows that were streamed."""
@@ -443,14 +465,15 @@ class Transaction:
         return self.lake.version + 1
 
     def get(self, kind: str, ref: Ref) -> dict | None:
-        return self._changes[kind, ref] if (kind, ref) in self._changes else self.lake.get(kind, ref)
+        key = kind, self.lake.spelled(kind, ref)
+        return self._changes[key] if key in self._changes else self.lake.get(*key)
 
     def put(self, kind: str, ref: Ref, body: dict) -> dict:
-        self._changes[kind, ref] = body
+        self._changes[kind, self.lake.spelled(kind, ref)] = body
         return body
 
     def delete(self, kind: str, ref: Ref) -> None:
-        self._changes[kind, ref] = None
+        self._changes[kind, self.lake.spelled(kind, ref)] = None
 
     def create_relation(self, fields: list[dict]) -> str:
         """A new, empty lake table for these fields; its qualified name."""

@@ -386,7 +386,7 @@ def foreign_key(statement, node, others) -> dict:
 
 def create(tx: Transaction, ref: Ref, given: dict) -> dict:
     """Make a table from checked properties; its dataset must be there. The body."""
-    dataset = datasets.find(tx, ref[:2])
+    dataset, ref = datasets.find(tx, ref[:2]), tx.lake.spelled("table", ref)
     if old := tx.get("table", ref):
         drop(tx, ref, old)
     kind = next((kind for name, kind in KINDS.items() if name in given), "TABLE")

@@ -122,3 +122,31 @@ def test_a_default_partition_expiration_stands_in_place_of_the_tables(client, na
     parted.time_partitioning = bigquery.TimePartitioning(field="day")
     parted = client.create_table(parted)
     assert parted.expires is None and parted.time_partitioning.expiration_ms == 86_400_000
+
+
+@pytest.mark.parametrize("made_by", ["client", "sql", "option"])
+def test_a_dataset_that_is_case_insensitive(client, dataset, made_by):
+    name = f"Names_{dataset}"
+    if made_by == "client":
+        whole = bigquery.Dataset(f"{client.project}.{name}")
+        whole.is_case_insensitive = True
+        assert client.create_dataset(whole).is_case_insensitive
+    else:
+        client.query_and_wait(f"CREATE SCHEMA {name}" + (" OPTIONS (is_case_insensitive = TRUE)" if made_by == "sql" else ""))
+    if made_by == "option":
+        client.query_and_wait(f"ALTER SCHEMA {name} SET OPTIONS (is_case_insensitive = TRUE)")
+    other = name.swapcase()
+    client.query_and_wait(f"CREATE TABLE {name}.People AS SELECT 'Ada' AS name")
+    client.query_and_wait(f"INSERT INTO {other}.PEOPLE VALUES ('Bob')")
+    assert client.insert_rows_json(f"{client.project}.{other}.people", [{"name": "Eve"}]) == []
+    assert sorted(row.name for row in client.query_and_wait(f"SELECT a.name FROM {name}.People AS a JOIN {other}.peoplE AS b USING (name)")) == ["Ada", "Bob", "Eve"]
+    assert client.get_table(f"{other}.pEOPLE").table_id == "People" and [table.table_id for table in client.list_tables(other)] == ["People"]
+    for clash in (lambda: client.create_table(f"{client.project}.{other}.people"), lambda: client.create_dataset(other)):
+        with pytest.raises(Conflict):
+            clash()
+    client.query_and_wait(f"CREATE OR REPLACE TABLE {name}.PEOPLE AS SELECT 1 AS n")
+    assert [(table.table_id, client.get_table(table).num_rows) for table in client.list_tables(name)] == [("People", 1)]
+    client.query_and_wait(f"DROP TABLE {other}.people")
+    client.delete_dataset(other)
+    with pytest.raises(NotFound):
+        client.get_dataset(name)
