@@ -150,7 +150,6 @@ class Alteration:
         self.sql(f"ADD COLUMN {column} {values.duckdb_type(field)}")
         if values.repeated(field):
             self.tx.execute(f"UPDATE {self.body['_relation']} SET {column} = []")
-            self.body |= history.marked(self.tx, {}, hidden=True)
         if not self.fields:
             self.sql("DROP COLUMN _empty")
         self.set_fields([*self.fields, field])
