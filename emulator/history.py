@@ -65,7 +65,7 @@ def changes(table: "Table", kind: str, start: int | None, end: int | None) -> st
     if not table.body["_relation"].startswith("lake."):
         return f"(SELECT *, 'INSERT' AS _CHANGE_TYPE, now() AS _CHANGE_TIMESTAMP FROM {table.body['_relation']} WHERE false)"
     found, writes = periods(table)
-    first, last = (table.lake.version_at(start - 1) or 0) + 1, min(table.lake.version_at(end - 1), table.version)
+    first, last = (table.lake.version_at(start - 1) or 0) + 1, min(table.lake.version_at(end - 1) or 0, table.version)
     if kind == "CHANGES" and any(write.get("transaction") and first <= version <= last for version, write in writes.items()):
         raise refused(f"The CHANGES function cannot be used on table {table.body['id']}: a multi-statement transaction was committed to it "
                       "within the requested time range")
