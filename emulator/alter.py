@@ -147,8 +147,7 @@ class Alteration:
                                            "ALTER COLUMN SET DEFAULT.", "query")
         (field,) = tables.inheriting(tables.check_schema([field]), self.body)
         self.own()
-        if tables.add_column(self.tx, self.body["_relation"], field):
-            self.body |= history.marked(self.tx, {}, hidden=True)
+        tables.add_column(self.tx, self.body["_relation"], field)
         if not self.fields:
             self.sql("DROP COLUMN _empty")
         self.set_fields([*self.fields, field])

@@ -65,7 +65,7 @@ def changes(table: "Table", kind: str, start: int | None, end: int | None) -> st
     if not table.body["_relation"].startswith("lake."):
         return f"(SELECT *, 'INSERT' AS _CHANGE_TYPE, now() AS _CHANGE_TIMESTAMP FROM {table.body['_relation']} WHERE false)"
     found, writes = periods(table)
-    first, last = (table.lake.version_at(start - 1) or 0) + 1, min(table.lake.version_at(end - 1), table.version)
+    first, last = (table.lake.version_at(start - 1) or 0) + 1, min(table.lake.version_at(end - 1) or 0, table.version)
     if kind == "CHANGES" and any(write.get("transaction") and first <= version <= last for version, write in writes.items()):
         raise refused(f"The CHANGES function cannot be used on table {table.body['id']}: a multi-statement transaction was committed to it "
                       "within the requested time range")
@@ -76,8 +76,7 @@ def changes(table: "Table", kind: str, start: int | None, end: int | None) -> st
     shown = ", ".join(values.identifier(field["name"]) for field in table.fields)
     known = ", ".join(f"({version}, {write.get('updated', 0)}, {write.get('last', False)})" for version, write in writes.items()) or "(-1, 0, false)"
     place = "row_number() OVER (PARTITION BY snapshot_id, change_type ORDER BY CASE WHEN w.last THEN -rowid ELSE rowid END)"
-    new = "CASE WHEN change_type = 'update_postimage' OR place <= updated THEN 'UPDATE' ELSE 'INSERT' END"
-    changed = f"CASE WHEN change_type IN ('delete', 'update_preimage') THEN 'DELETE' ELSE {new} END"
+    changed = "CASE WHEN change_type = 'delete' THEN 'DELETE' WHEN place <= updated THEN 'UPDATE' ELSE 'INSERT' END"
     only = " WHERE _CHANGE_TYPE = 'INSERT'" if kind == "APPENDS" else ""
     return (f"(SELECT {shown}, {changed} AS _CHANGE_TYPE, snapshot_time AS _CHANGE_TIMESTAMP FROM (SELECT c.*, w.updated, {place} AS place "
             f"FROM ({' UNION ALL '.join(parts)}) c LEFT JOIN (VALUES {known}) w(version, updated, last) ON w.version = c.snapshot_id) "
@@ -139,9 +138,9 @@ def parts_of(table: "Table", kind: str, period: Period, following: Period | None
     begin, end = max(first, period.first), min(last, period.last)
     if begin <= end:
         shown = "".join(f" AND snapshot_id <> {version}" for version in sorted(hidden) if begin <= version <= end)
-        # The columns are those of the last snapshot that is read.
+        # The columns are those of the last snapshot that is read. What a lake calls an update is a new column's values: DML deletes and inserts.
         yield (f"SELECT {columns}, change_type, snapshot_id, rowid FROM ducklake_table_changes('reads', 'main', '{name}', {begin}, {period.last}) "
-               f"WHERE snapshot_id <= {end}{shown}")
+               f"WHERE snapshot_id <= {end} AND change_type IN ('insert', 'delete'){shown}")
     if kind == "CHANGES" and following and following.first not in hidden and first <= following.first <= last:
         yield f"SELECT {columns}, 'delete' AS change_type, {following.first} AS snapshot_id, rowid FROM reads.{name} AT (VERSION => {period.last})"
 

@@ -81,6 +81,7 @@ def test_a_span_of_time(changed, rows):
     between = f"TIMESTAMP '{moments[1]}', TIMESTAMP '{moments[2]}'"  # the first moment counts, the last does not
     assert rows(f"SELECT k FROM APPENDS(TABLE t, {between})") == rows(f"SELECT k FROM CHANGES(TABLE t, {between})") == [("b",)]
     assert rows(f"SELECT k FROM APPENDS(TABLE t, end_timestamp => TIMESTAMP '{moments[1]}')") == [("a",)]
+    assert rows("SELECT k FROM APPENDS(TABLE t, NULL, TIMESTAMP '1990-01-01')") == []
     assert rows("SELECT COUNT(*) FROM APPENDS(TABLE t, start_timestamp => TIMESTAMP '2020-01-01', end_timestamp => CURRENT_TIMESTAMP())") == [(3,)]
 
 
