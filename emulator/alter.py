@@ -23,9 +23,8 @@ WIDER = {("INTEGER", "NUMERIC"), ("INTEGER", "BIGNUMERIC"), ("INTEGER", "FLOAT")
 
 def alter_table(job: "Job", statement: "Statement") -> None:
     """ALTER TABLE, VIEW and MATERIALIZED VIEW."""
-    from .statements import named_table
     node = statement.node if statement.node_name == "resolved_alter_table_set_options_stmt_node" else statement.node.parent
-    ref = named_table(job, statement, node.name_path, "bigquery.tables.update")
+    ref = query.named(job, statement, node.name_path, "bigquery.tables.update")
 
     def work(tx: Transaction) -> None:
         there = (body := tx.get("table", ref)) and not tables.expired(body)

@@ -6,7 +6,7 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import external, files, formats, options, partitions, tables, transfer, values
+from . import external, files, formats, options, partitions, query, tables, transfer, values
 from .errors import ApiError, unsupported
 from .googlesql.tree import node_of
 from .options import Option
@@ -79,11 +79,11 @@ def checked(job: "Job", config: dict, fields: list[dict]) -> tuple[tuple[str, st
 
 def load(job: "Job", statement: "Statement") -> None:
     """LOAD DATA INTO or OVERWRITE a table FROM FILES: what a load job does, with the configuration said in SQL."""
-    from .statements import column_field, layout, named_table, temporary_table
+    from .statements import column_field, layout, temporary_table
     node = statement.node
     if node.connection.ByteSize():
         raise unsupported("LOAD DATA WITH CONNECTION")
-    ref = temporary_table(job, node.name_path) if node.is_temp_table else named_table(job, statement, node.name_path, "bigquery.tables.updateData")
+    ref = temporary_table(job, node.name_path) if node.is_temp_table else query.named(job, statement, node.name_path, "bigquery.tables.updateData")
     with job.cursor() as cursor:
         partition = partition_of(job, statement, ref, cursor) if node.partition_filter.ByteSize() else None
         config = options.made(options.read(statement, node.from_files_option_list, cursor, options.FILES, "LOAD DATA FROM FILES"))

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import datasets, iam, tables
+from . import datasets, iam, query, tables
 from .errors import ApiError, unsupported
 from .lake import Transaction, now_ms
 from .query import reference
@@ -18,7 +18,7 @@ GRANTED = {"TABLE": ("TABLE", "SNAPSHOT", "EXTERNAL"), "VIEW": ("VIEW", "MATERIA
 
 def grant(job: "Job", statement: "Statement") -> None:
     """GRANT and REVOKE of roles on a schema, a table or a view."""
-    from .statements import dataset_ref, named_table
+    from .statements import dataset_ref
     base = statement.node.parent
     kind = " ".join(base.object_type_list).upper()
     with job.cursor() as cursor:
@@ -29,7 +29,7 @@ def grant(job: "Job", statement: "Statement") -> None:
         return grant_on_schema(job, dataset_ref(job, statement, base.name_path, "bigquery.datasets.update"), roles, members, revokes)
     if kind not in GRANTED:
         raise unsupported(f"{statement.type} on {kind}")
-    ref = named_table(job, statement, base.name_path, "bigquery.tables.setIamPolicy")
+    ref = query.named(job, statement, base.name_path, "bigquery.tables.setIamPolicy")
 
     def work(tx: Transaction) -> None:
         body = tables.find(tx, ref)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Iterator
 
-from . import ddl, iam, options, values
+from . import ddl, iam, options, query, values
 from .calls import merge
 from .errors import ApiError, unsupported
 from .googlesql.tree import node_of
@@ -104,8 +104,8 @@ def change(job: "Job", statement: "Statement", table_path, work) -> None:
     """Change the indexes of a table; work: tells what it did, as ddlOperationPerformed has it."""
     from . import row_access, tables
     from .query import reference
-    from .statements import check_writable, named_table
-    ref = named_table(job, statement, table_path, "bigquery.tables.update")
+    from .statements import check_writable
+    ref = query.named(job, statement, table_path, "bigquery.tables.update")
     row_access.require_all_rows(job.emulator, job.principal, ref)
 
     def write(tx: Transaction) -> None:

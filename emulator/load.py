@@ -17,9 +17,12 @@ import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator
+from typing import TYPE_CHECKING, Iterator
 
 from . import child
+
+if TYPE_CHECKING:
+    from google.cloud import bigquery
 
 FORMATS = {".csv": "CSV", ".tsv": "CSV", ".txt": "CSV", ".json": "NEWLINE_DELIMITED_JSON", ".jsonl": "NEWLINE_DELIMITED_JSON",
            ".ndjson": "NEWLINE_DELIMITED_JSON", ".parquet": "PARQUET"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from . import datasets, iam, options, rules, values
+from . import datasets, iam, options, query, rules, values
 from .calls import PAGING, Call, merge, method, public, timestamps
 from .errors import ApiError, not_found, unsupported
 from .lake import Lake, Transaction, now_ms
@@ -79,21 +79,13 @@ def delete(call: Call) -> None:
 
 # Statements ---------------------------------------------------------------------------------------
 
-def named(job: "Job", statement: "Statement", path, permission: str) -> Ref:
-    ref = statement.created_path(path)
-    if len(ref) != 3:
-        raise ApiError("invalid", f"Model name \"{'.'.join(ref)}\" missing dataset while no default dataset is set in the request.")
-    iam.require(job.emulator, job.principal, permission, ref)
-    return ref
-
-
 def create(job: "Job", statement: "Statement") -> None:
     """CREATE MODEL ... AS SELECT: the query runs, and the model is trained with its rows."""
     node, base = statement.node, statement.node.parent
     for what, there in (("TRANSFORM", node.transform_list), ("REMOTE", node.is_remote), ("without a query", not node.HasField("query"))):
         if there:
             raise unsupported(f"CREATE MODEL {what}")
-    ref = named(job, statement, base.name_path, "bigquery.models.create")
+    ref = query.named(job, statement, base.name_path, "bigquery.models.create", "Model")
     with job.cursor() as cursor:
         given = options.made(options.read(statement, node.option_list, cursor, OPTIONS, "MODEL"))
         if "modelType" not in given.get("_options", {}):
@@ -118,7 +110,7 @@ def create(job: "Job", statement: "Statement") -> None:
 def drop(job: "Job", statement: "Statement") -> None:
     """DROP MODEL."""
     node = statement.node
-    ref = named(job, statement, node.name_path, "bigquery.models.delete")
+    ref = query.named(job, statement, node.name_path, "bigquery.models.delete", "Model")
 
     def work(tx: Transaction) -> None:
         there = tx.get("model", ref) is not None

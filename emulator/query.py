@@ -161,6 +161,16 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
         raise too_complex() from None
 
 
+def named(job: "Job", statement: "Statement", path, permission: str, noun: str = "Table") -> tuple[str, str, str]:
+    """The full name of what a DDL statement names, if the job's principal has the permission there."""
+    ref = statement.created_path(path)
+    if len(ref) != 3:
+        raise unqualified(ref) if noun == "Table" else ApiError(
+            "invalid", f"{noun} name \"{'.'.join(ref)}\" missing dataset while no default dataset is set in the request.")
+    iam.require(job.emulator, job.principal, permission, ref)
+    return ref
+
+
 def unqualified(path: tuple[str, ...]) -> ApiError:
     return ApiError("invalid", f"Table \"{'.'.join(path)}\" must be qualified with a dataset (e.g. dataset.table).")
 

@@ -267,7 +267,7 @@ def create(job: "Job", statement: "Statement") -> None:
         job.statistics["query"]["ddlOperationPerformed"] = "CREATE"
         return
     given = body_of(job, statement)
-    ref = named(job, statement, made.name_path, "bigquery.routines.create")
+    ref = query.named(job, statement, made.name_path, "bigquery.routines.create", "Routine")
     check_name(ref[2])
     if ref in (routine.ref for routine in statement.routines):
         raise ApiError("invalidQuery", f"The function {'.'.join(made.name_path)} is recursive", "query")
@@ -296,7 +296,7 @@ def foresee(job: "Job", statement: "Statement") -> dict:
     if made.create_scope == TEMPORARY:
         return {}
     body_of(job, statement)
-    ref = named(job, statement, made.name_path, "bigquery.routines.create")
+    ref = query.named(job, statement, made.name_path, "bigquery.routines.create", "Routine")
     return {"ddlOperationPerformed": decide(job.lake, ref, made.create_mode), "ddlTargetRoutine": reference(ref)}
 
 
@@ -322,7 +322,7 @@ def drop(job: "Job", statement: "Statement") -> None:
     if len(node.name_path) == 1 and job.session.functions.pop(node.name_path[0].lower(), None):
         job.statistics["query"]["ddlOperationPerformed"] = "DROP"
         return
-    ref = named(job, statement, node.name_path, "bigquery.routines.delete")
+    ref = query.named(job, statement, node.name_path, "bigquery.routines.delete", "Routine")
 
     def work(tx: Transaction) -> None:
         body = tx.get("routine", ref)
@@ -334,11 +334,3 @@ def drop(job: "Job", statement: "Statement") -> None:
             remove(tx, ref)
         job.statistics["query"] |= {"ddlOperationPerformed": "DROP" if body else "SKIP", "ddlTargetRoutine": reference(ref)}
     job.write(work)
-
-
-def named(job: "Job", statement: "Statement", path, permission: str) -> Ref:
-    ref = statement.created_path(path)
-    if len(ref) != 3:
-        raise ApiError("invalid", f"Routine name \"{'.'.join(ref)}\" missing dataset while no default dataset is set in the request.")
-    iam.require(job.emulator, job.principal, permission, ref)
-    return ref

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from . import iam, query, tables
 from .calls import Call, Emulator, agree, etag, method, timestamps
 from .errors import ApiError, not_found
-from .lake import Transaction, now_ms
+from .lake import Transaction
 
 if TYPE_CHECKING:
     from .googlesql import Statement

@@ -14,7 +14,7 @@ from .googlesql import types
 from .googlesql.tree import node_of
 from .googlesql.modify import TWICE
 from .lake import Transaction, now_ms
-from .query import materialize, price, reference, results_relation, unqualified
+from .query import materialize, named, price, reference, results_relation
 
 if TYPE_CHECKING:
     from .googlesql import Statement
@@ -153,7 +153,7 @@ def table_ref(job: "Job", statement: "Statement", create) -> tables.Ref:
         return temporary_table(job, create.name_path)
     if job.session.named(tuple(create.name_path)) and len(create.name_path) == 1 and not job.config.get("defaultDataset"):
         raise ApiError("duplicate", f"Already Exists: Table {create.name_path[0]}")
-    return named_table(job, statement, create.name_path, "bigquery.tables.create")
+    return named(job, statement, create.name_path, "bigquery.tables.create")
 
 
 def temporary_table(job: "Job", path) -> tables.Ref:
@@ -163,14 +163,6 @@ def temporary_table(job: "Job", path) -> tables.Ref:
     if len(name) > 1 and name[0].upper() != "_SESSION":
         raise ApiError("invalidQuery", f"CREATE TEMP TABLE may not specify a project or dataset: {'.'.join(path)}", "query")
     return job.session.named(path) or job.session.new_table(job, name[-1])
-
-
-def named_table(job: "Job", statement: "Statement", path, permission: str) -> tables.Ref:
-    ref = statement.created_path(path)
-    if len(ref) != 3:
-        raise unqualified(ref)
-    iam.require(job.emulator, job.principal, permission, ref)
-    return ref
 
 
 def make(tx: Transaction, job: "Job", create, ref: tables.Ref, given: dict, rows: str | None) -> None:
@@ -359,7 +351,7 @@ def drop(job: "Job", statement: "Statement") -> None:
     kind = kind.removesuffix(" TABLE")
     if kind not in ("TABLE", "VIEW", "EXTERNAL", *DROPPED.values()):
         raise unsupported(f"DROP {kind}")
-    ref = named_table(job, statement, node.name_path, "bigquery.tables.deleteSnapshot" if kind == "SNAPSHOT" else "bigquery.tables.delete")
+    ref = named(job, statement, node.name_path, "bigquery.tables.deleteSnapshot" if kind == "SNAPSHOT" else "bigquery.tables.delete")
 
     def work(tx: Transaction) -> None:
         body = tx.get("table", ref)

@@ -481,7 +481,6 @@ def update(call: Call) -> dict:
 
 def change(call: Call, how) -> dict:
     """Write a table changed by `how`: its identity kept, its schema only widened."""
-    from .history import marked
     if call.flag("autodetect_schema"):
         raise unsupported("autodetect_schema")
 
@@ -505,8 +504,7 @@ def change(call: Call, how) -> dict:
             fields = check_schema(changed["schema"].get("fields") or [])
             check_defaults(call.emulator, call.principal, fields, call.table)
             changed["schema"] = {**changed["schema"], "fields": inheriting_new(body, fields)}
-            if alter(tx, body, fields):
-                changed = marked(tx, changed, hidden=True)
+            alter(tx, body, fields)
         elif "schema" in body and "schema" not in changed:
             changed["schema"] = body["schema"]
         changed = rules.laid_out(changed)
@@ -531,21 +529,21 @@ def inheriting_new(body: dict, fields: list[dict]) -> list[dict]:
     return [field if field["name"].lower() in known else inheriting([field], body)[0] for field in fields]
 
 
-def alter(tx: Transaction, body: dict, fields: list[dict]) -> bool:
-    """Bring a table's rows to a new schema that adds columns or relaxes modes; whether they were written anew. ApiError invalid for all else."""
+def alter(tx: Transaction, body: dict, fields: list[dict]) -> None:
+    """Bring a table's rows to a new schema that adds columns or relaxes modes; ApiError invalid for all else."""
     old = body.get("schema", {}).get("fields", [])
     name, relation = body["id"], body.get("_relation")
     check_widening(old, fields, name)
     if relation is None:
         if len(fields) > len(old):
             raise mismatch(name, f"Cannot add fields to a table of type {body['type']}")
-        return False
-    known, rewritten = {field["name"].lower(): field for field in old}, False
+        return
+    known = {field["name"].lower(): field for field in old}
     for field in fields:
         column = f"{values.identifier(field['name'])}"
         before = known.get(field["name"].lower())
         if before is None:
-            rewritten |= add_column(tx, relation, field)
+            add_column(tx, relation, field)
         else:
             if before.get("mode") == "REQUIRED" != field.get("mode"):
                 tx.execute(f"ALTER TABLE {relation} ALTER COLUMN {column} DROP NOT NULL")
@@ -553,16 +551,14 @@ def alter(tx: Transaction, body: dict, fields: list[dict]) -> bool:
                 tx.execute(f"ALTER TABLE {relation} ADD COLUMN {path} {values.duckdb_type(part)}")
     if not old and fields:
         tx.execute(f"ALTER TABLE {relation} DROP COLUMN _empty")
-    return rewritten
 
 
-def add_column(tx: Transaction, relation: str, field: dict) -> bool:
-    """Add a column of NULLs, or of empty arrays: then every row is written anew, which is told."""
+def add_column(tx: Transaction, relation: str, field: dict) -> None:
+    """Add a column of NULLs, or of empty arrays."""
     column = values.identifier(field["name"])
     tx.execute(f"ALTER TABLE {relation} ADD COLUMN {column} {values.duckdb_type(field)}")
     if values.repeated(field):
         tx.execute(f"UPDATE {relation} SET {column} = []")
-    return values.repeated(field)
 
 
 def new_parts(before: dict, after: dict, path: str) -> list[tuple[str, dict]]:

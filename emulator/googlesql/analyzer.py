@@ -274,14 +274,14 @@ class GoogleSQL:
             found.setdefault(path, set()).add(script.part(node.for_system_time.expression) if node.for_system_time.ByteSize() else "")
         return {path: min(said) for path, said in found.items() if len(said) == 1 and min(said)}
 
-    def without_with(self, routine: Routine) -> str:
+    def without_with(self, routine: routines.Routine) -> str:
         """A routine's body as the analyzer can put it in the place of a call."""
         if not (routine.query and WITH.search(routine.query)):
             return routine.text
         with self.engine.lock:
             return self.names.use(("without with", routine.query), lambda: self._without_with(routine))
 
-    def _without_with(self, routine: Routine) -> str:
+    def _without_with(self, routine: routines.Routine) -> str:
         from . import inlining
         try:
             answer = self._call("Parse", service.ParseRequest(sql_statement=routine.query, options=self.language), service.ParseResponse)

@@ -145,7 +145,8 @@ STATEMENT_TYPES = {
     "resolved_create_table_stmt_node": "CREATE_TABLE", "resolved_create_table_as_select_stmt_node": "CREATE_TABLE_AS_SELECT",
     "resolved_create_row_access_policy_stmt_node": "CREATE_ROW_ACCESS_POLICY", "resolved_drop_row_access_policy_stmt_node": "DROP_ROW_ACCESS_POLICY",
     "resolved_grant_stmt_node": "GRANT", "resolved_revoke_stmt_node": "REVOKE",
-    "resolved_create_view_stmt_node": "CREATE_VIEW", "resolved_create_model_stmt_node": "CREATE_MODEL", "resolved_create_schema_stmt_node": "CREATE_SCHEMA", "resolved_drop_stmt_node": "DROP",
+    "resolved_create_view_stmt_node": "CREATE_VIEW", "resolved_create_model_stmt_node": "CREATE_MODEL", "resolved_create_schema_stmt_node": "CREATE_SCHEMA",
+    "resolved_drop_stmt_node": "DROP",
     "resolved_create_function_stmt_node": "CREATE_FUNCTION", "resolved_create_table_function_stmt_node": "CREATE_TABLE_FUNCTION",
     "resolved_create_procedure_stmt_node": "CREATE_PROCEDURE", "resolved_drop_function_stmt_node": "DROP_FUNCTION",
     "resolved_drop_table_function_stmt_node": "DROP_TABLE_FUNCTION", "resolved_call_stmt_node": "CALL", "resolved_assert_stmt_node": "ASSERT",
@@ -157,8 +158,6 @@ STATEMENT_TYPES = {
     "resolved_alter_table_stmt_node": "ALTER_TABLE", "resolved_alter_table_set_options_stmt_node": "ALTER_TABLE",
     "resolved_alter_view_stmt_node": "ALTER_VIEW", "resolved_alter_materialized_view_stmt_node": "ALTER_MATERIALIZED_VIEW",
     "resolved_alter_schema_stmt_node": "ALTER_SCHEMA", "resolved_export_data_stmt_node": "EXPORT_DATA", "resolved_aux_load_data_stmt_node": "LOAD_DATA",
-    "resolved_grant_stmt_node": "GRANT", "resolved_revoke_stmt_node": "REVOKE",
-    "resolved_create_row_access_policy_stmt_node": "CREATE_ROW_ACCESS_POLICY", "resolved_drop_row_access_policy_stmt_node": "DROP_ROW_ACCESS_POLICY",
 }
 
 
