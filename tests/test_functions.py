@@ -306,17 +306,15 @@ def test_max_by_and_quantiles(world):
         ("10", "1", [1, 5, 10], 3, [{"value": 1, "count": 4}], [{"value": 1, "sum": 22}])]
 
 
-@pytest.mark.parametrize("items, total, mean", [
-    ("1e308, 1e308", ApiError, 1e308), ("1e308, 1e308, -1e308", 1e308, 1e308 / 3), ("1e308, CAST('inf' AS FLOAT64)", float("inf"), float("inf")), ("1.5, NULL, 2.5", 4.0, 2.0)])
-def test_sums_of_large_doubles(world, items, total, mean):
-    for text in (f"SELECT AVG(x) FROM UNNEST([{items}]) AS x", f"SELECT AVG(x) OVER () FROM UNNEST([{items}]) AS x LIMIT 1"):
-        assert same(world.rows(text), [(mean,)])
-    text = f"SELECT SUM(x) FROM UNNEST([{items}]) AS x"
+@pytest.mark.parametrize("items, total", [("1e308, 1e308", ApiError), ("-1e308, -1e308, NULL", ApiError), ("1e308, CAST('inf' AS FLOAT64)", float("inf")),
+                                          ("1e308, CAST('nan' AS FLOAT64), 1e308", float("nan")), ("1.5, NULL, 2.5", 4.0), ("NULL", None)])
+def test_sums_of_large_doubles(world, items, total):
+    text = f"SELECT SUM(CAST(x AS FLOAT64)) FROM UNNEST([{items}]) AS x"
     if total is ApiError:
         with pytest.raises(ApiError, match="^double overflow$"):
             world.rows(text)
     else:
-        assert world.rows(text) == [(total,)]
+        assert same(world.rows(text), [(total,)])
 
 
 CAST_TYPES = {"INTEGER", "FLOAT", "NUMERIC", "BIGNUMERIC", "BOOLEAN", "STRING", "BYTES", "DATE", "DATETIME", "TIME", "TIMESTAMP", "INTERVAL", "RANGE"}

@@ -634,18 +634,10 @@ def total(call: Call) -> str:
     if call.kind == "INTERVAL":
         return interval_sum()
     if call.kind == "FLOAT":
-        return f"CASE WHEN isfinite({scaled('sum')}) AND NOT isfinite({unscaled('sum')}) THEN {raised_text('double overflow')} ELSE {unscaled('sum')} END"
+        # An infinite sum of finite numbers is an overflow. Over a window this would cost as much again as the sum.
+        plain, finite = aggregate("sum"), " AND ".join(f"isfinite({aggregate(name)})" for name in ("min", "max"))
+        return plain if call.over else f"CASE WHEN NOT isfinite({plain}) AND {finite} THEN {raised_text('double overflow')} ELSE {plain} END"
     return aggregate("sum", f"::{types.duckdb_type(call.type)}")
-
-
-def scaled(name: str) -> str:
-    """An aggregate of doubles that are 2^60 times smaller, which is finite if they all are."""
-    return aggregate(name).replace("{0}", f"{{0}} * {2.0**-60!r}")
-
-
-def unscaled(name: str) -> str:
-    """A sum or mean of doubles that is infinite only if it has to be, and not because a sum was on the way."""
-    return f"CASE WHEN isfinite({aggregate(name)}) THEN {aggregate(name)} ELSE {scaled(name)} * {2.0**60!r} END"
 
 
 def kept(call: Call) -> str:
@@ -663,7 +655,7 @@ def interval_sum() -> str:
 
 def average(call: Call) -> str:
     if call.kind == "FLOAT":
-        return unscaled("avg") if call.kinds[0] == "FLOAT" else aggregate("avg")
+        return aggregate("avg")
     if call.kind == "INTERVAL":
         from .reference import expression
         return expression(call.compiler.plan.sql, "@p0 / NULLIF(@p1, 0)", [interval_sum(), "count({0}){filter}{over}"],

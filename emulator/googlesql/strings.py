@@ -179,13 +179,19 @@ SPECIAL_UPPER = "[" + "".join(c for c in map(chr, range(0x80, 0xFB18)) if len(c.
 def lower(call: Call) -> str:
     if call.kinds[0] == "BYTES":
         return of_both(f"translate({{0}}, '{ascii_uppercase}', '{ascii_lowercase}')")(call)
-    return "CASE WHEN regexp_matches({0}, '[İΣ]') THEN " + python_functions.call("VARCHAR", "texts.lower", "{0}") + " ELSE lower({0}) END"
+    return of_letters("lower", "[İΣ]")
 
 
 def upper(call: Call) -> str:
     if call.kinds[0] == "BYTES":
         return of_both(f"translate({{0}}, '{ascii_lowercase}', '{ascii_uppercase}')")(call)
-    return f"CASE WHEN regexp_matches({{0}}, '{SPECIAL_UPPER}') THEN {python_functions.call('VARCHAR', 'texts.upper', '{0}')} ELSE upper({{0}}) END"
+    return of_letters("upper", SPECIAL_UPPER)
+
+
+def of_letters(name: str, special: str) -> str:
+    """LOWER or UPPER: of letters that become several, or another one at a word's end, as Python has it."""
+    whole = f"CASE WHEN regexp_matches({{0}}, '{special}') THEN {python_functions.call('VARCHAR', f'texts.{name}', '{0}')} ELSE {name}({{0}}) END"
+    return f"CASE WHEN strlen({{0}}) = length({{0}}) THEN {name}({{0}}) ELSE {whole} END"
 
 
 # DuckDB's own function keeps a letter and its accents together.
