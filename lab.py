@@ -326,7 +326,7 @@ def main(arguments):
     except OSError as error:
         sys.exit(no_space() if error.errno == errno.ENOSPC else "The lab can't be set up in {}: {}.".format(ROOT, error.strerror))
     if testing:
-        become([PYTHON, "-m", "pytest"] + (arguments[1:] or ["-n", "auto", "--dist", "worksteal"]))
+        become([PYTHON, "-m", "pytest"] + (arguments[1:] or ["-n", "auto", "--maxprocesses", "4", "--dist", "worksteal"]))
     become([PYTHON, os.path.join(ROOT, "tornado_server.py"), "--cache-dir", CACHE] + arguments)
 
 

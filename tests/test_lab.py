@@ -113,7 +113,7 @@ def test_the_first_time_and_after(project, done):
     assert time.monotonic() - began < 2
     code, printed = lab(project, "test", "-k", "x")
     assert code == 5 and "[4/4]" in printed and "tests' packages" in printed and "dbt" in printed and "a browser" in printed and printed.endswith("tested -k x\n")
-    assert lab(project, "test") == (5, "tested -n auto --dist worksteal\n")
+    assert lab(project, "test") == (5, "tested -n auto --maxprocesses 4 --dist worksteal\n")
 
 
 def test_the_page_is_built_again_when_a_source_of_it_changed(project):
