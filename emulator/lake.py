@@ -144,9 +144,10 @@ class Lake:
                 siblings.pop(ref[-1], None)
             else:
                 siblings[ref[-1]] = body
-            if kind == "dataset":
-                self._folded.pop((ref[0], ref[1].lower()), None)
-                self._folded |= {(ref[0], name.lower()): name for name, each in siblings.items() if each.get("isCaseInsensitive")}
+            if kind == "dataset" and body and body.get("isCaseInsensitive"):
+                self._folded[ref[0], ref[1].lower()] = ref[1]
+            elif kind == "dataset" and self._folded.get((ref[0], ref[1].lower())) == ref[1]:
+                del self._folded[ref[0], ref[1].lower()]
 
     def put_later(self, kind: str, ref: Ref, body: dict | None) -> None:
         """Make a resource known now and save it soon: for records of reads, and of rows that were streamed."""

@@ -3,10 +3,9 @@ from __future__ import annotations
 
 from functools import cache
 
-from .tree import children, columns_of, find
+from .tree import Subquery, children, columns_of, find
 
 UNION_ALL = 0
-EXISTS = 2
 ELEMENTS = {"$array_at_offset", "$array_at_ordinal", "$safe_array_at_offset", "$safe_array_at_ordinal"}
 
 
@@ -124,7 +123,7 @@ class Needs:
         self.walk_fields(node, sink, ("group_by_list",))
 
     def walk_ResolvedSubqueryExprProto(self, node, sink) -> None:
-        if node.subquery_type != EXISTS:
+        if node.subquery_type != Subquery.EXISTS:
             sink.update(ids(columns_of(node.subquery)))
         self.walk_fields(node, sink, ("parameter_list",))
 

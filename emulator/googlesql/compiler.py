@@ -16,7 +16,7 @@ from . import row_patterns, table_functions, types
 from .collations import collated, folded
 from .expressions import COLUMN, QUOTED, VOLATILE, Expressions, NoRule
 from .runtime import raised_text
-from .tree import columns_of, find, node_of
+from .tree import Subquery, columns_of, find, node_of
 
 SET_OPERATIONS = ("UNION ALL", "UNION", "INTERSECT ALL", "INTERSECT", "EXCEPT ALL", "EXCEPT")
 OWN_NAME = re.compile(r"[a-z]\d+", re.I)  # of columns and variables in compiled SQL
@@ -24,7 +24,6 @@ PSEUDO = {"_PARTITIONDATE": '"_PARTITIONTIME"::DATE'}  # columns of tables that 
 SERIES = re.compile(r"generate_series\(\(?(-?\d+)\)?::BIGINT, \(?-?\d+\)?::BIGINT, \(?(-?\d+)\)?(?:::BIGINT)?\)")
 MOST_ITERATIONS = 500  # of a recursive CTE
 GATHERING = ("array_agg", "string_agg", "array_concat_agg")
-ARRAY_SUBQUERY = 1  # a value of SubqueryType
 JOINS = ("JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN")
 
 
@@ -294,7 +293,7 @@ class Compiler(Expressions):
         """Whether the statement makes arrays or texts of rows in the order in which they come."""
         calls = find(self.plan.tree, "ResolvedAggregateFunctionCallProto")
         return any(not call.order_by_item_list and call.parent.parent.function.name.rpartition(":")[2].lower() in GATHERING for call in calls) or any(
-            query.subquery_type == ARRAY_SUBQUERY for query in find(self.plan.tree, "ResolvedSubqueryExprProto"))
+            query.subquery_type == Subquery.ARRAY for query in find(self.plan.tree, "ResolvedSubqueryExprProto"))
 
     def constant_rows(self, node) -> list[str] | None:
         """The rows of a set operation whose inputs have one row of constants each; None for any other."""

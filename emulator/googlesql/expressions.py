@@ -17,7 +17,7 @@ from ..errors import ApiError, unsupported
 from . import types
 from .collations import FOLDED, collated, folded
 from .routines import JS_GROUP
-from .tree import columns_of, node_of
+from .tree import Subquery, columns_of, node_of
 
 MARK = "\x02"
 SHORT = 48  # an argument up to this length is repeated rather than bound
@@ -265,21 +265,21 @@ class Expressions:
 
     def expr_subquery_expr(self, node) -> str:
         before, self.correlated = self.correlated, self.correlated or bool(node.parameter_list)
-        repeated = self.repeated_rows(node.subquery) if node.subquery_type == 1 else None
+        repeated = self.repeated_rows(node.subquery) if node.subquery_type == Subquery.ARRAY else None
         query = repeated or self.scan(node.subquery)
         self.correlated = before
-        if node.subquery_type == 0:
+        if node.subquery_type == Subquery.SCALAR:
             return f"({query})"
-        if node.subquery_type == 1:
+        if node.subquery_type == Subquery.ARRAY:
             listed = f"coalesce(ARRAY({query}), [])"
             return f"list_transform([{listed}], lambda l: CASE WHEN len(l) <= {FEW} THEN {FIRSTS} ELSE {DIFFERENT} END)[1]" if repeated else listed
-        if node.subquery_type == 2:
+        if node.subquery_type == Subquery.EXISTS:
             return f"EXISTS ({query})"
-        if node.subquery_type == 3 and collated([node.in_collation]):
+        if node.subquery_type == Subquery.IN and collated([node.in_collation]):
             (value,) = columns_of(node.subquery)
             return (f"({folded(self.expr(node.in_expr), self.type_of(node.in_expr), node.in_collation)} IN "
                     f"(SELECT {folded(self.column(value), value.type, node.in_collation)} FROM ({query})))")
-        if node.subquery_type == 3:
+        if node.subquery_type == Subquery.IN:
             return f"({self.expr(node.in_expr)} IN ({query}))"
         return self.quantified_like(node, query)
 
@@ -287,14 +287,15 @@ class Expressions:
         """x [NOT] LIKE ANY or ALL (subquery): NULL where patterns that are NULL leave it open."""
         if types.kind_name(self.type_of(node.in_expr)) != "STRING":
             raise NoRule("LIKE ANY and ALL of BYTES over a subquery")
-        words = "NOT LIKE" if node.subquery_type in (6, 7) else "LIKE"
+        words = "NOT LIKE" if node.subquery_type in (Subquery.NOT_LIKE_ANY, Subquery.NOT_LIKE_ALL) else "LIKE"
+        any_ = node.subquery_type in (Subquery.LIKE_ANY, Subquery.NOT_LIKE_ANY)
         (pattern,) = columns_of(node.subquery)
         sides = self.expr(node.in_expr), self.column(pattern)
         if collated([expression_base(node.in_expr).type_annotation_map, pattern.annotation_map]):
             sides = [FOLDED % side for side in sides]
         rows = f"(SELECT {sides[0]} {words} {sides[1]} ESCAPE '\\' AS m FROM ({query}))"
-        decided = "WHEN bool_or(m) THEN true" if node.subquery_type in (4, 6) else "WHEN NOT bool_and(m) THEN false"
-        rest = "false" if node.subquery_type in (4, 6) else "true"
+        decided = "WHEN bool_or(m) THEN true" if any_ else "WHEN NOT bool_and(m) THEN false"
+        rest = "false" if any_ else "true"
         return f"(SELECT CASE {decided} WHEN count(*) > count(m) THEN NULL ELSE {rest} END FROM {rows})"
 
     def expr_with_expr(self, node) -> str:

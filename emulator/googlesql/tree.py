@@ -1,7 +1,14 @@
 """Walking the resolved tree, whose nodes are protobufs: Any...Proto holds one node of a kind, and a node's `parent` what its kind inherits."""
 from __future__ import annotations
 
+from enum import IntEnum
 from functools import cache
+
+
+class Subquery(IntEnum):
+    """ResolvedSubqueryExprEnums.SubqueryType."""
+
+    SCALAR, ARRAY, EXISTS, IN, LIKE_ANY, LIKE_ALL, NOT_LIKE_ANY, NOT_LIKE_ALL = range(8)
 
 
 @cache
