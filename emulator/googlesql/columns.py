@@ -65,7 +65,7 @@ class Needs:
             self.walk_fields(node, sink)
 
     def walk_fields(self, node, sink: set[Path], skipped: tuple[str, ...] = ()) -> None:
-        for item in children(node, ("signature", "column_list") + skipped):
+        for item in children(node, ("column_list",) + skipped):
             self.walk(item, sink)
 
     def made_of(self, column: int) -> set[Path]:
@@ -111,7 +111,7 @@ class Needs:
 
     def walk_ResolvedTableScanProto(self, node, sink) -> None:
         self.scans.append(node)
-        self.walk_fields(node, sink, ("table",))
+        self.walk_fields(node, sink)
 
     def walk_ResolvedComputedColumnProto(self, node, sink) -> None:
         self.made(node.column.column_id, node.expr)
@@ -142,7 +142,7 @@ class Needs:
 
     def walk_ResolvedTVFScanProto(self, node, sink) -> None:
         """A column of a table function is that of its argument that has its name, or a row of the argument; columns that a text names are needed."""
-        texts = {value.string_value.lower() for argument in node.argument_list for value in find(argument.expr, "ValueProto")}
+        texts = {text.lower() for argument in node.argument_list for literal in find(argument.expr, "ResolvedLiteralProto") for text in texts_in(literal.value.value)}
         made = {column.name.lower(): column.column_id for column in node.parent.column_list}
         for declared, known, given in zip(node.function_call_signature.argument, node.signature.argument, node.argument_list):
             names = [column.name for column in known.relation_argument.column]
@@ -155,7 +155,7 @@ class Needs:
                     self.is_same(made[name.lower()], path)
                 if name.lower() in texts or declared.options.argument_name == "query_table":
                     sink.add(path)
-        self.walk_fields(node, sink, ("function_call_signature",))
+        self.walk_fields(node, sink)
 
     def walk_ResolvedFunctionArgumentProto(self, node, sink) -> None:
         self.walk_fields(node, sink, ("argument_column_list",))
@@ -193,6 +193,11 @@ def type_of(expression):
     while node.DESCRIPTOR.name != "ResolvedExprProto":
         node = getattr(node, node.WhichOneof("node")) if node.DESCRIPTOR.name.startswith("Any") else node.parent
     return node.type
+
+
+def texts_in(value) -> list[str]:
+    """The texts of a literal's value, those in arrays and structs too."""
+    return [value.string_value, *(text for part in (*value.array_value.element, *value.struct_value.field) for text in texts_in(part))]
 
 
 def ids(columns) -> list[Path]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 from enum import IntEnum
 from functools import cache
 
+NODES = ("Any", "Resolved", "AST")  # how the names of their classes begin; others are types, values, signatures and places
+
 
 class Subquery(IntEnum):
     """ResolvedSubqueryExprEnums.SubqueryType."""
@@ -13,16 +15,20 @@ class Subquery(IntEnum):
 
 @cache
 def parts(kind: type) -> tuple[tuple[str, bool], ...] | None:
-    """The fields of a class of messages in which nodes stand, each with whether it holds many; None for a class that holds one of its fields."""
+    """The fields of a class of messages that are nodes, each with whether it holds many; None for a class that holds one of its fields.
+
+    A `parent` in which there are none is not among them: most nodes have one.
+    """
     descriptor = kind.DESCRIPTOR
     if descriptor.name.startswith("Any") and descriptor.oneofs:
         return None
     return tuple((field.name, field.is_repeated) for field in sorted(descriptor.fields, key=lambda field: field.number)
-                 if field.message_type is not None and field.name != "type" and not field.message_type.GetOptions().map_entry)
+                 if field.message_type is not None and field.message_type.name.startswith(NODES)
+                 and (field.name != "parent" or parts(field.message_type._concrete_class) != ()))
 
 
 def children(message, skipped: tuple[str, ...] = ()) -> list:
-    """The messages inside of a message, in order, but for types and for what is in the `skipped` fields."""
+    """The nodes inside of a node, in order, but for those in the `skipped` fields."""
     fields = parts(type(message))
     if fields is None:
         name = message.WhichOneof("node")
