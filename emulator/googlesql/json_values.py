@@ -200,7 +200,7 @@ JSON_TEXT = {
     "BYTES": "'\"' || to_base64({0}) || '\"'", "DATE": "'\"' || {0}::VARCHAR || '\"'",
     "DATETIME": "'\"' || replace(" + DATETIME_TEXT + ", ' ', 'T') || '\"'",
     "TIMESTAMP": "'\"' || replace(replace(" + TIMESTAMP_TEXT + ", ' ', 'T'), '+00', 'Z') || '\"'",
-    "TIME": "'\"' || " + TIME_TEXT + " || '\"'",
+    "TIME": "'\"' || " + TIME_TEXT + " || '\"'", "GEOGRAPHY": "'\"' || " + values.GEOGRAPHY_TEXT.format(x="{0}") + " || '\"'",
 }
 
 
