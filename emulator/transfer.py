@@ -23,7 +23,7 @@ LOAD_OPTIONS = {
     "quote", "allowQuotedNewlines", "allowJaggedRows", "nullMarker", "nullMarkers", "encoding", "maxBadRecords", "ignoreUnknownValues", "timePartitioning",
     "rangePartitioning", "clustering", "destinationTableProperties", "parquetOptions", "useAvroLogicalTypes", "fileSetSpecType", "sourceColumnMatch", "schemaUpdateOptions",
     "hivePartitioningOptions", "decimalTargetTypes", "columnNameCharacterMap", "dateFormat", "datetimeFormat", "timeFormat", "timestampFormat", "timeZone",
-    "timestampTargetPrecision", "jsonExtension", "preserveAsciiControlCharacters", "referenceFileSchemaUri", "schemaInline", "schemaInlineFormat",
+    "timestampTargetPrecision", "jsonExtension", "preserveAsciiControlCharacters", "referenceFileSchemaUri", "schemaInline", "schemaInlineFormat", "projectionFields",
     "destinationEncryptionConfiguration"}
 EXTRACT_OPTIONS = {"sourceTable", "destinationUri", "destinationUris", "destinationFormat", "compression", "fieldDelimiter", "printHeader",
                    "useAvroLogicalTypes"}
@@ -139,7 +139,7 @@ def load_into(job: "Job", config: dict, target: tuple[tables.Ref, str | None], k
     reader = files.make_reader(config, "a load job")
     iam.require(job.emulator, job.principal, "bigquery.tables.updateData", destination)
     check_destination(job, config, destination, partition)
-    sources = source_files(job, config, destination)
+    sources = source_files(job, config, destination, reader)
     hive = files.Hive(config.get("hivePartitioningOptions"), sources)
     relation = results_relation(f"load_{uuid.uuid4().hex}")
     with job.cursor() as cursor:
@@ -172,8 +172,10 @@ def current(job: "Job", ref: tables.Ref) -> dict | None:
     return None if body is None or tables.expired(body) else body
 
 
-def source_files(job: "Job", config: dict, destination: tables.Ref) -> list[File]:
+def source_files(job: "Job", config: dict, destination: tables.Ref, reader: formats.Reader) -> list[File]:
     """The files to load, those of a wildcard by name."""
+    if job.upload and reader.exported:
+        raise ApiError("invalid", f"A {reader.what} can't be uploaded: load it from Cloud Storage.")
     if job.upload:
         return [File(job.upload, None)]
     location = datasets.find(job.lake, destination[:2])["location"]
@@ -188,6 +190,9 @@ def schema(job: "Job", config: dict, destination: tables.Ref, reader: formats.Re
     appends = config.get("writeDisposition") != "WRITE_TRUNCATE"
     detects = config.get("autodetect") or reader.self_describing
     updates = config.get("schemaUpdateOptions") or ()
+    if own and appends and reader.exported:
+        raise ApiError("invalid", "Cannot append a datastore backup to a table that already has a schema. "
+                                  "Try using the WRITE_TRUNCATE write disposition to replace the existing table")
     if given:
         fields = tables.check_schema(hive.whole(given))
     elif own and not (detects and (not appends or "ALLOW_FIELD_ADDITION" in updates)):

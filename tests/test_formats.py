@@ -241,7 +241,7 @@ def test_parquet_lists_and_maps_as_the_file_has_them(load, parquet):
 
 
 @pytest.mark.parametrize("options, words", [
-    ({"source_format": "DATASTORE_BACKUP"}, "sourceFormat DATASTORE_BACKUP")])
+    ({"source_format": "GOOGLE_SHEETS"}, "sourceFormat GOOGLE_SHEETS")])
 def test_what_is_not_supported_is_named(load, options, words):
     with pytest.raises(Exception, match=words):
         load("1,x\n", AB, **options)

@@ -128,6 +128,7 @@ class Reader:
     what = ""
     self_describing = False
     is_text = False
+    exported = False  # what a bucket has of another service, in several files of which one is named
 
     def __init__(self, config: dict):
         self.config = config
