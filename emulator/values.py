@@ -332,6 +332,12 @@ def failing(message: str, field: dict) -> str:
     return f"CAST([NULL][CAST(chr(1) || {message} AS BIGINT)] AS {duckdb_type(field)})"
 
 
+def rule_broken(error: str) -> str | None:
+    """What fitted() says of a value, in an error of DuckDB's that it failed with; None in another error."""
+    said = re.search(r"(?<='\x01)(.*?)(?=' to INT64)|BIGNUMERIC\(.*? has precision .*?\]", error)
+    return said and said[0]
+
+
 def has_rules(field: dict) -> bool:
     """Whether a field, or a part of it, is an array, or has a length or a precision that values are to be held to."""
     kind = type_name(field)

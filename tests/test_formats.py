@@ -123,6 +123,22 @@ def test_nested_columns_are_none_for_csv(load):
         load("1\n", [bigquery.SchemaField("a", "INTEGER", "REPEATED")])
 
 
+RULED = [bigquery.SchemaField("s", "STRING", max_length=2), bigquery.SchemaField("n", "NUMERIC", precision=4, scale=2)]
+LONG = "STRING(2) has maximum length 2 but got a value with length 3"
+LARGE = "NUMERIC(4, 2) has precision 4 and scale 2 but got a value that is not in range of [-99.99, 99.99]"
+
+
+@pytest.mark.parametrize("content, options, place", [
+    ("abc,1\nab,1.005\nab,100\n", {}, "Error detected while parsing row starting at position: {}. Error: "),
+    ('{"s": "abc"}\n{"s": "ab", "n": 1.005}\n{"n": 100}\n', JSON, "JSON parsing error in row starting at position {}: ")])
+def test_values_that_break_a_columns_rules_are_bad_records(client, load, content, options, place):
+    whole = place.format(0) + f"Field s: {LONG}"
+    assert load(content, RULED, max_bad_records=2, **options) == [("ab", Decimal("1.01"))]
+    assert [error["message"].partition("message: ")[2] for error in load.job.errors] == [whole, place.format(content.rindex("\n", 0, -1) + 1) + f"Field n: {LARGE}"]
+    assert fails(load, content, None, max_bad_records=1, **options).endswith(LARGE)  # the rules are the table's
+    assert load.job.errors[0]["message"].endswith("Rows: 3; errors: 2; max bad: 1; error percent: 0")
+
+
 # JSON ---------------------------------------------------------------------------------------------
 
 NESTED = [bigquery.SchemaField("n", "RECORD", fields=schema("x INTEGER") + [bigquery.SchemaField("l", "RECORD", "REPEATED", fields=schema("y DATE"))]),
@@ -179,6 +195,14 @@ def test_json_schemas_are_detected(load):
 
 def columns_of_record(field: bigquery.SchemaField) -> list[str]:
     return [f"{part.name} {part.field_type} {part.mode}" for part in field.fields]
+
+
+def test_a_null_in_an_array_is_a_bad_record(load):
+    rows = ['{"l": [1, null]}', '{"l": null, "n": {"l": []}}', '{"n": {"l": [{"y": null}, null]}}', '{"n": {"x": 1}}']
+    assert load("\n".join(rows), NESTED, max_bad_records=2, **JSON) == [({"x": None, "l": []}, []), ({"x": 1, "l": []}, [])]
+    assert load.job.output_rows == 2 and [error["message"].partition("message: ")[2] for error in load.job.errors] == [
+        f"JSON parsing error in row starting at position {start}: Only optional fields can be set to NULL. Field: {name}; Value: NULL" for start, name in ((0, "l"), (45, "n.l"))]
+    assert fails(load, "\n".join(rows), NESTED, max_bad_records=1, **JSON).endswith("Field: n.l; Value: NULL")
 
 
 # Parquet ------------------------------------------------------------------------------------------

@@ -206,6 +206,9 @@ class Csv(Reader):
         kind = values.TYPES[values.type_name(field)].sql
         return f"Could not parse '{shown(text)}' as {kind} for field {field['name']} (position {index}) starting at location {start} with message 'Unable to parse'"
 
+    def rule(self, field: dict, broken: str, text: str, start: int) -> str:
+        return f"Error detected while parsing row starting at position: {start}. Error: Field {field['name']}: {broken}"
+
 
 def contents(file: File):
     """A whole file, unzipped; not copied where it isn't zipped."""

@@ -150,6 +150,11 @@ class Json(Reader):
             return f"{at}Repeated field must be imported as a JSON array. Field: {field['name']}."
         return bad_value(at, field, value)
 
+    def rule(self, field: dict, broken: str, text: str, start: int) -> str:
+        null = null_element(field, json.loads(text), field["name"])
+        return f"JSON parsing error in row starting at position {start}: " + (
+            f"Only optional fields can be set to NULL. Field: {null}; Value: NULL" if null else f"Field {field['name']}: {broken}")
+
     def is_list(self, field: dict) -> bool:
         return field["name"] in self.lists
 
@@ -164,6 +169,14 @@ def bad_value(at: str, field: dict, value) -> str:
     kind = values.TYPES[values.type_name(field)].sql.lower().replace("int64", "integer").replace("float64", "double").replace("bool", "boolean")
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return f"{at}Could not convert value to {kind}. Field: {field['name']}; Value: {shown(text)}"
+
+
+def null_element(field: dict, value, path: str) -> str | None:
+    """The array in a value, or in a part of it, that has a null element."""
+    if isinstance(value, list):
+        return path if None in value and values.type_name(field) != "JSON" else next((found for item in value if (found := null_element(field, item, path))), None)
+    parts = field.get("fields", ()) if isinstance(value, dict) else ()
+    return next((found for part in parts if (found := null_element(part, value.get(part["name"]), f"{path}.{part['name']}"))), None)
 
 
 def json_path(names: list[str]) -> str:
