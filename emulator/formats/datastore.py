@@ -4,6 +4,7 @@ Source: BigQuery's "Loading data from Datastore exports", "Loading data from Fir
 """
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 from contextlib import contextmanager
@@ -60,6 +61,7 @@ class Datastore(Reader):
 
     def check_options(self) -> None:
         super().check_options()
+        self.renamed = functools.cache(lambda name: self.column_name(word(name)))  # there are few, and each is in every entity
         self.wanted = set(self.config.get("projectionFields") or ())
         if (self.config.get("schema") or {}).get("fields") or self.config.get("schemaInline"):
             raise ApiError("invalid", "A schema can't be given for a Datastore export: its columns are those that the export has.")
@@ -86,9 +88,6 @@ class Datastore(Reader):
             parts[-1] = {**parts[-1], "fields": [*self.fields(about.inside), KEY]}
         made = column("", "RECORD", *parts, PROVIDED) if len(parts) > 1 else parts[0] if parts else KINDS["string"]
         return {**made, "name": self.renamed(name), "mode": "REPEATED" if about.repeated else "NULLABLE"}
-
-    def renamed(self, name: bytes) -> str:
-        return self.column_name(word(name))
 
     def read(self, cursor, file: File, fields: list[dict], relation: str) -> None:
         try:
