@@ -92,6 +92,8 @@ def difference(one: list[dict], other: list[dict]) -> str:
 def append_all(tx: Transaction, job: "Job", sources: list[tables.Source], destination: tables.Ref, partition: str | None) -> None:
     config = job.config
     write = config.get("writeDisposition", "WRITE_EMPTY")
+    if write == "WRITE_TRUNCATE_DATA":
+        raise ApiError("invalid", "Invalid value for writeDisposition: WRITE_TRUNCATE_DATA is not a valid value for a copy job")
     rows = size = 0
     for index, source in enumerate(sources):
         relation = tx.lake.relation(source.body, source.version)
@@ -117,7 +119,7 @@ def check_target(tx: Transaction, destination: tables.Ref, source: tables.Source
 def copied_properties(source: tables.Source, count: int) -> dict:
     """What a new copy takes from its source: layout, and of a single source what describes it. Never the policy,
     and no partitioning where the source is gone or in the past."""
-    kept = tables.LAYOUT + (("description", "labels") if count == 1 else ())
+    kept = tables.LAYOUT + (("description", "labels", "tableConstraints") if count == 1 else ())
     return {name: source.body[name] for name in kept if name in source.body and not (source.past and name.endswith("Partitioning"))}
 
 
@@ -157,6 +159,7 @@ def check_destination(job: "Job", config: dict, destination: tables.Ref, partiti
     """What would fail after the files are read, said before."""
     datasets.find(job.lake, destination[:2])
     tables.check_name(destination[2])
+    rules.check_updates(config.get("schemaUpdateOptions"), config.get("writeDisposition", "WRITE_APPEND"), partition)
     body = current(job, destination)
     if body is None and config.get("createDisposition") == "CREATE_NEVER":
         raise not_found("Table", iam.name_of(destination))
