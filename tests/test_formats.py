@@ -197,6 +197,14 @@ def columns_of_record(field: bigquery.SchemaField) -> list[str]:
     return [f"{part.name} {part.field_type} {part.mode}" for part in field.fields]
 
 
+def test_parts_that_are_required(load):
+    columns = [bigquery.SchemaField("r", "RECORD", fields=[bigquery.SchemaField("a", "INTEGER", "REQUIRED")]),
+               bigquery.SchemaField("l", "RECORD", "REPEATED", fields=[bigquery.SchemaField("r", "RECORD", fields=[bigquery.SchemaField("a", "STRING", "REQUIRED")])])]
+    rows = ['{"r": {}}', '{"r": null, "l": [{"r": {"a": "x"}}, {}]}', '{"l": [{}, {"r": {"a": null}}]}', '{"r": {"a": 1}}']
+    assert load("\n".join(rows), columns, max_bad_records=2, **JSON) == [(None, [{"r": {"a": "x"}}, {"r": None}]), ({"a": 1}, [])]
+    assert [error["message"].partition("position ")[2] for error in load.job.errors] == ["0: Missing required field: r.a.", "52: Missing required field: l.r.a."]
+
+
 def test_a_null_in_an_array_is_a_bad_record(load):
     rows = ['{"l": [1, null]}', '{"l": null, "n": {"l": []}}', '{"n": {"l": [{"y": null}, null]}}', '{"n": {"x": 1}}']
     assert load("\n".join(rows), NESTED, max_bad_records=2, **JSON) == [({"x": None, "l": []}, []), ({"x": 1, "l": []}, [])]

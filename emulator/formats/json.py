@@ -151,9 +151,8 @@ class Json(Reader):
         return bad_value(at, field, value)
 
     def rule(self, field: dict, broken: str, text: str, start: int) -> str:
-        null = null_element(field, json.loads(text), field["name"])
-        return f"JSON parsing error in row starting at position {start}: " + (
-            f"Only optional fields can be set to NULL. Field: {null}; Value: NULL" if null else f"Field {field['name']}: {broken}")
+        why = null_inside(field, json.loads(text), field["name"]) or f"Field {field['name']}: {broken}"
+        return f"JSON parsing error in row starting at position {start}: {why}"
 
     def is_list(self, field: dict) -> bool:
         return field["name"] in self.lists
@@ -171,12 +170,19 @@ def bad_value(at: str, field: dict, value) -> str:
     return f"{at}Could not convert value to {kind}. Field: {field['name']}; Value: {shown(text)}"
 
 
-def null_element(field: dict, value, path: str) -> str | None:
-    """The array in a value, or in a part of it, that has a null element."""
+def null_inside(field: dict, value, path: str) -> str | None:
+    """What is said of the first null in a value that may not be there: an element of an array, or a part that is REQUIRED."""
     if isinstance(value, list):
-        return path if None in value and values.type_name(field) != "JSON" else next((found for item in value if (found := null_element(field, item, path))), None)
-    parts = field.get("fields", ()) if isinstance(value, dict) else ()
-    return next((found for part in parts if (found := null_element(part, value.get(part["name"]), f"{path}.{part['name']}"))), None)
+        if None in value and values.type_name(field) != "JSON":
+            return f"Only optional fields can be set to NULL. Field: {path}; Value: NULL"
+        return next((why for item in value if (why := null_inside(field, item, path))), None)
+    for part in field.get("fields", ()) if isinstance(value, dict) else ():
+        inner, where = value.get(part["name"]), f"{path}.{part['name']}"
+        if inner is None and part.get("mode") == "REQUIRED":
+            return f"Missing required field: {where}."
+        if why := null_inside(part, inner, where):
+            return why
+    return None
 
 
 def json_path(names: list[str]) -> str:
