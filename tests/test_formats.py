@@ -341,6 +341,16 @@ def test_null_markers(load):
         load("1,x\n", AB, null_markers=["NA"], null_marker="-")
 
 
+def test_detected_columns_are_matched_by_name(load):
+    load("1,x\n", AB)
+    assert load("B,a\ny,2\n", autodetect=True)[1:] == [(2, "y")]
+    assert load("a\n3\n", autodetect=True)[2:] == [(3, None)]
+    assert load("4,z\n", autodetect=True)[3:] == [(4, "z")]  # without a header
+    assert load("b,a\n5,x\n", autodetect=True, source_column_match="POSITION")[4:] == [(5, "x")]
+    assert load("b,a\n6,7\n", AB, autodetect=True, skip_leading_rows=1)[5:] == [(6, "7")]  # a schema that is given goes by position
+    assert fails(load, "a,c\n5,x\n", autodetect=True) == "No such field: c."
+
+
 def test_columns_matched_by_name(load):
     content = "b,a\nx,1\ny,2\n"
     assert load(content, AB, skip_leading_rows=1, source_column_match="NAME") == [(1, "x"), (2, "y")]

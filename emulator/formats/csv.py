@@ -57,6 +57,7 @@ class Csv(Reader):
         if match not in ("SOURCE_COLUMN_MATCH_UNSPECIFIED", "POSITION", "NAME"):
             raise ApiError("invalid", f"Invalid value for sourceColumnMatch: {match} is not a valid value")
         self.by_name = match == "NAME"
+        self.may_name = match.endswith("UNSPECIFIED") and bool(config.get("autodetect")) and not (config.get("schema") or {}).get("fields")
         if self.by_name and not (self.skip or config.get("autodetect")):
             raise ApiError("invalid", "sourceColumnMatch NAME needs a header row: set skipLeadingRows.")
         if [digits for digits in config.get("timestampTargetPrecision") or () if int(digits) != 6]:
@@ -119,11 +120,10 @@ class Csv(Reader):
         return fields
 
     def stage(self, cursor, file: File, fields: list[dict]) -> list[int]:
-        rows = self.sample(file) if self.finds_header or self.finds_delimiter or self.by_name else []
-        if rows and self.finds_header:
-            self.header(rows)
-        self.places = self.match(rows[0] if rows else [], fields, file) if self.by_name else list(range(len(fields)))
-        width = len(rows[0]) if self.by_name and rows else len(fields)
+        rows = self.sample(file) if self.finds_header or self.finds_delimiter or self.by_name or self.may_name else []
+        header = self.names(rows)
+        self.places = list(range(len(fields))) if header is None else self.match(header, fields, file)
+        width = len(header or fields)
         for table in (REJECTS, REJECTS + "_scans"):
             cursor.execute(f"DROP TABLE IF EXISTS temp.{table}")
         names = ", ".join(f"'c{index}': 'VARCHAR'" for index in range(width))
@@ -137,8 +137,16 @@ class Csv(Reader):
         self.nul = not self.config.get("preserveAsciiControlCharacters") and holds_nul(file)
         return self.rejected(cursor, file, width)
 
+    def names(self, rows: list[list[str]]) -> list[str] | None:
+        """The header that columns are matched by; None where they go by position, as they do in a file that does not name each."""
+        if self.by_name:
+            return rows[0] if rows else []
+        header = self.header(rows) if rows and (self.finds_header or self.may_name) else None
+        found = {self.column_name(name).lower() for name in header or ()}
+        return header if self.may_name and header and "" not in found and len(found) == len(header) else None
+
     def match(self, header: list[str], fields: list[dict], file: File) -> list[int | None]:
-        """Where in the file each column of the table is, by its name in the last of the skipped rows."""
+        """Where in the file each column of the table is, by its name in the header."""
         found = {self.column_name(name).lower(): index for index, name in enumerate(header)}
         unknown = found.keys() - {field["name"].lower() for field in fields}
         if unknown and not self.config.get("ignoreUnknownValues"):
