@@ -123,6 +123,31 @@ def test_nested_columns_are_none_for_csv(load):
         load("1\n", [bigquery.SchemaField("a", "INTEGER", "REPEATED")])
 
 
+@pytest.mark.parametrize("text, shown", [
+    ("0-0 -5 0:0:0", "0-0 -5 0:0:0"), ("10-6 0 0:0:1.25", "10-6 0 0:0:1.250"), ("P1Y2M3DT4H5M6.5S", "1-2 3 4:5:6.500"), ("PT-1S", "0-0 0 -0:0:1"),
+    ("P-10000Y0M-3660000DT-87840000H0M0S", "-10000-0 -3660000 -87840000:0:0"), ("P0Y0M0DT0H0M0.000001S", "0-0 0 0:0:0.000001")])
+def test_intervals(rows, load, text, shown):
+    load(f"{text}\n", "i INTERVAL")
+    load(f'{{"i": "{text}"}}\n', "i INTERVAL", **JSON)
+    assert rows("SELECT CAST(i AS STRING) FROM t") == [(shown,), (shown,)]
+
+
+@pytest.mark.parametrize("kind, text, start, end", [
+    ("DATE", "[2020-01-01, 2021-01-01)", dt.date(2020, 1, 1), dt.date(2021, 1, 1)), ("DATE", "[UNBOUNDED,2021-01-01)", None, dt.date(2021, 1, 1)),
+    ("DATE", " [ NULL , unbounded ) ", None, None), ("DATETIME", "[2020-01-01T00:00:00, NULL)", dt.datetime(2020, 1, 1), None),
+    ("TIMESTAMP", "[2020-01-01 00:00:00+01, UNBOUNDED)", dt.datetime(2019, 12, 31, 23, tzinfo=UTC), None)])
+def test_ranges(load, kind, text, start, end):
+    column = bigquery.SchemaField("r", "RANGE", range_element_type=kind)
+    assert load(f'1,"{text}"\n2,\n', schema("a INTEGER") + [column]) == [(1, {"start": start, "end": end}), (2, None)]
+
+
+@pytest.mark.parametrize("kind, text", [("RANGE", "[2020-01-01, 2020-01-01)"), ("RANGE", "[2020-01-01, 2019-01-01]"), ("RANGE", "2020-01-01"), ("RANGE", "[a, b)"),
+                                        ("INTERVAL", "P1Y"), ("INTERVAL", "soon")])
+def test_what_is_no_range_and_no_interval(load, kind, text):
+    column = bigquery.SchemaField("r", kind, range_element_type="DATE" if kind == "RANGE" else None)
+    assert fails(load, f'"{text}"\n', [column]) == f"Could not parse '{text}' as {kind} for field r (position 0) starting at location 0 with message 'Unable to parse'"
+
+
 RULED = [bigquery.SchemaField("s", "STRING", max_length=2), bigquery.SchemaField("n", "NUMERIC", precision=4, scale=2)]
 LONG = "STRING(2) has maximum length 2 but got a value with length 3"
 LARGE = "NUMERIC(4, 2) has precision 4 and scale 2 but got a value that is not in range of [-99.99, 99.99]"

@@ -10,6 +10,7 @@ from typing import Iterator
 
 from .. import values
 from ..errors import ApiError, unsupported
+from . import texts
 from .looks import SAMPLE
 from .reader import RAW, SHOWN, Column, File, Reader, failed, shown
 
@@ -67,8 +68,6 @@ class Csv(Reader):
         for field in fields:
             if values.repeated(field) or values.type_name(field) == "RECORD":
                 raise ApiError("invalid", f"Cannot load CSV data with a nested schema. Field: {field['name']}")
-            if values.type_name(field) in ("INTERVAL", "RANGE"):
-                raise unsupported(f"a column of type {values.type_name(field)} in a CSV file")
 
     def sample(self, file: File) -> list[list[str]]:
         """The first records, after those to skip but for the last, which may be the header."""
@@ -184,6 +183,8 @@ class Csv(Reader):
             return f"CASE WHEN {test} THEN {values.misfit(field, x)} ELSE {x} END" if test else x
         if kind in self.parsers:
             return self.parsers[kind].format(x=x)
+        if kind == "RANGE":
+            return self.bounded(field, x)
         if kind == "INTEGER":
             return f"CASE WHEN regexp_full_match({x}, ' *[-+]?[0-9]+ *') THEN CAST({x} AS BIGINT) ELSE {values.misfit(field, x)} END"
         if kind == "DATE":
@@ -193,6 +194,14 @@ class Csv(Reader):
             return f"CASE WHEN contains({x}, '_') THEN {values.misfit(field, x)} ELSE CAST({x} AS {values.TYPES[kind].duckdb}) END"
         parse = values.TYPES[kind].parse
         return parse.format(x=x) if parse else f"CAST({x} AS {values.TYPES[kind].duckdb})"
+
+    def bounded(self, field: dict, x: str) -> str:
+        bounds = []
+        for group, part in enumerate(values.parts(field), 1):
+            bound = f"regexp_extract({x}, '{texts.RANGE}', {group})"
+            bounds.append(f"CASE WHEN upper({bound}) NOT IN ('NULL', 'UNBOUNDED') THEN {self.value(part, bound)} END")
+        made = f"struct_pack(start := {bounds[0]}, \"end\" := {bounds[1]})"
+        return f"CASE WHEN NOT regexp_full_match({x}, '{texts.RANGE}') OR {bounds[0]} >= {bounds[1]} THEN {values.misfit(field, x)} WHEN {x} IS NOT NULL THEN {made} END"
 
     def records(self, file: File) -> Iterator[int]:
         quote = re.escape(self.quote.encode()) or b"\n"
