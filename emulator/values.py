@@ -36,8 +36,13 @@ class Type(NamedTuple):
 
 # 1.0 is a whole number, 1.5 is none; DuckDB would round it.
 WHOLE = "CASE WHEN regexp_full_match({x}, ' *[-+]?[0-9]+(\\.0*)?([eE]\\+?[0-9]+)? *') THEN {x}::BIGINT ELSE ('not INT64: ' || {x})::BIGINT END"
+# DuckDB's dates begin before the year 1 and go on after 9999, to infinity.
+DAY = "\\s*(?:[1-9][0-9]{{0,3}}|0[0-9]{{0,2}}[1-9][0-9]{{0,2}})[-/][0-9]{{1,2}}[-/][0-9]{{1,2}}(?:[ Tt][^(]*)?\\s*"
+MOMENT = "CASE WHEN regexp_full_match({x}, '" + DAY + "') THEN {x}::%s ELSE ('no date: ' || {x})::%s END"
 # A JSON number for a time is seconds since the epoch.
-SECONDS = "CASE WHEN regexp_full_match({x}, '[-+]?[0-9]+(\\.[0-9]*)?([eE][-+]?[0-9]+)?') THEN make_timestamptz(round({x}::DECIMAL(30,9) * 1000000)::BIGINT) ELSE {x}::TIMESTAMPTZ END"
+SECONDS = ("CASE WHEN regexp_full_match({x}, '[-+]?[0-9]+(\\.[0-9]*)?([eE][-+]?[0-9]+)?') THEN CASE WHEN {x}::DECIMAL(30,9) >= -62135596800 AND {x}::DECIMAL(30,9) < 253402300800 "
+           "THEN make_timestamptz(round({x}::DECIMAL(30,9) * 1000000)::BIGINT) ELSE ('no date: ' || {x})::TIMESTAMPTZ END "
+           "ELSE " + MOMENT % ("TIMESTAMPTZ", "TIMESTAMPTZ") + " END")
 # A fraction of a second has six digits or none.
 ISO = "CASE WHEN microsecond({x}) % 1000000 = 0 THEN replace({x}::VARCHAR, ' ', 'T') ELSE rpad(replace({x}::VARCHAR, ' ', 'T'), 26, '0') END"
 CLOCK = "CASE WHEN microsecond({x}) % 1000000 = 0 THEN {x}::VARCHAR ELSE rpad({x}::VARCHAR, 15, '0') END"
@@ -77,9 +82,9 @@ TYPES: dict[str, Type] = {
     "BOOLEAN": Type("BOOL", "BOOLEAN", size="1"),
     "NUMERIC": Type("NUMERIC", "DECIMAL(38,9)", text=PLAIN, size="16"),
     "BIGNUMERIC": Type("BIGNUMERIC", "BLOB", text="py_varchar('bignumeric.text', {x})", parse="py_blob('bignumeric.parse', {x})", size="32"),
-    "DATE": Type("DATE", "DATE"),
+    "DATE": Type("DATE", "DATE", parse=MOMENT % ("DATE", "DATE")),
     "TIME": Type("TIME", "TIME", text=CLOCK),
-    "DATETIME": Type("DATETIME", "TIMESTAMP", text=ISO),
+    "DATETIME": Type("DATETIME", "TIMESTAMP", text=ISO, parse=MOMENT % ("TIMESTAMP", "TIMESTAMP")),
     "TIMESTAMP": Type("TIMESTAMP", "TIMESTAMPTZ", text="epoch_us({x})::VARCHAR", parse=SECONDS),
     "JSON": Type("JSON", "JSON", text="{x}::VARCHAR", parse=JSON, size="strlen({x}::VARCHAR)"),
     "GEOGRAPHY": Type("GEOGRAPHY", "VARCHAR", text=GEOGRAPHY_TEXT, parse="py_varchar('geography_formats.st_geogfromtext', {x})", size="16 + 24 * (1 + length({x}) - length(replace({x}, ',', '')))"),

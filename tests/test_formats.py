@@ -123,6 +123,29 @@ def test_nested_columns_are_none_for_csv(load):
         load("1\n", [bigquery.SchemaField("a", "INTEGER", "REPEATED")])
 
 
+@pytest.mark.parametrize("kind, text", [
+    ("TIMESTAMP", "1e15"), ("TIMESTAMP", "-62135596801"), ("TIMESTAMP", "infinity"), ("TIMESTAMP", "10000-01-01 00:00:00"), ("TIMESTAMP", "2020-01-01 00:00:00 (BC)"),
+    ("DATETIME", "10000-01-01T00:00:00"), ("DATETIME", "0000-01-01 00:00:00"), ("DATETIME", "-infinity"), ("DATE", "10000-01-01"), ("DATE", "epoch")])
+def test_moments_before_the_year_1_and_after_9999(client, dataset, load, kind, text):
+    assert "Unable to parse" in fails(load, f"{text}\n", f"x {kind}")
+    assert "Could not convert value to" in fails(load, f'{{"x": "{text}"}}\n', f"x {kind}", **JSON)
+    table = client.create_table(bigquery.Table(f"{client.project}.{dataset}.made", schema(f"x {kind}")))
+    assert client.insert_rows_json(table, [{"x": text}])[0]["errors"][0]["location"] == "x"
+
+
+@pytest.mark.parametrize("kind, text", [
+    ("TIMESTAMP", "253402300799.999999"), ("TIMESTAMP", "0001-01-01 00:00:00+00"), ("DATETIME", "9999-12-31T23:59:59.999999"), ("DATE", "0001-01-01"), ("DATE", "0990-1-2")])
+def test_moments_of_the_first_and_the_last_year(load, kind, text):
+    (row,) = load(f"{text}\n", f"x {kind}")
+    assert row[0].year in (1, 990, 9999) and load(f'{{"x": "{text}"}}\n', f"x {kind}", **JSON) == [row, row]
+
+
+@pytest.mark.parametrize("text", ["POINT(1 2)", '{"type": "Point", "coordinates": [1, 2]}', "0101000000000000000000f03f0000000000000040"])
+def test_geography_in_every_form(load, text):
+    assert load(f"{text}\n", "g GEOGRAPHY", quote_character="", field_delimiter=";") == [("POINT(1 2)",)]
+    assert load(json.dumps({"g": text}), "g GEOGRAPHY", **JSON)[1:] == [("POINT(1 2)",)]
+
+
 @pytest.mark.parametrize("text, shown", [
     ("0-0 -5 0:0:0", "0-0 -5 0:0:0"), ("10-6 0 0:0:1.25", "10-6 0 0:0:1.250"), ("P1Y2M3DT4H5M6.5S", "1-2 3 4:5:6.500"), ("PT-1S", "0-0 0 -0:0:1"),
     ("P-10000Y0M-3660000DT-87840000H0M0S", "-10000-0 -3660000 -87840000:0:0"), ("P0Y0M0DT0H0M0.000001S", "0-0 0 0:0:0.000001")])
@@ -334,7 +357,7 @@ def test_control_characters(load):
     ({"time_zone": "Asia/Tokyo"}, "TIMESTAMP", "2020-02-01 03:04:05+00", dt.datetime(2020, 2, 1, 3, 4, 5, tzinfo=UTC)),
     *(({}, "TIMESTAMP", text, dt.datetime(2020, 2, 1, 2, 4, 5, tzinfo=UTC)) for text in (
         "2020/02/01 02:04:05", "2020-2-1T2:04:05Z", "2020-02-01 03:04:05 +0100", "2020-02-01 03:04:05 +1:00", "2020-02-01 03:04:05+1", "2020-02-01 02:04:05 UTC")),
-    ({}, "TIMESTAMP", "2020-02-01T02:04Z", dt.datetime(2020, 2, 1, 2, 4, tzinfo=UTC))])
+    ({}, "TIMESTAMP", "1.534680695e12", dt.datetime(2018, 8, 19, 12, 11, 35, tzinfo=UTC)), ({}, "TIMESTAMP", "2020-02-01T02:04Z", dt.datetime(2020, 2, 1, 2, 4, tzinfo=UTC))])
 def test_dates_and_times_in_other_forms(load, options, kind, text, value):
     assert load(f"{text}\n", f"x {kind}", **options) == [(value,)]
     assert load(f'{{"x": "{text}"}}\n', f"x {kind}", table="j", **options, **JSON) == [(value,)]
