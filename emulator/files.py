@@ -15,6 +15,7 @@ from .errors import ApiError, not_found, unsupported
 from .formats import File
 
 URI = re.compile(r"gs://([^/*]+)/(.+)")
+MOST_URIS = 10_000
 FILE_SETS = ("FILE_SET_SPEC_TYPE_FILE_SYSTEM_MATCH", "FILE_SET_SPEC_TYPE_NEW_LINE_DELIMITED_MANIFEST")
 CUSTOM_KEY = re.compile(r"/\{(\w+):(\w+)\}")
 HIVE_TYPES = ("STRING", "INTEGER", "DATE", "TIMESTAMP", "FLOAT", "NUMERIC", "BIGNUMERIC", "DATETIME", "TIME", "BOOLEAN")
@@ -30,6 +31,8 @@ def find(emulator: Emulator, project: str, principal: str, config: dict, locatio
     kind = config.get("fileSetSpecType") or FILE_SETS[0]
     if kind not in FILE_SETS:
         raise ApiError("invalid", f"Invalid value for fileSetSpecType: {kind} is not a valid value")
+    if len(config["sourceUris"]) > MOST_URIS:
+        raise ApiError("invalid", f"Too many source URIs: {len(config['sourceUris'])}; the most is {MOST_URIS}.")
     exported = formats.READERS[config.get("sourceFormat") or "CSV"].exported
     if exported and (len(config["sourceUris"]) > 1 or "*" in config["sourceUris"][0] or kind != FILE_SETS[0]):
         raise ApiError("invalid", "A Datastore export is named by exactly one URI, without a wildcard: that of its metadata, which ends in "

@@ -467,4 +467,5 @@ def test_orc_goes_by_name_and_tells_misfits(load):
     content = orc_file(B=["x"], A=[1])
     assert load(content, "a FLOAT, b STRING, c DATE", source_format="ORC") == [(1.0, "x", None)]
     assert fails(load, content, "a DATE, b STRING", table="u", source_format="ORC").startswith("Field a has type INT64 in the file")
-    assert fails(load, b"no orc", source_format="ORC").startswith("The Apache ORC library failed to parse the file")
+    message = fails(load, b"no orc", source_format="ORC")
+    assert message.startswith("The Apache ORC library failed to parse the file") and "/" not in message

@@ -269,6 +269,11 @@ def failure(client, body: dict) -> dict:
     return job.error_result
 
 
+def test_uris_without_end(client, name):
+    with pytest.raises(BadRequest, match="Too many source URIs: 10001; the most is 10000"):
+        from_uris(client, name, *["gs://cloud-samples-data/bigquery/us-states/us-states.csv"] * 10_001)
+
+
 def test_a_bad_object_is_named(client, name, bucket):
     bucket.blob("bad.csv").upload_from_string("1,x\nq,y\n")
     job = client.load_table_from_uri(f"gs://{bucket.name}/bad.csv", name, job_config=bigquery.LoadJobConfig(schema=SCHEMA))
