@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # Parts of an ExternalDataConfiguration; what else it may have is refused, not ignored.
 TAKEN = {"autodetect", "csvOptions", "parquetOptions", "avroOptions", "jsonOptions", "hivePartitioningOptions", "ignoreUnknownValues", "maxBadRecords", "schema",
          "sourceFormat", "sourceUris", "compression", "decimalTargetTypes", "fileSetSpecType", "referenceFileSchemaUri", "jsonExtension", "dateFormat",
-         "datetimeFormat", "timeFormat", "timestampFormat", "timeZone", "timestampTargetPrecision"}
+         "datetimeFormat", "timeFormat", "timestampFormat", "timeZone", "timestampTargetPrecision", "projectionFields"}
 
 
 def given(statement: "Statement", base, cursor) -> dict:
@@ -58,8 +58,8 @@ def prepared(emulator: Emulator, principal: str, body: dict, ref: tables.Ref) ->
     for name, value in config.items():
         if value and name not in TAKEN:
             raise unsupported(f"externalDataConfiguration.{name}")
-    reader = files.make_reader(load_config(config), "an external table")
-    fields = (body.get("schema") or config.get("schema") or {}).get("fields") or []
+    given = body.get("schema") or config.get("schema") or {}
+    reader, fields = files.make_reader(load_config({**config, "schema": given}), "an external table"), given.get("fields") or []
     if not fields and not (config.get("autodetect") or reader.self_describing):
         raise ApiError("invalid", "No schema specified for the external table: give one, or set autodetect.")
     found = files.find(emulator, ref[0], principal, config, location(emulator, ref))
@@ -68,7 +68,7 @@ def prepared(emulator: Emulator, principal: str, body: dict, ref: tables.Ref) ->
         reader, emulator.lake.cursor(), files.reference(emulator, ref[0], principal, config, location(emulator, ref)) or found, hive)
     if hive.fields:
         config = {**config, "hivePartitioningOptions": {**hive.options, "fields": [field["name"] for field in hive.fields]}}
-    config = {name: value for name, value in config.items() if name != "schema"}
+    config = {name: value for name, value in config.items() if name not in ("schema", "projectionFields")}
     return {**body, "externalDataConfiguration": config, "schema": {"fields": tables.check_schema(fields)}}
 
 

@@ -9,12 +9,13 @@ import re
 from typing import Callable
 from urllib.parse import unquote
 
-from . import formats, partitions, tables, values
+from . import datastore, formats, partitions, tables, values
 from .calls import Emulator
 from .errors import ApiError, not_found, unsupported
 from .formats import File
 
 URI = re.compile(r"gs://([^/*]+)/(.+)")
+MOST_URIS = 10_000
 FILE_SETS = ("FILE_SET_SPEC_TYPE_FILE_SYSTEM_MATCH", "FILE_SET_SPEC_TYPE_NEW_LINE_DELIMITED_MANIFEST")
 CUSTOM_KEY = re.compile(r"/\{(\w+):(\w+)\}")
 HIVE_TYPES = ("STRING", "INTEGER", "DATE", "TIMESTAMP", "FLOAT", "NUMERIC", "BIGNUMERIC", "DATETIME", "TIME", "BOOLEAN")
@@ -23,14 +24,22 @@ HIVE_TYPES = ("STRING", "INTEGER", "DATE", "TIMESTAMP", "FLOAT", "NUMERIC", "BIG
 def find(emulator: Emulator, project: str, principal: str, config: dict, location: str) -> list[File]:
     """The objects that a configuration's sourceUris name, by fileSetSpecType also through manifests of such URIs.
 
-    Raises ApiError for a missing object, or one that the principal may not read.
+    Raises ApiError for a missing object, one that the principal may not read, or what is no export where it is to be one.
     """
     if not config.get("sourceUris"):
         raise ApiError("required", "Required parameter is missing: sourceUris", "sourceUris")
     kind = config.get("fileSetSpecType") or FILE_SETS[0]
     if kind not in FILE_SETS:
         raise ApiError("invalid", f"Invalid value for fileSetSpecType: {kind} is not a valid value")
+    if len(config["sourceUris"]) > MOST_URIS:
+        raise ApiError("invalid", f"Too many source URIs: {len(config['sourceUris'])}; the most is {MOST_URIS}.")
+    exported = formats.READERS[config.get("sourceFormat") or "CSV"].exported
+    if exported and (len(config["sourceUris"]) > 1 or "*" in config["sourceUris"][0] or kind != FILE_SETS[0]):
+        raise ApiError("invalid", "A Datastore export is named by exactly one URI, without a wildcard: that of its metadata, which ends in "
+                                  f"{datastore.METADATA}.")
     found = objects(emulator, project, principal, config["sourceUris"], location)
+    if exported:
+        return objects(emulator, project, principal, logs(found[0]), location)
     if kind == FILE_SETS[0]:
         return found
     lines = [line.strip() for manifest in found for line in manifest.path.read_text(errors="replace").splitlines()]
@@ -57,6 +66,16 @@ def objects(emulator: Emulator, project: str, principal: str, uris: list[str], l
             raise not_found("URI", uri)
         found += [File(emulator.storage.path(bucket, each), f"gs://{bucket}/{each}") for each in names]
     return found
+
+
+def logs(metadata: File) -> list[str]:
+    """The URIs of an export's logs, which its metadata names."""
+    try:
+        if not metadata.uri.endswith(datastore.METADATA):
+            raise ValueError
+        return [f"{metadata.uri.rpartition('/')[0]}/{name}" for name in datastore.files_of(metadata.path.read_bytes())]
+    except ValueError:
+        raise ApiError("invalid", f"{metadata.uri} does not contain valid backup metadata.", metadata.uri) from None
 
 
 def split_uri(uri: str, what: str) -> tuple[str, str]:
@@ -162,8 +181,10 @@ def make_reader(config: dict, what: str) -> formats.Reader:
     name = config.get("sourceFormat") or "CSV"
     if name not in formats.READERS:
         raise unsupported(f"sourceFormat {name} in {what}")
-    if config.get("referenceFileSchemaUri") and not formats.READERS[name].self_describing:
+    if config.get("referenceFileSchemaUri") and (formats.READERS[name].exported or not formats.READERS[name].self_describing):
         raise ApiError("invalid", "referenceFileSchemaUri is for the formats AVRO, ORC and PARQUET.")
+    if config.get("projectionFields") and not formats.READERS[name].exported:
+        raise ApiError("invalid", "projectionFields is for the format DATASTORE_BACKUP.")
     return formats.READERS[name](config)
 
 

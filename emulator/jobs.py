@@ -33,7 +33,7 @@ LEAST_TIMEOUT_MS = 1000  # the service stops no job that ends within a moment
 RESULTS_KEPT_MS = 24 * 3_600_000
 MOST_RESULTS = 5_000  # results kept at a time; one takes about 30 kB at least
 CHOICES = {
-    "createDisposition": {"CREATE_IF_NEEDED", "CREATE_NEVER"}, "writeDisposition": {"WRITE_TRUNCATE", "WRITE_APPEND", "WRITE_EMPTY"},
+    "createDisposition": {"CREATE_IF_NEEDED", "CREATE_NEVER"}, "writeDisposition": {"WRITE_TRUNCATE", "WRITE_TRUNCATE_DATA", "WRITE_APPEND", "WRITE_EMPTY"},
     "priority": {"INTERACTIVE", "BATCH"}, "parameterMode": {"NAMED", "POSITIONAL"}, "schemaUpdateOptions": {"ALLOW_FIELD_ADDITION", "ALLOW_FIELD_RELAXATION"}}
 CREATION_MODES = {"JOB_CREATION_MODE_UNSPECIFIED", "JOB_CREATION_REQUIRED", "JOB_CREATION_OPTIONAL"}
 REQUEST_ID = re.compile(r"[!-~]{1,36}")

@@ -58,6 +58,10 @@ def names(value) -> list[str]:
     return [value] if isinstance(value, str) else list(value)
 
 
+def _listed(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",")]
+
+
 Known = dict[str, Option]
 DESCRIBING: Known = {"description": Option("description"), "friendly_name": Option("friendlyName"), "labels": Option("labels", _pairs),
                      "tags": Option("resourceTags", _pairs)}
@@ -84,7 +88,7 @@ ROUTINE: Known = {
     "description": Option("description"), "library": Option("importedLibraries", names), "strict_mode": Option("strictMode", bool),
     "data_governance_type": Option("dataGovernanceType", choices=("DATA_MASKING",))}
 FORMAT_NAMES = {"JSON": "NEWLINE_DELIMITED_JSON", "CSV": "CSV", "PARQUET": "PARQUET", "NEWLINE_DELIMITED_JSON": "NEWLINE_DELIMITED_JSON",
-                "AVRO": "AVRO", "ORC": "ORC"}
+                "AVRO": "AVRO", "ORC": "ORC", "DATASTORE_BACKUP": "DATASTORE_BACKUP"}
 _whole = {"convert": int}
 _flag = {"convert": bool}
 # The options of files, of CREATE EXTERNAL TABLE and LOAD DATA, as properties of an ExternalDataConfiguration.
@@ -100,6 +104,7 @@ FILES: Known = {
     "preserve_ascii_control_characters": Option("csvOptions.preserveAsciiControlCharacters", **_flag),
     "source_column_match": Option("csvOptions.sourceColumnMatch", choices=("POSITION", "NAME")), "decimal_target_types": Option("decimalTargetTypes", list),
     "file_set_spec_type": Option("fileSetSpecType"), "reference_file_schema_uri": Option("referenceFileSchemaUri"), "json_extension": Option("jsonExtension"),
+    "projection_fields": Option("projectionFields", _listed),
     "date_format": Option("dateFormat"), "datetime_format": Option("datetimeFormat"), "time_format": Option("timeFormat"),
     "timestamp_format": Option("timestampFormat"), "time_zone": Option("timeZone"), "enable_logical_types": Option("avroOptions.useAvroLogicalTypes", **_flag),
     "hive_partition_uri_prefix": Option("hivePartitioningOptions.sourceUriPrefix"),

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import json
-import re
 
 import duckdb
 
@@ -301,8 +300,8 @@ def misfit(cursor, field: dict, value, path: str) -> dict:
     for part, inner, where in parts:
         if conversion_error(cursor, part, inner):
             return misfit(cursor, part, inner, where)
-    if said := re.search(r"(?<='\x01)(.*?)(?=' to INT64)|BIGNUMERIC\(.*? has precision .*?\]", conversion_error(cursor, field, value) or ""):
-        return entry(f"Field {field['name']}: {said[0]}", path)
+    if said := values.rule_broken(conversion_error(cursor, field, value) or ""):
+        return entry(f"Field {field['name']}: {said}", path)
     return entry(f"Cannot convert value to {values.TYPES[values.type_name(field)].sql.lower()} (bad value): {shown(value)}", path)
 
 

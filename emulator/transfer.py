@@ -23,7 +23,7 @@ LOAD_OPTIONS = {
     "quote", "allowQuotedNewlines", "allowJaggedRows", "nullMarker", "nullMarkers", "encoding", "maxBadRecords", "ignoreUnknownValues", "timePartitioning",
     "rangePartitioning", "clustering", "destinationTableProperties", "parquetOptions", "useAvroLogicalTypes", "fileSetSpecType", "sourceColumnMatch", "schemaUpdateOptions",
     "hivePartitioningOptions", "decimalTargetTypes", "columnNameCharacterMap", "dateFormat", "datetimeFormat", "timeFormat", "timestampFormat", "timeZone",
-    "timestampTargetPrecision", "jsonExtension", "preserveAsciiControlCharacters", "referenceFileSchemaUri", "schemaInline", "schemaInlineFormat",
+    "timestampTargetPrecision", "jsonExtension", "preserveAsciiControlCharacters", "referenceFileSchemaUri", "schemaInline", "schemaInlineFormat", "projectionFields",
     "destinationEncryptionConfiguration"}
 EXTRACT_OPTIONS = {"sourceTable", "destinationUri", "destinationUris", "destinationFormat", "compression", "fieldDelimiter", "printHeader",
                    "useAvroLogicalTypes"}
@@ -92,6 +92,8 @@ def difference(one: list[dict], other: list[dict]) -> str:
 def append_all(tx: Transaction, job: "Job", sources: list[tables.Source], destination: tables.Ref, partition: str | None) -> None:
     config = job.config
     write = config.get("writeDisposition", "WRITE_EMPTY")
+    if write == "WRITE_TRUNCATE_DATA":
+        raise ApiError("invalid", "Invalid value for writeDisposition: WRITE_TRUNCATE_DATA is not a valid value for a copy job")
     rows = size = 0
     for index, source in enumerate(sources):
         relation = tx.lake.relation(source.body, source.version)
@@ -117,7 +119,7 @@ def check_target(tx: Transaction, destination: tables.Ref, source: tables.Source
 def copied_properties(source: tables.Source, count: int) -> dict:
     """What a new copy takes from its source: layout, and of a single source what describes it. Never the policy,
     and no partitioning where the source is gone or in the past."""
-    kept = tables.LAYOUT + (("description", "labels") if count == 1 else ())
+    kept = tables.LAYOUT + (("description", "labels", "tableConstraints") if count == 1 else ())
     return {name: source.body[name] for name in kept if name in source.body and not (source.past and name.endswith("Partitioning"))}
 
 
@@ -139,7 +141,7 @@ def load_into(job: "Job", config: dict, target: tuple[tables.Ref, str | None], k
     reader = files.make_reader(config, "a load job")
     iam.require(job.emulator, job.principal, "bigquery.tables.updateData", destination)
     check_destination(job, config, destination, partition)
-    sources = source_files(job, config, destination)
+    sources = source_files(job, config, destination, reader)
     hive = files.Hive(config.get("hivePartitioningOptions"), sources)
     relation = results_relation(f"load_{uuid.uuid4().hex}")
     with job.cursor() as cursor:
@@ -157,6 +159,7 @@ def check_destination(job: "Job", config: dict, destination: tables.Ref, partiti
     """What would fail after the files are read, said before."""
     datasets.find(job.lake, destination[:2])
     tables.check_name(destination[2])
+    rules.check_updates(config.get("schemaUpdateOptions"), config.get("writeDisposition", "WRITE_APPEND"), partition)
     body = current(job, destination)
     if body is None and config.get("createDisposition") == "CREATE_NEVER":
         raise not_found("Table", iam.name_of(destination))
@@ -172,8 +175,10 @@ def current(job: "Job", ref: tables.Ref) -> dict | None:
     return None if body is None or tables.expired(body) else body
 
 
-def source_files(job: "Job", config: dict, destination: tables.Ref) -> list[File]:
+def source_files(job: "Job", config: dict, destination: tables.Ref, reader: formats.Reader) -> list[File]:
     """The files to load, those of a wildcard by name."""
+    if job.upload and reader.exported:
+        raise ApiError("invalid", f"A {reader.what} can't be uploaded: load it from Cloud Storage.")
     if job.upload:
         return [File(job.upload, None)]
     location = datasets.find(job.lake, destination[:2])["location"]
@@ -188,6 +193,9 @@ def schema(job: "Job", config: dict, destination: tables.Ref, reader: formats.Re
     appends = config.get("writeDisposition") != "WRITE_TRUNCATE"
     detects = config.get("autodetect") or reader.self_describing
     updates = config.get("schemaUpdateOptions") or ()
+    if own and appends and reader.exported:
+        raise ApiError("invalid", "Cannot append a datastore backup to a table that already has a schema. "
+                                  "Try using the WRITE_TRUNCATE write disposition to replace the existing table")
     if given:
         fields = tables.check_schema(hive.whole(given))
     elif own and not (detects and (not appends or "ALLOW_FIELD_ADDITION" in updates)):

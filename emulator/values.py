@@ -36,8 +36,13 @@ class Type(NamedTuple):
 
 # 1.0 is a whole number, 1.5 is none; DuckDB would round it.
 WHOLE = "CASE WHEN regexp_full_match({x}, ' *[-+]?[0-9]+(\\.0*)?([eE]\\+?[0-9]+)? *') THEN {x}::BIGINT ELSE ('not INT64: ' || {x})::BIGINT END"
+# DuckDB's dates begin before the year 1 and go on after 9999, to infinity.
+DAY = "\\s*(?:[1-9][0-9]{{0,3}}|0[0-9]{{0,2}}[1-9][0-9]{{0,2}})[-/][0-9]{{1,2}}[-/][0-9]{{1,2}}(?:[ Tt][^(]*)?\\s*"
+MOMENT = "CASE WHEN regexp_full_match({x}, '" + DAY + "') THEN {x}::%s ELSE ('no date: ' || {x})::%s END"
 # A JSON number for a time is seconds since the epoch.
-SECONDS = "CASE WHEN regexp_full_match({x}, '[-+]?[0-9]+(\\.[0-9]*)?([eE][-+]?[0-9]+)?') THEN make_timestamptz(round({x}::DECIMAL(30,9) * 1000000)::BIGINT) ELSE {x}::TIMESTAMPTZ END"
+SECONDS = ("CASE WHEN regexp_full_match({x}, '[-+]?[0-9]+(\\.[0-9]*)?([eE][-+]?[0-9]+)?') THEN CASE WHEN {x}::DECIMAL(30,9) >= -62135596800 AND {x}::DECIMAL(30,9) < 253402300800 "
+           "THEN make_timestamptz(round({x}::DECIMAL(30,9) * 1000000)::BIGINT) ELSE ('no date: ' || {x})::TIMESTAMPTZ END "
+           "ELSE " + MOMENT % ("TIMESTAMPTZ", "TIMESTAMPTZ") + " END")
 # A fraction of a second has six digits or none.
 ISO = "CASE WHEN microsecond({x}) % 1000000 = 0 THEN replace({x}::VARCHAR, ' ', 'T') ELSE rpad(replace({x}::VARCHAR, ' ', 'T'), 26, '0') END"
 CLOCK = "CASE WHEN microsecond({x}) % 1000000 = 0 THEN {x}::VARCHAR ELSE rpad({x}::VARCHAR, 15, '0') END"
@@ -77,9 +82,9 @@ TYPES: dict[str, Type] = {
     "BOOLEAN": Type("BOOL", "BOOLEAN", size="1"),
     "NUMERIC": Type("NUMERIC", "DECIMAL(38,9)", text=PLAIN, size="16"),
     "BIGNUMERIC": Type("BIGNUMERIC", "BLOB", text="py_varchar('bignumeric.text', {x})", parse="py_blob('bignumeric.parse', {x})", size="32"),
-    "DATE": Type("DATE", "DATE"),
+    "DATE": Type("DATE", "DATE", parse=MOMENT % ("DATE", "DATE")),
     "TIME": Type("TIME", "TIME", text=CLOCK),
-    "DATETIME": Type("DATETIME", "TIMESTAMP", text=ISO),
+    "DATETIME": Type("DATETIME", "TIMESTAMP", text=ISO, parse=MOMENT % ("TIMESTAMP", "TIMESTAMP")),
     "TIMESTAMP": Type("TIMESTAMP", "TIMESTAMPTZ", text="epoch_us({x})::VARCHAR", parse=SECONDS),
     "JSON": Type("JSON", "JSON", text="{x}::VARCHAR", parse=JSON, size="strlen({x}::VARCHAR)"),
     "GEOGRAPHY": Type("GEOGRAPHY", "VARCHAR", text=GEOGRAPHY_TEXT, parse="py_varchar('geography_formats.st_geogfromtext', {x})", size="16 + 24 * (1 + length({x}) - length(replace({x}, ',', '')))"),
@@ -274,7 +279,7 @@ PLACE = re.compile(r'"(?:[^"]|"")*"|\w+')  # SQL that costs nothing to say twice
 
 def fitted(field: dict, x: str) -> str:
     """SQL for a value as a column holds it: no array is NULL, NUMERIC(p, s) and BIGNUMERIC(p, s) are rounded. It fails, in BigQuery's words, for an array
-    with a NULL in it, and for what is too long or too large for the parameters of its type."""
+    with a NULL in it, for a part that is NULL and REQUIRED, and for what is too long or too large for the parameters of its type."""
     if not has_rules(field) or PLACE.fullmatch(x):
         return fitted_inside(field, x)
     return f"list_transform([{x}], lambda w: {fitted_inside(field, 'w')})[1]"
@@ -290,7 +295,7 @@ def fitted_inside(field: dict, x: str, depth: int = 0) -> str:
         why = string(f"Array cannot have a null element; error in writing field {field['name']}")
         return f"CASE WHEN list_count({x}) < len({x}) THEN {failing(why, field)} ELSE coalesce({items}, []) END"
     if kind == "RECORD":
-        inner = ", ".join(f"{identifier(part['name'])} := {fitted_inside(part, member(x, part), depth)}" for part in field["fields"])
+        inner = ", ".join(f"{identifier(part['name'])} := {fitted_part(part, member(x, part), depth)}" for part in field["fields"])
         return f"CASE WHEN {x} IS NOT NULL THEN struct_pack({inner}) END"
     if kind in ("STRING", "BYTES"):
         size = f"length({x})" if kind == "STRING" else f"octet_length({x})"
@@ -301,6 +306,14 @@ def fitted_inside(field: dict, x: str, depth: int = 0) -> str:
     if kind == "BIGNUMERIC":
         return f"(py_blob('bignumeric.fitted', {x}, {precision}, {scale}, {field.get('roundingMode') == 'ROUND_HALF_EVEN'}) || ''::BLOB)"
     return fitted_numeric(precision, scale, x, field)
+
+
+def fitted_part(part: dict, x: str, depth: int) -> str:
+    made = fitted_inside(part, x, depth)
+    if part.get("mode") != "REQUIRED":
+        return made
+    why = string(f"Required field {part['name']} cannot be null")
+    return f"CASE WHEN {x} IS NULL THEN {failing(why, part)} ELSE {made} END"
 
 
 def fitted_rows(sql: str, fields: list[dict]) -> str:
@@ -332,11 +345,17 @@ def failing(message: str, field: dict) -> str:
     return f"CAST([NULL][CAST(chr(1) || {message} AS BIGINT)] AS {duckdb_type(field)})"
 
 
+def rule_broken(error: str) -> str | None:
+    """What fitted() says of a value, in an error of DuckDB's that it failed with; None in another error."""
+    said = re.search(r"(?<='\x01)(.*?)(?=' to INT64)|BIGNUMERIC\(.*? has precision .*?\]", error)
+    return said and said[0]
+
+
 def has_rules(field: dict) -> bool:
-    """Whether a field, or a part of it, is an array, or has a length or a precision that values are to be held to."""
+    """Whether a field, or a part of it, is an array, has a part that is REQUIRED, or a length or a precision that values are to be held to."""
     kind = type_name(field)
     return repeated(field) or kind in ("STRING", "BYTES") and "maxLength" in field or kind in ("NUMERIC", "BIGNUMERIC") and "precision" in field or any(
-        has_rules(part) for part in field.get("fields", ()))
+        part.get("mode") == "REQUIRED" or has_rules(part) for part in field.get("fields", ()))
 
 
 # Sizes --------------------------------------------------------------------------------------------

@@ -12,9 +12,12 @@ from .query import Table
 
 
 def members(lake: Lake, ref: tables.Ref) -> list[dict]:
-    """The tables that a name with a star at its end stands for."""
-    return [body for body in (lake.children("table", ref[:2]) if ref[2].endswith("*") else ())
-            if body["tableReference"]["tableId"].startswith(ref[2].removesuffix("*")) and body["type"] == "TABLE" and not tables.expired(body)]
+    """The tables that a name with a star at its end stands for; in a dataset that is case-insensitive, its case does not matter."""
+    if not ref[2].endswith("*"):
+        return []
+    folded = str.lower if (lake.get("dataset", ref[:2]) or {}).get("isCaseInsensitive") else str
+    return [body for body in lake.children("table", ref[:2]) if folded(body["tableReference"]["tableId"]).startswith(folded(ref[2].removesuffix("*")))
+            and body["type"] == "TABLE" and not tables.expired(body)]
 
 
 class Wildcard(Table):
@@ -29,7 +32,7 @@ class Wildcard(Table):
             row_access.require_all_rows(emulator, principal, (*ref[:2], body["tableReference"]["tableId"]))
         newest = max(self.members, key=lambda body: int(body["creationTime"]))
         super().__init__(emulator, ref, {"schema": newest.get("schema", {})})
-        self.prefix = ref[2].removesuffix("*")
+        self.prefix = len(ref[2].removesuffix("*"))
         self.pseudo = [{"name": partitions.SUFFIX, "type": "STRING", "mode": "NULLABLE"}]
         self.partitioning = partitions.Partitioning(partitions.SUFFIX, "{x}", "{x}", exact=True)
         self.key = (ref, json.dumps(self.fields + self.pseudo), tuple(body["_relation"] for body in self.members))
@@ -44,7 +47,7 @@ class Wildcard(Table):
         return body | {"etag": tables.tag(body)}
 
     def suffix(self, body: dict) -> str:
-        return values.string(body["tableReference"]["tableId"].removeprefix(self.prefix))
+        return values.string(body["tableReference"]["tableId"][self.prefix:])
 
     def relation(self, at: dt.datetime | None = None) -> str:
         if at is not None:

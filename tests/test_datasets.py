@@ -146,7 +146,13 @@ def test_a_dataset_that_is_case_insensitive(client, dataset, made_by):
             clash()
     client.query_and_wait(f"CREATE OR REPLACE TABLE {name}.PEOPLE AS SELECT 1 AS n")
     assert [(table.table_id, client.get_table(table).num_rows) for table in client.list_tables(name)] == [("People", 1)]
-    client.query_and_wait(f"DROP TABLE {other}.people")
+    client.query_and_wait(f"CREATE TABLE {name}.pets_Cat AS SELECT 2 AS n")
+    for wildcard in ("pE*", "PE*"):
+        found = client.query_and_wait(f"SELECT _TABLE_SUFFIX, n FROM `{other}.{wildcard}` WHERE _TABLE_SUFFIX IN ('OPLE', 'ople', 'ts_Cat') ORDER BY n")
+        assert [tuple(row) for row in found] == [("ople", 1), ("ts_Cat", 2)]
+    assert client.get_table(f"{other}.PETS_*").num_rows == 1
+    for table in ("people", "PETS_CAT"):
+        client.query_and_wait(f"DROP TABLE {other}.{table}")
     client.delete_dataset(other)
     with pytest.raises(NotFound):
         client.get_dataset(name)

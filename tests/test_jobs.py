@@ -4,6 +4,7 @@ import uuid
 import pytest
 from google.api_core.exceptions import BadRequest, Conflict, GoogleAPICallError, NotFound
 from google.cloud import bigquery
+from google.cloud.bigquery.table import PrimaryKey, TableConstraints
 
 SLOW = "SELECT SUM(a * b) FROM UNNEST(GENERATE_ARRAY(1, 100000)) a, UNNEST(GENERATE_ARRAY(1, 1000000)) b"
 
@@ -264,6 +265,20 @@ def test_dispositions(client, people):
     assert count(client, people, "target") == 3
     with pytest.raises(NotFound, match=f"Not found: Table {client.project}:{people.dataset_id}.other$|other; reason"):
         copy(client, people, "other", create_disposition="CREATE_NEVER")
+
+
+def test_keys_are_those_of_the_source(client, people):
+    people.table_constraints = TableConstraints(PrimaryKey(["age"]), None)
+    client.update_table(people, ["table_constraints"])
+    target = f"{client.project}.{people.dataset_id}.target"
+    for disposition, keys in (("WRITE_EMPTY", ["age"]), ("WRITE_TRUNCATE", ["age"])):
+        copy(client, people, "target", write_disposition=disposition)
+        table = client.get_table(target)
+        assert table.table_constraints.primary_key.columns == keys
+        table.table_constraints = None
+        client.update_table(table, ["table_constraints"])
+    with pytest.raises(BadRequest, match="WRITE_TRUNCATE_DATA is not a valid value for a copy job"):
+        copy(client, people, "target", write_disposition="WRITE_TRUNCATE_DATA")
 
 
 def test_a_copy_onto_itself(client, people):

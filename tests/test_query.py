@@ -84,6 +84,10 @@ def test_a_destination_and_its_dispositions(client, sql, people):
     appended = sql("SELECT 3 AS age, 'y' AS n", destination=target, write_disposition="WRITE_APPEND")
     sql("SELECT 3 AS age, 'z' AS n", destination=target, write_disposition="WRITE_APPEND")
     assert len(values(appended.result())) == 5
+    with pytest.raises(BadRequest, match="Invalid schema update. Cannot add fields"):
+        sql("SELECT 1 AS other", destination=target, write_disposition="WRITE_TRUNCATE_DATA")
+    fewer = sql(f"SELECT age, n FROM `{target}` WHERE n = 'z'", destination=target, write_disposition="WRITE_TRUNCATE_DATA")
+    assert values(fewer.result()) == [("z", 3)] and [field.name for field in client.get_table(target).schema] == ["n", "age"]
     sql("SELECT 1 AS other", destination=target, write_disposition="WRITE_TRUNCATE")
     assert [field.name for field in client.get_table(target).schema] == ["other"]
     with pytest.raises(NotFound, match=r"Not found: Table \S+\.never; reason"):

@@ -231,6 +231,15 @@ def test_the_states_in_every_format(client, name, ending, options):
     assert ("West Virginia", "WV") in {tuple(row) for row in client.list_rows(table)}
 
 
+def test_states_of_a_firestore_export(client, name):
+    config = bigquery.LoadJobConfig(source_format=bigquery.SourceFormat.DATASTORE_BACKUP, projection_fields=["name", "post_abbr"])
+    folder = "2021-07-02T16:04:48_70344/all_namespaces/kind_us-states/all_namespaces_kind_us-states.export_metadata"
+    client.load_table_from_uri(f"{STATES.rpartition('/')[0]}/{folder}", name("states"), job_config=config).result()
+    assert client.get_table(name("states")).num_rows == 50
+    rows = {(row["name"], row.post_abbr, row["__key__"]["kind"]) for row in client.list_rows(name("states"))}
+    assert ("West Virginia", "WV", "us-states") in rows
+
+
 def test_states_by_date(client, name):
     config = bigquery.LoadJobConfig(autodetect=True, time_partitioning=bigquery.TimePartitioning(type_="YEAR", field="date"))
     client.load_table_from_uri(f"{STATES}-by-date.csv", name("states"), job_config=config).result()

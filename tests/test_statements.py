@@ -94,13 +94,25 @@ def test_no_null_is_written_into_an_array(sql, rows, statement, field):
     assert rows("SELECT id, tags FROM lists") == [(0, [])]
 
 
+@pytest.mark.parametrize("statement", [
+    "INSERT INTO parts (id, r) VALUES (1, (NULL, 2))", "INSERT INTO parts (id, l) SELECT 1, [STRUCT(STRUCT(CAST(NULL AS INT64) AS a) AS r)]",
+    "UPDATE parts SET r.a = NULL WHERE true", "UPDATE parts SET r = (NULL, 2) WHERE true",
+    "MERGE parts USING (SELECT 0 AS id) AS n ON parts.id = n.id WHEN MATCHED THEN UPDATE SET r.a = NULL"])
+def test_no_null_is_written_into_a_part_that_is_required(sql, rows, statement):
+    sql("CREATE TABLE parts (id INT64, r STRUCT<a INT64 NOT NULL, b INT64>, l ARRAY<STRUCT<r STRUCT<a INT64 NOT NULL>>>)")
+    sql("INSERT INTO parts (id, r, l) VALUES (0, (5, NULL), [STRUCT<r STRUCT<a INT64>>(NULL)])")
+    with pytest.raises(BadRequest, match="Required field a cannot be null"):
+        sql(statement)
+    assert rows("SELECT id, r.a, l[0].r IS NULL FROM parts") == [(0, 5, True)]
+
+
 def test_no_stored_array_is_null(client, dataset, sql, rows, load):
     sql("CREATE TABLE lists (id INT64, tags ARRAY<STRING>, s STRUCT<tags ARRAY<STRING>, x INT64>, l ARRAY<STRUCT<inner_list ARRAY<INT64>>>)")
     sql("INSERT INTO lists (id, tags, s, l) VALUES (1, NULL, (NULL, 5), [STRUCT(CAST(NULL AS ARRAY<INT64>))]), (2, NULL, NULL, NULL)")
     client.insert_rows_json(f"{dataset}.lists", [{"id": "3", "s": {"x": 5}, "l": [{}]}])
     sql("UPDATE lists SET tags = NULL WHERE id = 3")
     load('{"id": 4, "s": {"x": 5}, "l": [{}]}', table="lists", source_format="NEWLINE_DELIMITED_JSON")
-    with pytest.raises(BadRequest, match="Array cannot have a null element; error in writing field tags"):
+    with pytest.raises(BadRequest, match="Only optional fields can be set to NULL. Field: tags; Value: NULL"):
         load('{"id": 5, "tags": ["x", null]}', table="lists", source_format="NEWLINE_DELIMITED_JSON")
     sql("CREATE TABLE made AS SELECT * EXCEPT (tags), CAST(NULL AS ARRAY<STRING>) AS tags FROM lists")
     sql("ALTER TABLE made ADD COLUMN more ARRAY<INT64>")

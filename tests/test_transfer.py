@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from google.api_core.exceptions import BadRequest, Conflict, Forbidden, NotFound
 from google.cloud import bigquery, storage
+from google.cloud.bigquery.table import PrimaryKey, TableConstraints
 
 from conftest import environment, running_emulator
 
@@ -93,6 +94,45 @@ def test_truncating_may_change_the_schema(client, name):
     upload(client, name)
     upload(client, name, "x\n", schema=[bigquery.SchemaField("c", "STRING")], write_disposition="WRITE_TRUNCATE")
     assert [field.name for field in client.get_table(name).schema] == ["c"]
+
+
+REQUIRED = [bigquery.SchemaField("a", "INTEGER", "REQUIRED"), SCHEMA[1]]
+
+
+def keyed(client, name: str) -> bigquery.Table:
+    table = bigquery.Table(name, schema=[bigquery.SchemaField("a", "INTEGER", "REQUIRED"), bigquery.SchemaField("b", "STRING", description="d")])
+    table.table_constraints, table.clustering_fields = TableConstraints(PrimaryKey(["a"]), None), ["b"]
+    return client.create_table(table)
+
+
+def test_what_truncating_keeps(client, name):
+    for disposition, b, keys in (("WRITE_TRUNCATE_DATA", "d", ["a"]), ("WRITE_TRUNCATE", None, None)):
+        keyed(client, name)
+        upload(client, name, schema=REQUIRED)
+        upload(client, name, "3,z\n", schema=REQUIRED, write_disposition=disposition)
+        table = client.get_table(name)
+        assert rows(client, name) == [(3, "z")] and table.clustering_fields == ["b"] and table.schema[1].description == b
+        assert (table.table_constraints.primary_key.columns if table.table_constraints else None) == keys
+        client.delete_table(name)
+    keyed(client, name)
+    with pytest.raises(BadRequest, match="Field a has changed type"):
+        upload(client, name, schema=[bigquery.SchemaField("a", "STRING", "REQUIRED"), SCHEMA[1]], write_disposition="WRITE_TRUNCATE_DATA")
+    upload(client, name, "4,z,1\n", schema=[*REQUIRED, bigquery.SchemaField("c", "INTEGER")],
+           write_disposition="WRITE_TRUNCATE_DATA", schema_update_options=["ALLOW_FIELD_ADDITION"])
+    assert rows(client, name) == [(4, "z", 1)]
+    for disposition in ("WRITE_TRUNCATE", "WRITE_EMPTY"):
+        with pytest.raises(BadRequest, match="Schema update options should only be specified with WRITE_APPEND disposition"):
+            upload(client, name, write_disposition=disposition, schema_update_options=["ALLOW_FIELD_ADDITION"])
+
+
+@pytest.mark.parametrize("disposition", ["WRITE_APPEND", "WRITE_TRUNCATE"])
+def test_layouts_stay_as_they_are(client, name, disposition):
+    keyed(client, name)
+    options = {"schema": REQUIRED, "write_disposition": disposition}
+    upload(client, name, clustering_fields=["B"], **options)
+    for given, told in (({"clustering_fields": ["b", "a"]}, r"clustering\(b,a\)"), ({"time_partitioning": bigquery.TimePartitioning()}, r"interval\(type:day\)")):
+        with pytest.raises(BadRequest, match=rf"Expects partitioning specification clustering\(b\), but input partitioning specification is {told}"):
+            upload(client, name, **given, **options)
 
 
 def test_nothing_of_a_failed_load_is_kept(client, name):
@@ -227,6 +267,11 @@ def failure(client, body: dict) -> dict:
     with pytest.raises(Exception):
         job.result()
     return job.error_result
+
+
+def test_uris_without_end(client, name):
+    with pytest.raises(BadRequest, match="Too many source URIs: 10001; the most is 10000"):
+        from_uris(client, name, *["gs://cloud-samples-data/bigquery/us-states/us-states.csv"] * 10_001)
 
 
 def test_a_bad_object_is_named(client, name, bucket):

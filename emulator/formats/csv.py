@@ -10,6 +10,7 @@ from typing import Iterator
 
 from .. import values
 from ..errors import ApiError, unsupported
+from . import texts
 from .looks import SAMPLE
 from .reader import RAW, SHOWN, Column, File, Reader, failed, shown
 
@@ -57,6 +58,7 @@ class Csv(Reader):
         if match not in ("SOURCE_COLUMN_MATCH_UNSPECIFIED", "POSITION", "NAME"):
             raise ApiError("invalid", f"Invalid value for sourceColumnMatch: {match} is not a valid value")
         self.by_name = match == "NAME"
+        self.may_name = match.endswith("UNSPECIFIED") and bool(config.get("autodetect")) and not (config.get("schema") or {}).get("fields")
         if self.by_name and not (self.skip or config.get("autodetect")):
             raise ApiError("invalid", "sourceColumnMatch NAME needs a header row: set skipLeadingRows.")
         if [digits for digits in config.get("timestampTargetPrecision") or () if int(digits) != 6]:
@@ -66,8 +68,6 @@ class Csv(Reader):
         for field in fields:
             if values.repeated(field) or values.type_name(field) == "RECORD":
                 raise ApiError("invalid", f"Cannot load CSV data with a nested schema. Field: {field['name']}")
-            if values.type_name(field) in ("INTERVAL", "RANGE"):
-                raise unsupported(f"a column of type {values.type_name(field)} in a CSV file")
 
     def sample(self, file: File) -> list[list[str]]:
         """The first records, after those to skip but for the last, which may be the header."""
@@ -119,11 +119,10 @@ class Csv(Reader):
         return fields
 
     def stage(self, cursor, file: File, fields: list[dict]) -> list[int]:
-        rows = self.sample(file) if self.finds_header or self.finds_delimiter or self.by_name else []
-        if rows and self.finds_header:
-            self.header(rows)
-        self.places = self.match(rows[0] if rows else [], fields, file) if self.by_name else list(range(len(fields)))
-        width = len(rows[0]) if self.by_name and rows else len(fields)
+        rows = self.sample(file) if self.finds_header or self.finds_delimiter or self.by_name or self.may_name else []
+        header = self.names(rows)
+        self.places = list(range(len(fields))) if header is None else self.match(header, fields, file)
+        width = len(header or fields)
         for table in (REJECTS, REJECTS + "_scans"):
             cursor.execute(f"DROP TABLE IF EXISTS temp.{table}")
         names = ", ".join(f"'c{index}': 'VARCHAR'" for index in range(width))
@@ -137,8 +136,16 @@ class Csv(Reader):
         self.nul = not self.config.get("preserveAsciiControlCharacters") and holds_nul(file)
         return self.rejected(cursor, file, width)
 
+    def names(self, rows: list[list[str]]) -> list[str] | None:
+        """The header that columns are matched by; None where they go by position, as they do in a file that does not name each."""
+        if self.by_name:
+            return rows[0] if rows else []
+        header = self.header(rows) if rows and (self.finds_header or self.may_name) else None
+        found = {self.column_name(name).lower() for name in header or ()}
+        return header if self.may_name and header and "" not in found and len(found) == len(header) else None
+
     def match(self, header: list[str], fields: list[dict], file: File) -> list[int | None]:
-        """Where in the file each column of the table is, by its name in the last of the skipped rows."""
+        """Where in the file each column of the table is, by its name in the header."""
         found = {self.column_name(name).lower(): index for index, name in enumerate(header)}
         unknown = found.keys() - {field["name"].lower() for field in fields}
         if unknown and not self.config.get("ignoreUnknownValues"):
@@ -176,6 +183,8 @@ class Csv(Reader):
             return f"CASE WHEN {test} THEN {values.misfit(field, x)} ELSE {x} END" if test else x
         if kind in self.parsers:
             return self.parsers[kind].format(x=x)
+        if kind == "RANGE":
+            return self.bounded(field, x)
         if kind == "INTEGER":
             return f"CASE WHEN regexp_full_match({x}, ' *[-+]?[0-9]+ *') THEN CAST({x} AS BIGINT) ELSE {values.misfit(field, x)} END"
         if kind == "DATE":
@@ -185,6 +194,14 @@ class Csv(Reader):
             return f"CASE WHEN contains({x}, '_') THEN {values.misfit(field, x)} ELSE CAST({x} AS {values.TYPES[kind].duckdb}) END"
         parse = values.TYPES[kind].parse
         return parse.format(x=x) if parse else f"CAST({x} AS {values.TYPES[kind].duckdb})"
+
+    def bounded(self, field: dict, x: str) -> str:
+        bounds = []
+        for group, part in enumerate(values.parts(field), 1):
+            bound = f"regexp_extract({x}, '{texts.RANGE}', {group})"
+            bounds.append(f"CASE WHEN upper({bound}) NOT IN ('NULL', 'UNBOUNDED') THEN {self.value(part, bound)} END")
+        made = f"struct_pack(start := {bounds[0]}, \"end\" := {bounds[1]})"
+        return f"CASE WHEN NOT regexp_full_match({x}, '{texts.RANGE}') OR {bounds[0]} >= {bounds[1]} THEN {values.misfit(field, x)} WHEN {x} IS NOT NULL THEN {made} END"
 
     def records(self, file: File) -> Iterator[int]:
         quote = re.escape(self.quote.encode()) or b"\n"
@@ -205,6 +222,9 @@ class Csv(Reader):
             return f"Error detected while parsing row starting at position: {start}. Error: Missing close double quote ({self.quote}) character."
         kind = values.TYPES[values.type_name(field)].sql
         return f"Could not parse '{shown(text)}' as {kind} for field {field['name']} (position {index}) starting at location {start} with message 'Unable to parse'"
+
+    def rule(self, field: dict, broken: str, text: str, start: int) -> str:
+        return f"Error detected while parsing row starting at position: {start}. Error: Field {field['name']}: {broken}"
 
 
 def contents(file: File):

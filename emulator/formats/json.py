@@ -150,6 +150,10 @@ class Json(Reader):
             return f"{at}Repeated field must be imported as a JSON array. Field: {field['name']}."
         return bad_value(at, field, value)
 
+    def rule(self, field: dict, broken: str, text: str, start: int) -> str:
+        why = null_inside(field, json.loads(text), field["name"]) or f"Field {field['name']}: {broken}"
+        return f"JSON parsing error in row starting at position {start}: {why}"
+
     def is_list(self, field: dict) -> bool:
         return field["name"] in self.lists
 
@@ -164,6 +168,21 @@ def bad_value(at: str, field: dict, value) -> str:
     kind = values.TYPES[values.type_name(field)].sql.lower().replace("int64", "integer").replace("float64", "double").replace("bool", "boolean")
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return f"{at}Could not convert value to {kind}. Field: {field['name']}; Value: {shown(text)}"
+
+
+def null_inside(field: dict, value, path: str) -> str | None:
+    """What is said of the first null in a value that may not be there: an element of an array, or a part that is REQUIRED."""
+    if isinstance(value, list):
+        if None in value and values.type_name(field) != "JSON":
+            return f"Only optional fields can be set to NULL. Field: {path}; Value: NULL"
+        return next((why for item in value if (why := null_inside(field, item, path))), None)
+    for part in field.get("fields", ()) if isinstance(value, dict) else ():
+        inner, where = value.get(part["name"]), f"{path}.{part['name']}"
+        if inner is None and part.get("mode") == "REQUIRED":
+            return f"Missing required field: {where}."
+        if why := null_inside(part, inner, where):
+            return why
+    return None
 
 
 def json_path(names: list[str]) -> str:

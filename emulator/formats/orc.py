@@ -28,7 +28,8 @@ class Orc(Described):
         try:
             rows = dataset.dataset(str(file.path), format="orc")
         except (ArrowInvalid, OSError) as error:
-            raise failed(f"The Apache ORC library failed to parse the file with the following error: {str(error).partition(' Detail:')[0]}", file) from None
+            why = str(error).partition(" Detail:")[0].replace(str(file.path), "the file")
+            raise failed(f"The Apache ORC library failed to parse the file with the following error: {why}", file) from None
         cursor.register(SOURCE, rows)
         try:
             found = cursor.execute(f"SELECT * FROM {SOURCE} LIMIT 0").description

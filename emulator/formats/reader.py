@@ -128,6 +128,7 @@ class Reader:
     what = ""
     self_describing = False
     is_text = False
+    exported = False  # what a bucket has of another service, in several files of which one is named
 
     def __init__(self, config: dict):
         self.config = config
@@ -188,7 +189,7 @@ class Reader:
         cursor.execute(f"DROP TABLE IF EXISTS {RAW}")
         with reading(file):
             skipped = self.stage(cursor, file, fields)
-            columns = self.columns(cursor, fields)
+            columns = [column._replace(value=values.fitted(field, column.value)) for column, field in zip(self.columns(cursor, fields), fields)]
         (count,) = cursor.execute(f"SELECT count(*) FROM {RAW}").fetchone()
         self.problems.rows += count + len(skipped)
         insert = f"INSERT INTO {relation} SELECT {', '.join(column.value for column in columns)} FROM {RAW}"
@@ -227,7 +228,8 @@ class Reader:
                 continue
             index = place - 1 - len(unknown)
             (text,) = cursor.execute(f"SELECT ({columns[index].given})::VARCHAR FROM {RAW} WHERE rowid = {row}").fetchone()
-            messages.append(self.message(columns[index].field, index, text, start))
+            rule = rule_broken(cursor, columns[index], row)
+            messages.append(self.rule(columns[index].field, rule, text, start) if rule else self.message(columns[index].field, index, text, start))
         self.problems.add(file, count, messages)
 
     def starts(self, file: File, skipped: set[int], rows: list[int]) -> Iterator[int]:
@@ -242,8 +244,20 @@ class Reader:
     def message(self, field: dict, index: int, text: str | None, start: int) -> str:
         raise NotImplementedError
 
+    def rule(self, field: dict, broken: str, text: str, start: int) -> str:
+        """What is said of a value that breaks a rule of its column, such as its length."""
+        raise NotImplementedError
+
     def no_such_field(self, name: str, start: int) -> str:
         raise NotImplementedError
+
+
+def rule_broken(cursor: duckdb.DuckDBPyConnection, column: Column, row: int) -> str | None:
+    try:
+        cursor.execute(f"SELECT {column.value} FROM {RAW} WHERE rowid = {row}").fetchall()
+    except duckdb.Error as error:
+        return values.rule_broken(str(error))
+    return None
 
 
 def shown(text: str) -> str:

@@ -19,9 +19,20 @@ LENIENT = (r"regexp_replace(regexp_replace(regexp_replace(regexp_replace({x}, '(
            r"'(:\d{{2}}(?:\.\d+)?)\s*([-+])(\d(?::?\d{{2}})?)\s*$', '\1\20\3'), '(:\d{{2}}(?:\.\d+)?)\s*([-+]\d{{2}}):?(\d{{2}})\s*$', '\1\2:\3'), "
            r"'(:\d{{2}}(?:\.\d+)?)\s+([-+]\d{{2}})\s*$', '\1\2')")
 MOMENT = values.TYPES["TIMESTAMP"].parse
-TIMESTAMP = f"coalesce(TRY({MOMENT}), {MOMENT.format(x=f'({LENIENT})')})"
+# What can't be seconds since the epoch is milliseconds: the documentation has 1.534680695e12.
+MILLISECONDS = "CASE WHEN abs(TRY_CAST({x} AS DECIMAL(30,9))) >= 253402300800 THEN " + MOMENT.replace("{x}", "({x}::DECIMAL(30,9) / 1000)::VARCHAR") + " END"
+TIMESTAMP = f"coalesce(TRY({MOMENT}), TRY({MILLISECONDS}), {MOMENT.replace('{x}', f'({LENIENT})')})"
 
-GEOGRAPHY = f"CASE WHEN starts_with(ltrim({{x}}), '{{{{') THEN py_varchar('geography_formats.st_geogfromgeojson', {{x}}) ELSE {values.TYPES['GEOGRAPHY'].parse} END"
+GEOGRAPHY = "py_varchar('geography_formats.st_geogfrom', {x})"
+
+# P1Y2M3DT4H5M6.7S, each part with a sign of its own.
+DURATION = "P" + "".join(f"(?:(-?[0-9]+){unit})?" for unit in "YMD") + "T" + "".join(f"(?:(-?[0-9]+){unit})?" for unit in "HM") + "(?:(-?[0-9]+(?:\\.[0-9]{{1,6}})?)S)?"
+YEARS, MONTHS, DAYS, HOURS, MINUTES, SECONDS = (f"coalesce(nullif(regexp_extract({{x}}, '{DURATION}', {group}), ''), '0')" for group in range(1, 7))
+INTERVAL = (f"CASE WHEN regexp_full_match({{x}}, '{DURATION}') THEN to_months(({YEARS}::INTEGER * 12 + {MONTHS}::INTEGER)::INTEGER) + to_days({DAYS}::INTEGER) + "
+            f"to_microseconds(({HOURS}::BIGINT * 3600000000 + {MINUTES}::BIGINT * 60000000 + ({SECONDS}::DECIMAL(18,6) * 1000000)::BIGINT)::BIGINT) "
+            f"ELSE {values.TYPES['INTERVAL'].parse} END")
+# [start, end), of which either may be without a bound
+RANGE = r"\s*\[\s*([^,\[\])]+?)\s*,\s*([^,\[\])]+?)\s*\)\s*"
 
 
 def formats(config: dict) -> dict[str, str]:
@@ -43,8 +54,8 @@ def parsers(config: dict) -> dict[str, str]:
     zone = config.get("timeZone")
     if zone:
         check_zone(zone)
-    found = {"GEOGRAPHY": GEOGRAPHY, "TIMESTAMP": TIMESTAMP if not zone else
-             f"CASE WHEN regexp_matches({{x}}, '{ZONE}') THEN {TIMESTAMP} ELSE CAST({{x}} AS TIMESTAMP) AT TIME ZONE {values.string(zone)} END"}
+    found = {"GEOGRAPHY": GEOGRAPHY, "INTERVAL": INTERVAL, "TIMESTAMP": TIMESTAMP if not zone else
+             f"CASE WHEN regexp_matches({{x}}, '{ZONE}') THEN {TIMESTAMP} ELSE ({values.TYPES['DATETIME'].parse}) AT TIME ZONE {values.string(zone)} END"}
     for kind, pattern in formats(config).items():
         read = f"strptime(trim({{x}}), {values.string(pattern)})"
         if kind == "TIMESTAMP":

@@ -6,6 +6,7 @@ those come from. Nothing is copied at start: a public table's rows are its file.
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import unquote
 
 from .. import datasets, tables, values
 from ..iam import PUBLIC_PROJECT
@@ -89,11 +90,12 @@ def add(lake: Lake) -> None:
 
 
 def add_bucket(storage: Storage, writable: bool) -> None:
-    """Show the files in the folder of the bucket's name as its objects, unless a client has made a bucket of that name."""
+    """Show the files in the folder of the bucket's name as its objects (with %3A for a colon, which Windows has in no name), unless a client
+    has made a bucket of that name."""
     bucket = {
         "kind": "storage#bucket", "id": BUCKET, "name": BUCKET, "projectNumber": "0", "timeCreated": BUCKET_CREATED, "updated": BUCKET_CREATED,
         "metageneration": "1", "location": datasets.DEFAULT_LOCATION, "locationType": "multi-region", "storageClass": "STANDARD",
         "iamConfiguration": {"uniformBucketLevelAccess": {"enabled": True}, "publicAccessPrevention": "inherited"},
         "_policy": {"version": 1, "bindings": [{"role": "roles/storage.objectViewer", "members": ["allUsers"]}]}}
-    files = [path for path in (FOLDER / BUCKET).rglob("*") if path.is_file()]
-    storage.lend(bucket, {path.relative_to(FOLDER / BUCKET).as_posix(): (path, CONTENT_TYPES.get(path.suffix, "application/octet-stream")) for path in files}, writable)
+    files = {unquote(path.relative_to(FOLDER / BUCKET).as_posix()): path for path in (FOLDER / BUCKET).rglob("*") if path.is_file()}
+    storage.lend(bucket, {name: (path, CONTENT_TYPES.get(path.suffix, "application/octet-stream")) for name, path in files.items()}, writable)

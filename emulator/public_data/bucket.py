@@ -5,10 +5,11 @@ from pathlib import Path
 
 import duckdb
 
-from .. import avro, values
+from .. import avro, datastore, values
 from . import FOLDER, columns
 
 STATES = "bigquery/us-states/us-states"
+EXPORT = "bigquery/us-states/2021-07-02T16%3A04%3A48_70344/all_namespaces/kind_us-states"
 HIVE = "bigquery/hive-partitioning-samples"
 PARTITIONS = {f"{HIVE}/{layout}/{key}={day}/file{place}.parquet": day
               for layout, key in (("autolayout", "dt"), ("customlayout", "pkey")) for place, day in enumerate(("2020-11-15", "2020-11-16"), 1)}
@@ -31,6 +32,7 @@ def build(folder: Path) -> None:
     for name, day in PARTITIONS.items():
         copy(f"SELECT md5(name || '{day}') AS str, length(name) AS num FROM states ORDER BY name LIMIT 20", name, "FORMAT parquet")
     write_orc(connection, folder / f"{STATES}.orc")
+    write_export(connection, folder / EXPORT)
     fields = columns("name STRING, post_abbr STRING")
     avro.write_file(folder / f"{STATES}.avro", avro.schema_of(fields, frozenset()), fields, connection.execute("FROM states").fetch_record_batch(100), "null")
 
@@ -38,3 +40,16 @@ def build(folder: Path) -> None:
 def write_orc(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
     from pyarrow import orc
     orc.write_table(connection.execute("FROM states").fetch_arrow_table(), file)
+
+
+def write_export(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """The states as documents of a Firestore collection, in one log of less than a block."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "output-0").open("wb") as log:
+        for name, code in connection.execute("FROM states").fetchall():
+            path = {"element": [{"type": b"us-states", "name": code.encode()}]}
+            found = [{"name": key, "multiple": False, "value": {"stringvalue": value.encode()}} for key, value in ((b"name", name), (b"post_abbr", code))]
+            record = datastore.EntityProto(key={"app": b"cloud-samples-data", "path": path}, entity_group=path, property=found).SerializeToString()
+            log.write(datastore.HEADER.pack(datastore.masked(bytes([datastore.WHOLE]) + record), len(record), datastore.WHOLE) + record)
+    metadata = datastore.Backup(kind_info=[{"kind": "us-states", "file": ["output-0"]}])
+    (folder / f"all_namespaces_kind_us-states{datastore.METADATA}").write_bytes(metadata.SerializeToString())

@@ -124,6 +124,9 @@ const walk = {
     await bucket.upload(file, { destination: 'in/t.csv', resumable: true });
     await dataset.table('again').load(bucket.file('in/t.csv'), { autodetect: true });
     assert.deepEqual((await dataset.table('again').getMetadata())[0].numRows, '2');
+    const states = 'bigquery/us-states/2021-07-02T16:04:48_70344/all_namespaces/kind_us-states/all_namespaces_kind_us-states.export_metadata';
+    await dataset.table('states').load(storage.bucket('cloud-samples-data').file(states));
+    assert.deepEqual((await dataset.table('states').getMetadata())[0].numRows, '50');
     await object.save('text', { metadata: { contentType: 'text/plain', metadata: { by: 'node' } } });
     assert.deepEqual([(await object.getMetadata())[0].metadata.by, (await bucket.getFiles({ prefix: 'in/' }))[0].length], ['node', 1]);
     await object.copy(bucket.file('copy.txt'));
