@@ -13,8 +13,8 @@ import pytest
 from conftest import running_emulator
 from test_random_requests import MEANT, NUMBERS, RETRIED, SECONDS, SEEDS, TEXTS, Maker, Storm, complaint, entries
 
-CONTENTS = [b"", b"a,b\n1,x\n", b"a,b\n\"1,x\n", b'{"a": 1}\n{"a": "x"}\n', b"{", b"PAR1", b"Obj\x01", b"ORC", b"\xff\xfe", b"\x00" * 100, b"1\n" * 5000, gzip.compress(b"1,x\n"),
-            gzip.compress(b"1,x\n")[:-3], b"--b\r\n\r\n--b--"]
+CONTENTS = [b"", b"a,b\n1,x\n", b"a,b\n\"1,x\n", b'{"a": 1}\n{"a": "x"}\n', b"{", b"PAR1", b"Obj\x01", b"ORC", b"\xff\xfe", b"\x00" * 100, b"1\n" * 5000, gzip.compress(b"1,x\n", mtime=0),
+            gzip.compress(b"1,x\n", mtime=0)[:-3], b"--b\r\n\r\n--b--"]
 RANGES = ["bytes 0-3/4", "bytes 0-*/4", "bytes */*", "bytes */0", "bytes */4", "bytes 0-3/*", "bytes 4-7/8", "bytes 9-1/2", "bytes", "bytes=0-1", "é", ""]
 BUCKETS, OBJECTS = ["bk0", "bk1", "bk0", "bk9", "cloud-samples-data"], ["o0", "o1", "a/b", "o9", "ü 1", ".", "..", "x" * 1100]
 # Paths of Cloud Storage below /storage/v1, by the verb; {} is a bucket or an object.
