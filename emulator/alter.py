@@ -166,7 +166,7 @@ class Alteration:
         if field is None:
             return
         self.check_free(field["name"], "renamed")
-        tables.check_column(action.new_name, "")
+        rules.check_column(action.new_name, "")
         taken = self.field(action.new_name)
         if taken and taken is not field:
             raise ApiError("invalidQuery", f"Column already exists: {action.new_name}", "query")

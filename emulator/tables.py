@@ -17,8 +17,6 @@ KEPT = ("kind", "id", "selfLink", "tableReference", "location", "creationTime", 
         "rangePartitioning", "view", "materializedView", "externalDataConfiguration", "snapshotDefinition", "cloneDefinition")
 # An update that does not name these, or the emulator's own, leaves them.
 NAME_CATEGORIES = ("L", "M", "N", "Pc", "Pd", "Zs")
-COLUMN = re.compile(r"[^\W\d][\w\- &%=+:'<>#|]*")
-COLUMN_PREFIXES = ("_table_", "_file_", "_partition", "_row_timestamp", "__root__", "_colidentifier")
 MAX_COLUMNS, MAX_NESTING = 10_000, 15
 # The property that makes a table one of another kind, and the kinds that have rows of their own.
 KINDS = {"view": "VIEW", "materializedView": "MATERIALIZED_VIEW", "externalDataConfiguration": "EXTERNAL", "snapshotDefinition": "SNAPSHOT"}
@@ -179,17 +177,11 @@ def check_schema(fields: list[dict], path: str = "", depth: int = 1) -> list[dic
     seen: set[str] = set()
     for field in fields:
         name = field.get("name") or ""
-        check_column(name, path)
+        rules.check_column(name, path)
         if name.lower() in seen:
             raise ApiError("invalid", f"Duplicate field name: {path}{name}. Field names must be unique, whatever their case.")
         seen.add(name.lower())
     return [check_field(field, path, depth) for field in fields]
-
-
-def check_column(name: str, path: str) -> None:
-    if not COLUMN.fullmatch(name) or len(name) > 300 or name.lower().startswith(COLUMN_PREFIXES):
-        raise ApiError("invalid", f'Invalid field name "{path}{name}". Fields must contain the allowed characters, begin with '
-                                  "a letter or underscore, not with a reserved prefix, and be at most 300 characters long.")
 
 
 def check_field(field: dict, path: str, depth: int) -> dict:

@@ -413,6 +413,11 @@ def test_names_of_detected_columns(load, names, columns):
     assert columns_of(load.table) == columns
 
 
+def test_marks_in_the_names_of_detected_columns(load):
+    load("ग्राहक,b\n1,2\n", autodetect=True, column_name_character_map="V2")
+    assert columns_of(load.table) == "ग्राहक INTEGER, b INTEGER"
+
+
 def test_strict_names(load):
     with pytest.raises(BadRequest, match="Invalid field name"):
         load("a$b,c\n1,2\n", autodetect=True, column_name_character_map="STRICT")

@@ -80,8 +80,8 @@ def test_a_missing_table_and_a_missing_dataset(client, dataset):
     ([{"name": "a", "type": "STRIN"}], "STRIN is not a valid value"),
     ([{"name": "a", "type": "STRING", "mode": "MAYBE"}], "MAYBE is not a valid value"),
     ([{"name": "", "type": "STRING"}], "Invalid field name"),
-    ([{"name": "1a", "type": "STRING"}], "Invalid field name"),
-    ([{"name": "_PARTITIONTIME", "type": "STRING"}], "Invalid field name"),
+    ([{"name": "a.b", "type": "STRING"}], 'Invalid field name "a.b". Fields must contain the allowed characters, and be at most 300 characters long.'),
+    ([{"name": "_PartitionTime", "type": "STRING"}], "Field names are not allowed to start with the (case-insensitive) prefixes _PARTITION, _TABLE_, _FILE_, "),
     ([{"name": "x" * 301, "type": "STRING"}], "Invalid field name"),
     ([{"name": "a"}], "type of field a"),
     ([{"name": "r", "type": "RECORD"}], "Field r is type RECORD but has no schema"),
@@ -91,6 +91,15 @@ def test_bad_schemas_make_no_table(api, dataset, fields, words):
     code, _, message = api.error("POST", f"datasets/{dataset}/tables", {"tableReference": {"tableId": "t"}, "schema": {"fields": fields}})
     assert code == 400 and words in message
     assert "tables" not in api("GET", f"datasets/{dataset}/tables").json()
+
+
+def test_flexible_names_of_columns(client, sql, dataset):
+    names = ["1st", "%", "ग्राहक", "étudiant-01", "a b&c=d+e:f'g<h>i#j|k"]
+    table = client.create_table(bigquery.Table(f"{client.project}.{dataset}.flexible", [bigquery.SchemaField(name, "INT64") for name in names]))
+    client.insert_rows_json(table, [{name: place for place, name in enumerate(names)}])
+    sql(f"INSERT INTO {dataset}.flexible (`1st`, `%`) VALUES (10, 11)")
+    assert [dict(row) for row in sql(f"SELECT * FROM {dataset}.flexible ORDER BY `1st` LIMIT 1")] == [dict(zip(names, range(5)))]
+    assert [tuple(row) for row in sql(f"SELECT `1st`, t.`%` FROM {dataset}.flexible AS t WHERE `1st` > 1")] == [(10, 11)]
 
 
 def test_nesting_has_a_limit(api, dataset):

@@ -15,11 +15,11 @@ import tempfile
 import zlib
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator, NamedTuple
+from typing import Callable, Iterator, NamedTuple
 
 import duckdb
 
-from .. import tables, values
+from .. import rules, values
 from ..errors import ApiError
 from . import texts
 from .looks import Looks
@@ -27,9 +27,9 @@ from .looks import Looks
 SHOWN = 5  # bad records that a job reports one by one
 RAW = "temp.load_raw"  # a file as text
 ENCODINGS = {"UTF-8": "utf-8", "ISO-8859-1": "latin-1", **{f"UTF-{bits}{end}": f"utf-{bits}-{end.lower()}" for bits in (16, 32) for end in ("BE", "LE")}}
-# columnNameCharacterMap -> what is replaced in a detected name; None: such a name is refused
-NAMES: dict[str, re.Pattern | None] = {
-    "COLUMN_NAME_CHARACTER_MAP_UNSPECIFIED": re.compile(r"\W"), "V1": re.compile(r"[^A-Za-z0-9_]"), "V2": re.compile(r"[^\w\- &%=+:'<>#|]"), "STRICT": None}
+# columnNameCharacterMap -> whether a letter may stand in a detected name, and is not replaced; None: a name that may not be is refused
+NAMES: dict[str, Callable[[str], object] | None] = {
+    "COLUMN_NAME_CHARACTER_MAP_UNSPECIFIED": re.compile(r"\w").match, "V1": re.compile("[A-Za-z0-9_]").match, "V2": rules.in_column_names, "STRICT": None}
 
 
 class File(NamedTuple):
@@ -144,14 +144,14 @@ class Reader:
         names = self.config.get("columnNameCharacterMap") or "COLUMN_NAME_CHARACTER_MAP_UNSPECIFIED"
         if names not in NAMES:
             raise ApiError("invalid", f"Invalid value for columnNameCharacterMap: {names} is not a valid value")
-        self.refused = NAMES[names]
+        self.kept = NAMES[names]
 
     def column_name(self, name: str) -> str:
         """A name that a column may have, by columnNameCharacterMap: what it may not have is replaced, or by STRICT refused."""
-        if self.refused is None:
-            tables.check_column(name, "")
+        if self.kept is None:
+            rules.check_column(name, "")
             return name
-        made = self.refused.sub("_", name.strip())
+        made = "".join(letter if self.kept(letter) else "_" for letter in name.strip())
         return ("_" + made if made[:1] and not re.match(r"[^\W\d]", made) else made)[:300]
 
     @contextmanager
