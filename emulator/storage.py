@@ -1,4 +1,4 @@
-"""The embedded Cloud Storage: buckets, and objects with their generations, as files in a folder; gcs.py and gcs_server.py serve them.
+"""The embedded Cloud Storage: buckets, and objects with their generations, as files in a folder; the package gcs serves them.
 
 An object's content is a file that never changes. Its resource, a JSON file beside it that is written last, makes it an object: it
 is there whole or not at all, whenever the process ends.
@@ -97,7 +97,7 @@ class Storage:
 
     def start(self, host: str, port: int) -> int:
         """Listen; the port, also where 0 asked for a free one. OSError where it is taken."""
-        from .gcs_server import Server
+        from .gcs.server import Server
         self._server = Server(self, host, port)
         threading.Thread(target=self._server.serve_forever, name="storage", daemon=True).start()
         return self._server.server_address[1]

@@ -1,4 +1,4 @@
-"""The HTTP server of the embedded Cloud Storage: requests are read, gcs.py answers them, and the answers go out."""
+"""The HTTP server of the embedded Cloud Storage: requests are read, answered, and the answers go out."""
 from __future__ import annotations
 
 import json
@@ -7,10 +7,10 @@ import re
 import socket
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from .errors import ApiError
-from .gcs import Reply, answer, phrase, unzipped
-from .rest import stranger
-from .storage import Storage
+from ..errors import ApiError
+from ..rest import stranger
+from ..storage import Storage
+from .calls import Reply, answer, phrase, unzipped
 
 log = logging.getLogger(__name__)
 
