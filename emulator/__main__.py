@@ -19,6 +19,9 @@ DESCRIPTION = """An embedded BigQuery. Google's clients reach it through BIGQUER
 When it listens it prints one JSON line: {"bigquery": URL, "storage": URL, "grpc": URL, "project": ..., "credentials": FILE,
 "user_credentials": FILE, "grpc_roots": FILE}; the second file is for Node.
 `python -m emulator load TABLE FILE` brings data into the public project."""
+# A statement is walked to the depth that its expressions are nested, and a chain of operators is nested as deep as it is long: how many
+# frames of Python that may take, and the bytes of a thread's stack that they fit into (of which only those that are used are ever taken).
+FRAMES, STACK = 6000, 64 << 20
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -160,6 +163,8 @@ def open_storage_api(emulator, certificates: Path):
 
 
 async def serve(options: argparse.Namespace) -> None:
+    sys.setrecursionlimit(FRAMES)
+    threading.stack_size(STACK)
     emulator = open_emulator(options)
     server, urls = listen(emulator, options)
     ready = urls | {"project": emulator.project, "credentials": str(write_credentials(emulator)), "user_credentials": str(write_user_credentials(emulator))}

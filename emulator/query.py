@@ -122,7 +122,7 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
     """
     from . import row_access
     from .routines import callable_by
-    from .googlesql.compiler import too_complex
+    from .googlesql.runtime import too_complex
     from .tables import find
     from .wildcards import Wildcard
 

@@ -53,6 +53,19 @@ def test_bytes_are_those_of_the_referenced_fields(sql, dataset, text, bytes_):
     assert sql(text.format(d=dataset)).total_bytes_processed == bytes_
 
 
+DEEP = {"operators": lambda n: f"SELECT {' + '.join(['1'] * n)}", "calls": lambda n: f"SELECT {'ABS(' * n}1{')' * n}",
+        "subqueries": lambda n: f"{'SELECT * FROM (' * n}SELECT 1{')' * n}",
+        "named subqueries": lambda n: f"WITH c0 AS (SELECT 1 AS x), {', '.join(f'c{i} AS (SELECT x FROM c{i - 1})' for i in range(1, n))} SELECT * FROM c{n - 1}"}
+
+
+@pytest.mark.parametrize("text", DEEP.values(), ids=list(DEEP))
+def test_statements_nest_some_hundreds_deep(sql, text):
+    assert len(list(sql(text(400)))) == 1
+    with pytest.raises(BadRequest, match="Not enough resources for query planning - too many subqueries or query is too complex."):
+        sql(text(3000))
+    assert len(list(sql("SELECT 1"))) == 1
+
+
 def test_a_dry_run_prices_and_does_not_run(client, sql, people):
     job = client.query(f"SELECT name, age FROM {people.dataset_id}.people", job_config=QueryJobConfig(dry_run=True))
     assert job.total_bytes_processed == 34 and job.job_id is None and job.statement_type == "SELECT"

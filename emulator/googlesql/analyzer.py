@@ -19,6 +19,7 @@ from . import routines, table_functions, types
 from .catalog import FindRoutine, Names, Resolve, Table, Unmade, catalog_proto, normal_path, simple
 from .columns import needed_columns
 from .engine import Crash, Engine, ServiceError, default_cache_dir, prepare_cache
+from .runtime import too_complex
 from .statement import Statement
 from .tree import find, node_of, restate
 from .twins import renamed, twins
@@ -437,8 +438,7 @@ class GoogleSQL:
             return self.engine.call(method, request, answer)
         except Crash:
             self._forget()
-            raise ApiError("resourcesExceeded", "Resources exceeded during query execution: Not enough resources for query planning - "
-                                                "too many subqueries or query is too complex.") from None
+            raise too_complex() from None
 
 
 def query_error(error: ServiceError) -> ApiError:

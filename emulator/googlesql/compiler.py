@@ -15,7 +15,7 @@ from ..errors import ApiError, unsupported
 from . import row_patterns, table_functions, types
 from .collations import collated, folded
 from .expressions import COLUMN, QUOTED, VOLATILE, Expressions, NoRule
-from .runtime import raised_text
+from .runtime import raised_text, too_complex
 from .tree import Subquery, columns_of, find, node_of
 
 SET_OPERATIONS = ("UNION ALL", "UNION", "INTERSECT ALL", "INTERSECT", "EXCEPT ALL", "EXCEPT")
@@ -36,11 +36,6 @@ def compile_statement(statement, cursor) -> str:
     except NoRule as missing:
         from .reference import evaluate
         return evaluate(statement, cursor, missing.construct)
-
-
-def too_complex() -> ApiError:
-    return ApiError("resourcesExceeded", "Resources exceeded during query execution: Not enough resources for query planning - "
-                                         "too many subqueries or query is too complex.")
 
 
 class Compiler(Expressions):

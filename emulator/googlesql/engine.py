@@ -87,6 +87,7 @@ def _module() -> bytes:
 def _engine() -> wasmtime.Engine:
     config = wasmtime.Config()
     config.shared_memory = True
+    config.max_wasm_stack = 2 << 20  # the most there is without changing another; expressions nested some 700 deep
     return wasmtime.Engine(config)
 
 

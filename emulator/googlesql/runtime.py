@@ -18,8 +18,10 @@ class PythonFailed(Exception):
 MARK = "\x01"
 MARK_SQL = "chr(1)"
 
+TOO_COMPLEX = "Resources exceeded during query execution: Not enough resources for query planning - too many subqueries or query is too complex."
 # DuckDB's message -> (reason, BigQuery's).
 MESSAGES = [
+    (r"Max expression depth limit", "resourcesExceeded", TOO_COMPLEX),
     (r"Could not convert string '\x01(.*)' to INT64", "invalidQuery", r"\1"),
     (r"Overflow in (?:addition|subtraction|multiplication|negation)", "invalidQuery", "Integer Overflow"),
     (r"(?:out of range|overflow).*INT64|HUGEINT.*INT64|INT128.*INT64", "invalidQuery", "Integer Overflow"),
@@ -43,6 +45,10 @@ MESSAGES = [
 ]
 IN_PYTHON = re.compile(r"executing the UDF: PythonFailed: (\w+) (.*?)(?:\n\nAt:\n.*)?$", re.S)
 PATTERNS = [(re.compile(pattern, re.S), reason, message) for pattern, reason, message in MESSAGES]
+
+
+def too_complex() -> ApiError:
+    return ApiError("resourcesExceeded", TOO_COMPLEX)
 
 
 def raised(*pieces: str) -> str:
