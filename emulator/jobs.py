@@ -13,7 +13,7 @@ from typing import Callable, Iterator, TypeVar
 
 import duckdb
 
-from . import iam, query, rules, tabledata, transfer
+from . import datasets, iam, locations, query, rules, tabledata, transfer
 from .calls import PAGING, Call, Emulator, agree, etag, method, public, read_token, whole_number, without_nulls
 from .errors import ApiError, not_found, unsupported
 from .lake import Lake, RolledBack, Transaction, now_ms
@@ -33,7 +33,7 @@ LEAST_TIMEOUT_MS = 1000  # the service stops no job that ends within a moment
 RESULTS_KEPT_MS = 24 * 3_600_000
 MOST_RESULTS = 5_000  # results kept at a time; one takes about 30 kB at least
 CHOICES = {
-    "createDisposition": {"CREATE_IF_NEEDED", "CREATE_NEVER"}, "writeDisposition": {"WRITE_TRUNCATE", "WRITE_APPEND", "WRITE_EMPTY"},
+    "createDisposition": {"CREATE_IF_NEEDED", "CREATE_NEVER"}, "writeDisposition": {"WRITE_TRUNCATE", "WRITE_TRUNCATE_DATA", "WRITE_APPEND", "WRITE_EMPTY"},
     "priority": {"INTERACTIVE", "BATCH"}, "parameterMode": {"NAMED", "POSITIONAL"}, "schemaUpdateOptions": {"ALLOW_FIELD_ADDITION", "ALLOW_FIELD_RELAXATION"}}
 CREATION_MODES = {"JOB_CREATION_MODE_UNSPECIFIED", "JOB_CREATION_REQUIRED", "JOB_CREATION_OPTIONAL"}
 REQUEST_ID = re.compile(r"[!-~]{1,36}")
@@ -378,7 +378,8 @@ def make(call: Call, configuration: dict, reference: dict | None = None, upload=
     if not JOB_ID.fullmatch(job_id):
         raise ApiError("invalid", f'Invalid job ID "{job_id[:100]}". Job IDs must be alphanumeric (plus underscores and dashes) '
                                   "and must be at most 1024 characters long.")
-    location = reference.get("location") or call.query.get("location") or "US"
+    said = reference.get("location") or call.query.get("location")
+    location = datasets.location_name(said) if said else locations.of(call.lake, call.project, kind, config)
     whole = {"projectId": call.project, "jobId": job_id, "location": location}
     return Job(call.emulator, call.principal, whole, configuration, upload)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from . import cache, datasets, iam, information_schema, legacy, partitions, rules, values
+from . import cache, datasets, iam, information_schema, legacy, locations, partitions, rules, values
 from .calls import Emulator
 from .errors import ApiError, unsupported
 from .lake import now_ms
@@ -115,10 +115,11 @@ class Filtered(Table):
 
 
 def prepare(emulator: Emulator, principal: str, text: str, *, default_project: str, default_dataset: dict | None = None,
-            parameters: list[dict] = (), parameter_mode: str | None = None, variables: dict | None = None, session: Session | None = None) -> "Statement":
+            parameters: list[dict] = (), parameter_mode: str | None = None, variables: dict | None = None, session: Session | None = None,
+            location: str | None = None) -> "Statement":
     """A statement analyzed against the tables that the principal may read; ApiError for what is wrong with it.
 
-    session: has the temporary tables and functions.
+    session: has the temporary tables and functions; location: where the tables must be.
     """
     from . import row_access
     from .routines import callable_by
@@ -137,6 +138,8 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
         iam.require(emulator, principal, "bigquery.tables.getData", path)
         if information_schema.is_view(path[2]):
             return information_schema.Table(emulator, path, principal)
+        if location:
+            locations.check(lake, path, location)
         if path[2].endswith("*"):
             return Wildcard(emulator, principal, path)
         table = Table(emulator, path, past[path] if path in past else find(lake, path), lake, principal)
@@ -168,6 +171,8 @@ def named(job: "Job", statement: "Statement", path, permission: str, noun: str =
         raise unqualified(ref) if noun == "Table" else ApiError(
             "invalid", f"{noun} name \"{'.'.join(ref)}\" missing dataset while no default dataset is set in the request.")
     iam.require(job.emulator, job.principal, permission, ref)
+    if job.lake.get("dataset", ref[:2]):
+        locations.require(job, ref)
     return ref
 
 
@@ -227,7 +232,7 @@ def prepare_for(job: "Job", text: str, variables: dict | None = None) -> "Statem
         variables = job.variables if job.parent else job.session.variables | (system.variables(job) if "@@" in text else {})
     return prepare(job.emulator, job.principal, text, variables=variables, default_project=job.project,
                    default_dataset=default_dataset(job), parameters=config.get("queryParameters") or [],
-                   parameter_mode=config.get("parameterMode"), session=job.session)
+                   parameter_mode=config.get("parameterMode"), session=job.session, location=job.reference["location"])
 
 
 def default_dataset(job: "Job") -> dict:
@@ -413,6 +418,7 @@ def run_text(job: "Job") -> None:
         return
     if named:
         iam.require(job.emulator, job.principal, "bigquery.tables.updateData", ref)
+        locations.require(job, ref)
         if job.session.transaction:
             raise unsupported("destinationTable in a transaction")
     relation = results_relation(f"anon{uuid.uuid4().hex}" if named else ref[2])
@@ -459,19 +465,20 @@ def keep(job: "Job", ref: tuple[str, str, str], fields: list[dict], relation: st
     config = job.config
     write, updates = config.get("writeDisposition", "WRITE_EMPTY"), config.get("schemaUpdateOptions") or []
     ref, partition = target_of(reference(ref), job.project)
-    if updates and write != "WRITE_APPEND" and (write != "WRITE_TRUNCATE" or partition is None):
+    keeps = write in ("WRITE_APPEND", "WRITE_TRUNCATE_DATA")
+    if updates and not keeps and (write != "WRITE_TRUNCATE" or partition is None):
         raise ApiError("invalid", "Schema update options should only be specified with WRITE_APPEND disposition, or with WRITE_TRUNCATE "
                                   "disposition on a table partition.")
 
     def work(tx: "Transaction") -> None:
         rules.check_destination(tx, ref, made_by(config))
-        if write == "WRITE_APPEND" or partition:
+        if keeps or partition:
             refuse_changes(tx, ref, fields, updates)
         if updates:
             widen(tx, ref, fields, updates)
         body = fill(tx, ref, fields, relation, create_disposition=config.get("createDisposition", "CREATE_IF_NEEDED"),
                     write_disposition=write, properties=made_by(config), partition=partition)
-        job.result = body | {"_version": tx.version}
+        job.result = (partitions.one(body, partition) if partition else body) | {"_version": tx.version}
     job.write(work)
 
 

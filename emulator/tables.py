@@ -85,8 +85,7 @@ class Source:
         if self.partition == partitions.SUMMARY:
             self.body = partitions.summary(self.body, lake.relation(self.body, self.version))
         elif self.partition is not None:
-            partitions.check_id(self.body, self.partition)
-            self.body = {**self.body, "_where": f"{partitions.row_id(self.body)} = {values.string(self.partition)}"}
+            self.body = partitions.one(self.body, self.partition)
 
     def _open(self, lake: Lake, moment: dt.datetime | None, at: str, decorator: str) -> None:
         self.version = lake.version
@@ -659,7 +658,7 @@ def fill(tx: Transaction, ref: Ref, fields: list[dict], source: str, *, create_d
     """Write the rows of `source` (a DuckDB FROM item with columns named as `fields`) into a table; its body.
 
     properties: of the table where it is made (partitioning, labels, ...). An overwritten table keeps its
-    policy and what its body says beside the schema. defaults: SQL of columns that `source` has not. partition:
+    policy and what its body says beside schema and constraints. defaults: SQL of columns that `source` has not. partition:
     the id of the one that is written, and overwritten.
     Raises ApiError notFound (CREATE_NEVER), duplicate (WRITE_EMPTY), invalid (schemas differ).
     """
@@ -676,12 +675,15 @@ def fill(tx: Transaction, ref: Ref, fields: list[dict], source: str, *, create_d
         body = adopt(tx, body, fields)
         empty_partition(tx, body, partition, write_disposition)
     elif write_disposition == "WRITE_TRUNCATE":
-        body = {**body, "schema": {"fields": fields}}
+        constraints = {name: value for name, value in (properties or {}).items() if name == "tableConstraints"}
+        body = {name: value for name, value in body.items() if name != "tableConstraints"} | constraints | {"schema": {"fields": fields}}
         body["_relation"] = tx.create_relation(partitions.stored(body))
     elif write_disposition == "WRITE_EMPTY" and tx.lake.rows(body):
         raise ApiError("duplicate", f"Already Exists: Table {iam.name_of(ref)}")
     else:
         body = adopt(tx, body, fields)
+        if write_disposition == "WRITE_TRUNCATE_DATA":
+            body = {**body, "_relation": tx.create_relation(partitions.stored(body))}
     if fields:
         columns = [values.identifier(field["name"]) for field in fields]
         given = {field["name"].lower() for field in fields}
@@ -701,7 +703,7 @@ def empty_partition(tx: Transaction, body: dict, partition: str, write_dispositi
     """Make a partition ready to be written; ApiError duplicate for WRITE_EMPTY where it has rows."""
     partitions.check_id(body, partition)
     where = f"FROM {body['_relation']} WHERE {partitions.row_id(body)} = {values.string(partition)}"
-    if write_disposition == "WRITE_TRUNCATE":
+    if write_disposition in ("WRITE_TRUNCATE", "WRITE_TRUNCATE_DATA"):
         tx.execute(f"DELETE {where}")
     elif write_disposition == "WRITE_EMPTY" and tx.execute(f"SELECT 1 {where} LIMIT 1").fetchone():
         raise ApiError("duplicate", f"Already Exists: Table {body['id']}${partition}")

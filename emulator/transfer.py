@@ -6,11 +6,11 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
-from . import clones, datasets, files, formats, iam, partitions, row_access, rules, tables, values
+from . import clones, datasets, files, formats, iam, locations, partitions, row_access, rules, tables, values
 from .errors import ApiError, not_found, unsupported
 from .formats import File
 from .lake import Transaction
-from .query import defaults, results_relation
+from .query import defaults, reference, results_relation
 
 if TYPE_CHECKING:
     from .jobs import Job
@@ -24,9 +24,10 @@ LOAD_OPTIONS = {
     "rangePartitioning", "clustering", "destinationTableProperties", "parquetOptions", "useAvroLogicalTypes", "fileSetSpecType", "sourceColumnMatch", "schemaUpdateOptions",
     "hivePartitioningOptions", "decimalTargetTypes", "columnNameCharacterMap", "dateFormat", "datetimeFormat", "timeFormat", "timestampFormat", "timeZone",
     "timestampTargetPrecision", "jsonExtension", "preserveAsciiControlCharacters", "referenceFileSchemaUri", "schemaInline", "schemaInlineFormat",
-    "destinationEncryptionConfiguration"}
+    "destinationEncryptionConfiguration", "createSession", "connectionProperties"}
 EXTRACT_OPTIONS = {"sourceTable", "destinationUri", "destinationUris", "destinationFormat", "compression", "fieldDelimiter", "printHeader",
                    "useAvroLogicalTypes"}
+TEMPORARY = "_SESSION"  # the dataset of a session's temporary tables
 MAX_SOURCES = 1200
 MAX_FILE_BYTES = 1 << 30  # that an extract writes into one file
 MAX_URIS = 500
@@ -53,6 +54,7 @@ def copy(job: "Job") -> None:
     iam.require(job.emulator, job.principal, "bigquery.tables.updateData", destination)
     check_same(sources, destination)
     clones.check_locations(job, sources, destination)
+    locations.require(job, destination)
     job.write(lambda tx: append_all(tx, job, sources, destination, partition))
 
 
@@ -117,7 +119,7 @@ def check_target(tx: Transaction, destination: tables.Ref, source: tables.Source
 def copied_properties(source: tables.Source, count: int) -> dict:
     """What a new copy takes from its source: layout, and of a single source what describes it. Never the policy,
     and no partitioning where the source is gone or in the past."""
-    kept = tables.LAYOUT + (("description", "labels") if count == 1 else ())
+    kept = tables.LAYOUT + (("description", "labels", "tableConstraints") if count == 1 else ())
     return {name: source.body[name] for name in kept if name in source.body and not (source.past and name.endswith("Partitioning"))}
 
 
@@ -129,8 +131,18 @@ def load(job: "Job") -> None:
     Statistics: load.inputFiles, inputFileBytes, outputRows, outputBytes, badRecords.
     Raises ApiError: invalid for what is wrong with the data, naming where; notFound, accessDenied, duplicate.
     """
-    target = tables.target_of(job.config.get("destinationTable"), job.project)
-    load_into(job, job.config, target, lambda counts: job.statistics.update(load=counts))
+    if job.session.transaction:
+        raise unsupported("a load job in a transaction")
+    ref, partition = tables.target_of(job.config.get("destinationTable"), job.project)
+    temporary = ref[1].upper() == TEMPORARY
+    if temporary:
+        if not job.session.id:
+            raise ApiError("invalid", f"The dataset {TEMPORARY} is that of a session: name one in connectionProperties, or set createSession.")
+        ref = job.session.tables.get(ref[2]) or job.session.new_table(job, ref[2])
+        job.config["destinationTable"] = reference(ref)
+    load_into(job, job.config, (ref, partition), lambda counts: job.statistics.update(load=counts))
+    if temporary:
+        job.session.tables[ref[2]] = ref
 
 
 def load_into(job: "Job", config: dict, target: tuple[tables.Ref, str | None], keep: Callable[[dict], None]) -> None:
@@ -155,7 +167,7 @@ def load_into(job: "Job", config: dict, target: tuple[tables.Ref, str | None], k
 
 def check_destination(job: "Job", config: dict, destination: tables.Ref, partition: str | None) -> None:
     """What would fail after the files are read, said before."""
-    datasets.find(job.lake, destination[:2])
+    locations.require(job, destination)
     tables.check_name(destination[2])
     body = current(job, destination)
     if body is None and config.get("createDisposition") == "CREATE_NEVER":
@@ -285,6 +297,7 @@ def extract(job: "Job") -> None:
     compression = config.get("compression") or "NONE"
     source = tables.Source(job.lake, tables.ref_of(config.get("sourceTable"), job.project))
     iam.require(job.emulator, job.principal, "bigquery.tables.export", source.ref)
+    locations.require(job, source.ref)
     row_access.require_all_rows(job.emulator, job.principal, source.ref)
     check_extract(source, name, compression)
     targets = [files.split_uri(uri, "extract destination") for uri in destination_uris(config)]

@@ -9,7 +9,7 @@ import json
 import re
 from typing import Callable, NamedTuple
 
-from .errors import ApiError
+from .errors import ApiError, unsupported
 
 # The words that GoogleSQL takes as names only between backticks.
 RESERVED = set("""all and any array as asc assert_rows_modified at between by case cast collate contains create cross cube current default define desc
@@ -114,6 +114,8 @@ def type_name(field: dict) -> str:
     """The key of TYPES for a field, whichever of its names the type goes by; ApiError invalid for an unknown one."""
     name = str(field.get("type", "")).upper()
     name = ALIASES.get(name, name)
+    if name == "FOREIGN":
+        raise unsupported("columns of type FOREIGN")
     if name not in TYPES:
         raise ApiError("invalid", f"Invalid value for type: {field.get('type')} is not a valid value")
     return name
