@@ -475,6 +475,8 @@ async def query_(call: Call) -> dict:
         await off_loop(call, query.dry_run, job)
         return dry_run_answer(job)
     check_choice("jobCreationMode", call.body.get("jobCreationMode"), CREATION_MODES)
+    if call.body.get("queryResultsFormat") == "ARROW":
+        (await off_loop(call, arrow)).check(call.body.get("arrowSerializationOptions") or {})
     jobs = call.emulator.jobs
     ref = jobs.of_request(call, job)
     await wait(jobs.active(ref), wait_seconds(call.body.get("timeoutMs")))
@@ -535,10 +537,19 @@ def results(call: Call, body: dict, kind: str) -> dict:
     if "_schema" in body:
         answer |= {"schema": {"fields": body["_schema"]}, "totalRows": "0"}
     if "_result" in body:
-        return answer | rows_of(call, body["_result"])
+        return answer | (arrow().page if call.body.get("queryResultsFormat") == "ARROW" else rows_of)(call, body["_result"])
     if statistics["query"]["statementType"] == "SELECT":
         raise not_found("Table", iam.name_of(table_ref({"tableReference": body["configuration"]["query"]["destinationTable"]})), reference["location"])
     return answer
+
+
+def arrow():
+    """What answers with rows as Arrow; ApiError notImplemented where its packages are missing."""
+    try:
+        from .storage_api import results
+    except ImportError:
+        raise unsupported("queryResultsFormat ARROW without the packages pyarrow and google-cloud-bigquery-storage") from None
+    return results
 
 
 def rows_of(call: Call, result: dict) -> dict:

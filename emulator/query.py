@@ -29,7 +29,7 @@ OPTIONS = {"query", "destinationTable", "createDisposition", "writeDisposition",
 # What jobs.query's request has in common with a query's configuration.
 REQUEST_OPTIONS = ("query", "defaultDataset", "useQueryCache", "useLegacySql", "preserveNulls", "parameterMode", "queryParameters",
                    "maximumBytesBilled", "createSession", "connectionProperties", "continuous", "writeIncrementalResults",
-                   "destinationEncryptionConfiguration", "secureContext", "arrowSerializationOptions")
+                   "destinationEncryptionConfiguration", "secureContext")
 LEAST_BILLED = 10 * 1024 * 1024  # for each table a statement references
 MEGABYTE = 1024 * 1024
 DATASET = re.compile(r"[\w-]{1,1024}")
@@ -42,7 +42,7 @@ ANONYMOUS_DATASET = "_bqresults"
 
 def configuration(request: dict) -> dict:
     """A jobs.query request as a job's configuration."""
-    if request.get("queryResultsFormat") not in (None, "QUERY_RESULTS_FORMAT_UNSPECIFIED", "JSON"):
+    if request.get("queryResultsFormat") not in (None, "QUERY_RESULTS_FORMAT_UNSPECIFIED", "JSON", "STRUCT_ENCODING", "ARROW"):
         raise unsupported(f"queryResultsFormat {request['queryResultsFormat']}")
     whole = {"query": {name: request[name] for name in REQUEST_OPTIONS if request.get(name) is not None}}
     return whole | {name: request[name] for name in ("labels", "dryRun", "jobTimeoutMs", "maxSlots", "reservation") if request.get(name)}
