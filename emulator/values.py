@@ -82,7 +82,7 @@ TYPES: dict[str, Type] = {
     "DATETIME": Type("DATETIME", "TIMESTAMP", text=ISO),
     "TIMESTAMP": Type("TIMESTAMP", "TIMESTAMPTZ", text="epoch_us({x})::VARCHAR", parse=SECONDS),
     "JSON": Type("JSON", "JSON", text="{x}::VARCHAR", parse=JSON, size="strlen({x}::VARCHAR)"),
-    "GEOGRAPHY": Type("GEOGRAPHY", "VARCHAR", text=GEOGRAPHY_TEXT, parse="py_varchar('geography_formats.st_geogfromtext', {x})", size="16 + 24 * (1 + length({x}) - length(replace({x}, ',', '')))"),
+    "GEOGRAPHY": Type("GEOGRAPHY", "VARCHAR", text=GEOGRAPHY_TEXT, parse="py_varchar('geography_formats.st_geogfrom', {x})", size="16 + 24 * (1 + length({x}) - length(replace({x}, ',', '')))"),
     "INTERVAL": Type("INTERVAL", "INTERVAL", text=INTERVAL_TEXT, parse=PARSE_INTERVAL, size="16"),
     "RANGE": Type("RANGE", "STRUCT", size="16"),
     "RECORD": Type("STRUCT", "STRUCT"),
