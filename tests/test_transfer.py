@@ -212,6 +212,19 @@ def test_external_tables_take_the_options_of_loads(client, name, bucket):
     assert [tuple(row) for row in client.query_and_wait(f"SELECT * FROM `{name}`")] == [(1, dt.date(2020, 2, 1))]
 
 
+def test_the_schema_of_an_external_table_is_found_anew(client, name, bucket):
+    bucket.blob("x.json").upload_from_string('{"a": 1}\n')
+    table = bigquery.Table(name)
+    table.external_data_configuration = bigquery.ExternalConfig.from_api_repr(
+        {"sourceFormat": "NEWLINE_DELIMITED_JSON", "sourceUris": [f"gs://{bucket.name}/x.json"], "autodetect": True})
+    table = client.create_table(table)
+    bucket.blob("x.json").upload_from_string('{"a": 1, "b": "x"}\n')
+    assert len(client.update_table(table, ["description"]).schema) == 1
+    table = client.update_table(client.get_table(name), ["external_data_configuration"], autodetect_schema=True)
+    assert [field.name for field in table.schema] == ["a", "b"]
+    assert [tuple(row) for row in client.query_and_wait(f"SELECT * FROM `{name}`")] == [(1, "x")]
+
+
 @pytest.mark.parametrize("option, value", [("copyFilesOnly", True), ("connectionProperties", [{"key": "time_zone", "value": "UTC"}]),
                                            ("projectionFields", ["a"]), ("timestampTargetPrecision", [12])])
 def test_options_that_are_not_there_are_named(client, api, name, bucket, option, value):
