@@ -12,13 +12,12 @@ if TYPE_CHECKING:
     from .lake import Lake, Ref
 
 SKIPPED = re.compile(r"--[^\n]*|#[^\n]*|/\*.*?\*/|'(?:\\.|[^'\\\n])*'|\"(?:\\.|[^\"\\\n])*\"", re.DOTALL)
+REGION = "region-"  # of the views of all of a location
 NAME = r"[\[`]?[\w-]+[`\]]?"
 PATH = rf"({NAME}(?:\s*[.:]\s*{NAME})+)"
 # A path after one of these words, or before a parenthesis: not the `alias.column` that it might be elsewhere.
 NAMED = re.compile(rf"\b(?:FROM|JOIN|INTO|UPDATE|MERGE|USING|INSERT|DELETE|TABLE|VIEW|FUNCTION|PROCEDURE|MODEL|EXISTS|CLONE|COPY|LIKE|ON)\s+{PATH}"
                    rf"|(?<![\w.`]){PATH}\s*\(", re.IGNORECASE)
-
-
 MADE = re.compile(r"\bCREATE\s+SCHEMA\b[^;]*?\blocation\s*=\s*['\"]([\w-]+)['\"]", re.IGNORECASE)
 
 
@@ -27,6 +26,8 @@ def of(lake: "Lake", project: str, kind: str, config: dict) -> str:
     if made := kind == "query" and MADE.search(config["query"]):
         return datasets.location_name(made[1])
     for path in paths(lake, kind, config):
+        if region := next((part for part in path[:2] if part.lower().startswith(REGION)), None):
+            return datasets.location_name(region[len(REGION):])
         for ref in ((path[0] or project, path[1]), (project, path[0])):
             if ref[0] != iam.PUBLIC_PROJECT and (body := lake.get("dataset", ref)):
                 return body["location"]

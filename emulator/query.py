@@ -129,7 +129,7 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
 
     def resolve(path: tuple[str, ...]) -> Table:
         if len(path) < 3 and path[-1].startswith(information_schema.PREFIX):
-            path = (default_project, information_schema.REGION + "us", path[-1])
+            path = (default_project, information_schema.region(location), path[-1])
         if len(path) != 3:
             raise unqualified(path)
         if not DATASET.fullmatch(path[1]):
@@ -137,7 +137,7 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
                                       "at most 1024 characters long.", ".".join(path[1:]))
         iam.require(emulator, principal, "bigquery.tables.getData", path)
         if information_schema.is_view(path[2]):
-            return information_schema.Table(emulator, path, principal)
+            return information_schema.Table(emulator, path, principal, location)
         if location:
             locations.check(lake, path, location)
         if path[2].endswith("*"):
@@ -156,7 +156,7 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
     dataset = default_dataset or {}
     context = dict(parameters=list(parameters), parameter_mode=parameter_mode, default_project=dataset.get("projectId") or default_project,
                    default_dataset=dataset.get("datasetId"), session_user=principal, variables=variables,
-                   routine=callable_by(emulator, principal, session.functions), local=session.named, time_zone=session.settings.get("time_zone") or "UTC")
+                   routine=callable_by(emulator, principal, session.functions, location), local=session.named, time_zone=session.settings.get("time_zone") or "UTC")
     past = bodies_then(emulator, text, context)
     try:
         return emulator.sql.prepare(text, resolve, **context)

@@ -8,18 +8,18 @@ from google.cloud import bigquery
 
 @pytest.fixture
 def far(client, dataset):
-    """A dataset in the EU with a table t of one row, 1; its id."""
+    """A dataset in the EU with a table t of one row, 1, and a function f; its id."""
     body = bigquery.Dataset(f"{client.project}.{dataset}_eu")
     body.location = "EU"
     client.create_dataset(body)
-    client.query_and_wait(f"CREATE TABLE {dataset}_eu.t AS SELECT 1 AS a")
+    client.query_and_wait(f"CREATE TABLE {dataset}_eu.t AS SELECT 1 AS a; CREATE FUNCTION {dataset}_eu.f() AS (1)")
     yield f"{dataset}_eu"
     client.delete_dataset(body, delete_contents=True)
 
 
 @pytest.mark.parametrize("text", [
-    "SELECT * FROM {far}.t", "SELECT t.a FROM `{project}.{far}.t` AS t", "-- {near}.t\nSELECT '{near}.t', * FROM {project}.{far}.t", "INSERT {far}.t VALUES (2)",
-    "CREATE TABLE IF NOT EXISTS `{project}`.`{far}`.new (a INT64)", "CREATE FUNCTION {far}.f() AS (1); SELECT {far}.f()", "DROP TABLE {far}.t",
+    "SELECT * FROM {far}.t", "SELECT * FROM {far}.INFORMATION_SCHEMA.TABLES", "SELECT * FROM `region-eu`.INFORMATION_SCHEMA.SCHEMATA", "SELECT t.a FROM `{project}.{far}.t` AS t", "-- {near}.t\nSELECT '{near}.t', * FROM {project}.{far}.t", "INSERT {far}.t VALUES (2)",
+    "CREATE TABLE IF NOT EXISTS `{project}`.`{far}`.new (a INT64)", "SELECT {far}.f()", "DROP TABLE {far}.t",
     "DECLARE x INT64 DEFAULT 1; SELECT x + a FROM {far}.t", "SELECT a FROM {far}.t JOIN `bigquery-public-data.samples.shakespeare` ON FALSE"])
 def test_a_query_runs_where_its_data_is(client, dataset, far, text):
     job = client.query(text.format(far=far, near=dataset, project=client.project))
@@ -40,6 +40,12 @@ def test_a_query_runs_where_its_configuration_says(client, far):
     assert client.query_and_wait("SELECT 1", location="eu").location == "EU"
 
 
+def test_views_of_all_datasets_are_those_of_the_location(client, dataset, far):
+    def names(location):
+        return {row[0] for row in client.query("SELECT schema_name FROM INFORMATION_SCHEMA.SCHEMATA", location=location)}
+    assert far in names("EU") and dataset not in names("EU") and far not in names(None) and dataset in names(None)
+
+
 def test_files_and_copies_go_where_the_table_is(client, far):
     name = f"{client.project}.{far}.t"
     config = bigquery.LoadJobConfig(source_format="CSV")
@@ -48,6 +54,7 @@ def test_files_and_copies_go_where_the_table_is(client, far):
 
 
 @pytest.mark.parametrize("text", ["SELECT * FROM {far}.t", "CREATE TABLE {far}.new (a INT64)", "DELETE {far}.t WHERE TRUE",
+                                  "SELECT * FROM {far}.INFORMATION_SCHEMA.TABLES", "CREATE FUNCTION {far}.g() AS (1)", "SELECT {far}.f()",
                                   "BEGIN SELECT * FROM {far}.t; END"])
 def test_data_elsewhere_is_not_found(client, far, text):
     with pytest.raises(NotFound, match=f"Not found: Dataset {client.project}:{far} was not found in location US"):
