@@ -379,7 +379,7 @@ def make(call: Call, configuration: dict, reference: dict | None = None, upload=
         raise ApiError("invalid", f'Invalid job ID "{job_id[:100]}". Job IDs must be alphanumeric (plus underscores and dashes) '
                                   "and must be at most 1024 characters long.")
     said = reference.get("location") or call.query.get("location")
-    location = datasets.location_name(said) if said else locations.of(call.lake, call.project, kind, config)
+    location = datasets.location_name(said) if said else call.emulator.sessions.location(config) or locations.of(call.lake, call.project, kind, config)
     whole = {"projectId": call.project, "jobId": job_id, "location": location}
     return Job(call.emulator, call.principal, whole, configuration, upload)
 

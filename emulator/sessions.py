@@ -142,6 +142,11 @@ class Sessions:
         session.settings |= {name: value for name, value in properties.items() if name in KEPT}
         return session
 
+    def location(self, config: dict) -> str | None:
+        """Where the session runs that a job's configuration names, None where it names none that is open."""
+        named = {item.get("value") for item in config.get("connectionProperties") or () if item.get("key") == SESSION}
+        return next((session.location for name, session in self._open.items() if name in named), None)
+
     def find(self, name: str) -> Session:
         session = self._open.get(name)
         if session is None or session.ended:

@@ -46,6 +46,15 @@ def test_views_of_all_datasets_are_those_of_the_location(client, dataset, far):
     assert far in names("EU") and dataset not in names("EU") and far not in names(None) and dataset in names(None)
 
 
+def test_queries_of_a_session_run_where_it_does(client, far):
+    job = client.query(f"CREATE TEMP TABLE temporary AS SELECT a FROM {far}.t", job_config=bigquery.QueryJobConfig(create_session=True))
+    job.result()
+    config = bigquery.QueryJobConfig(connection_properties=[bigquery.ConnectionProperty("session_id", job.session_info.session_id)])
+    found = client.query("SELECT a FROM temporary", job_config=config)
+    assert [tuple(row) for row in found] == [(1,)] and found.location == "EU"
+    client.query("CALL BQ.ABORT_SESSION()", job_config=config).result()
+
+
 def test_files_and_copies_go_where_the_table_is(client, far):
     name = f"{client.project}.{far}.t"
     config = bigquery.LoadJobConfig(source_format="CSV")
