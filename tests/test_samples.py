@@ -158,6 +158,12 @@ def test_a_dataframe_of_every_type(client, name, compression):
         assert api.to_pylist() == [dict(zip(COLUMNS, row)) for row in rows]
 
 
+def test_names_of_a_dataframes_columns(client, name):
+    frame = pandas.DataFrame({"a b": [1], "c-d": [2], "日本": [3]})
+    client.load_table_from_dataframe(frame, name("t")).result()
+    assert [dict(row) for row in client.list_rows(name("t"))] == [{"a b": 1, "c-d": 2, "日本": 3}]
+
+
 def test_shapes_and_ranges_of_a_dataframe(client, name):
     """As GeoPandas writes shapes: WKB."""
     schema = [SchemaField("g", "GEOGRAPHY"), SchemaField("r", "RANGE", range_element_type="DATE")]

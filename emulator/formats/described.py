@@ -75,8 +75,9 @@ class Described(Reader):
 
     def fill(self, own: list[Own], fields: list[dict], depth: int = 0, path: str = "") -> list[str]:
         """SQL for each field of a table, or of a RECORD, from the file's of the same name; NULL without one."""
-        found = {self.column_name(column.field["name"]).lower(): column for column in own}
-        extra = found.keys() - {field["name"].lower() for field in fields}
+        wanted = {field["name"].lower() for field in fields}
+        found = {name if (name := column.field["name"].lower()) in wanted else self.column_name(column.field["name"]).lower(): column for column in own}
+        extra = found.keys() - wanted
         if extra and not self.config.get("ignoreUnknownValues"):
             raise Misfit(f"No such field: {path}{min(extra)}.")
         return [self.value(found.get(field["name"].lower()), field, depth, path + field["name"]) for field in fields]
