@@ -465,14 +465,11 @@ def keep(job: "Job", ref: tuple[str, str, str], fields: list[dict], relation: st
     config = job.config
     write, updates = config.get("writeDisposition", "WRITE_EMPTY"), config.get("schemaUpdateOptions") or []
     ref, partition = target_of(reference(ref), job.project)
-    keeps = write in ("WRITE_APPEND", "WRITE_TRUNCATE_DATA")
-    if updates and not keeps and (write != "WRITE_TRUNCATE" or partition is None):
-        raise ApiError("invalid", "Schema update options should only be specified with WRITE_APPEND disposition, or with WRITE_TRUNCATE "
-                                  "disposition on a table partition.")
+    rules.check_updates(updates, write, partition)
 
     def work(tx: "Transaction") -> None:
         rules.check_destination(tx, ref, made_by(config))
-        if keeps or partition:
+        if write in ("WRITE_APPEND", "WRITE_TRUNCATE_DATA") or partition:
             refuse_changes(tx, ref, fields, updates)
         if updates:
             widen(tx, ref, fields, updates)

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Callable
 
 from . import iam, values
 from .errors import ApiError, unsupported
@@ -168,6 +168,19 @@ def check_clustering(names: list[str], top: dict[str, dict]) -> None:
             raise ApiError("invalid", f"Clustering is not supported on the field {name}: it is of type {field['type']} and mode {field.get('mode') or 'NULLABLE'}.")
 
 
+def check_updates(updates: list[str] | None, write_disposition: str, partition: str | None) -> None:
+    """ApiError invalid for a job's schemaUpdateOptions where it overwrites a whole table, schema and all, or writes none that is there."""
+    if updates and write_disposition not in ("WRITE_APPEND", "WRITE_TRUNCATE_DATA") and (write_disposition != "WRITE_TRUNCATE" or partition is None):
+        raise ApiError("invalid", "Schema update options should only be specified with WRITE_APPEND disposition, or with WRITE_TRUNCATE "
+                                  "disposition on a table partition.")
+
+
+def clustering_of(body: dict) -> str:
+    """A table's clustering, as the service's messages write it."""
+    fields = (body.get("clustering") or {}).get("fields")
+    return f"clustering({','.join(fields)})" if fields else "none"
+
+
 def partitioning_of(body: dict) -> str:
     """A table's partitioning, as the service's messages write it."""
     time, number = body.get("timePartitioning"), body.get("rangePartitioning")
@@ -182,20 +195,21 @@ def check_same_partitioning(body: dict, changed: dict) -> None:
     """ApiError invalid where a table is to be partitioned in another way than it is."""
     if partitioning_of(body) == "none" != partitioning_of(changed):
         raise ApiError("invalid", "Cannot convert non partitioned/clustered table to partitioned/clustered table.")
-    check_asked(body, changed)
+    check_asked(body, changed, {partitioning_of: True})
 
 
 def check_destination(tx: "Transaction", ref: tuple[str, str, str], asked: dict) -> None:
-    """ApiError invalid where a job asks for another partitioning than the table has into which it writes."""
+    """ApiError invalid where a job asks for another partitioning or clustering than the table has into which it writes."""
     from .tables import expired
     body = tx.get("table", ref)
-    if body and not expired(body) and ("timePartitioning" in asked or "rangePartitioning" in asked):
-        check_asked(body, asked)
+    if body and not expired(body):
+        check_asked(body, asked, {partitioning_of: "timePartitioning" in asked or "rangePartitioning" in asked, clustering_of: bool(asked.get("clustering"))})
 
 
-def check_asked(body: dict, asked: dict) -> None:
-    old, new = partitioning_of(body), partitioning_of(asked)
-    if old.lower() != new.lower():
+def check_asked(body: dict, asked: dict, told: dict[Callable[[dict], str], bool]) -> None:
+    """told: what describes a part of a table's layout -> whether it has been asked for."""
+    if any(given and part(body).lower() != part(asked).lower() for part, given in told.items()):
+        old, new = (" ".join(text for part in told if (text := part(one)) != "none") or "none" for one in (body, asked))
         raise ApiError("invalid", f"Incompatible table partitioning specification. Expects partitioning specification {old}, "
                                   f"but input partitioning specification is {new}")
 

@@ -656,8 +656,8 @@ def fill(tx: Transaction, ref: Ref, fields: list[dict], source: str, *, create_d
          partition: str | None = None) -> dict:
     """Write the rows of `source` (a DuckDB FROM item with columns named as `fields`) into a table; its body.
 
-    properties: of the table where it is made (partitioning, labels, ...). An overwritten table keeps its
-    policy and what its body says beside schema and constraints. defaults: SQL of columns that `source` has not. partition:
+    properties: of the table where it is made (partitioning, labels, ...). An overwritten table keeps its policy and what
+    its body says beside the schema and the keys, and by WRITE_TRUNCATE_DATA these too. defaults: SQL of columns that `source` has not. partition:
     the id of the one that is written, and overwritten.
     Raises ApiError notFound (CREATE_NEVER), duplicate (WRITE_EMPTY), invalid (schemas differ).
     """
@@ -674,8 +674,8 @@ def fill(tx: Transaction, ref: Ref, fields: list[dict], source: str, *, create_d
         body = adopt(tx, body, fields)
         empty_partition(tx, body, partition, write_disposition)
     elif write_disposition == "WRITE_TRUNCATE":
-        constraints = {name: value for name, value in (properties or {}).items() if name == "tableConstraints"}
-        body = {name: value for name, value in body.items() if name != "tableConstraints"} | constraints | {"schema": {"fields": fields}}
+        keys = {name: given for name, given in (properties or {}).items() if name == "tableConstraints"}
+        body = {name: kept for name, kept in body.items() if name != "tableConstraints"} | keys | {"schema": {"fields": fields}}
         body["_relation"] = tx.create_relation(partitions.stored(body))
     elif write_disposition == "WRITE_EMPTY" and tx.lake.rows(body):
         raise ApiError("duplicate", f"Already Exists: Table {iam.name_of(ref)}")

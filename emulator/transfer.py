@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 COPY_OPTIONS = {"sourceTable", "sourceTables", "destinationTable", "createDisposition", "writeDisposition", "operationType",
                 "destinationExpirationTime", "destinationEncryptionConfiguration"}
 LOAD_OPTIONS = {
+    "createSession", "connectionProperties",
     "sourceUris", "destinationTable", "schema", "createDisposition", "writeDisposition", "sourceFormat", "autodetect", "skipLeadingRows", "fieldDelimiter",
     "quote", "allowQuotedNewlines", "allowJaggedRows", "nullMarker", "nullMarkers", "encoding", "maxBadRecords", "ignoreUnknownValues", "timePartitioning",
     "rangePartitioning", "clustering", "destinationTableProperties", "parquetOptions", "useAvroLogicalTypes", "fileSetSpecType", "sourceColumnMatch", "schemaUpdateOptions",
     "hivePartitioningOptions", "decimalTargetTypes", "columnNameCharacterMap", "dateFormat", "datetimeFormat", "timeFormat", "timestampFormat", "timeZone",
     "timestampTargetPrecision", "jsonExtension", "preserveAsciiControlCharacters", "referenceFileSchemaUri", "schemaInline", "schemaInlineFormat",
-    "destinationEncryptionConfiguration", "createSession", "connectionProperties"}
+    "destinationEncryptionConfiguration"}
 EXTRACT_OPTIONS = {"sourceTable", "destinationUri", "destinationUris", "destinationFormat", "compression", "fieldDelimiter", "printHeader",
                    "useAvroLogicalTypes"}
 TEMPORARY = "_SESSION"  # the dataset of a session's temporary tables
@@ -94,6 +95,8 @@ def difference(one: list[dict], other: list[dict]) -> str:
 def append_all(tx: Transaction, job: "Job", sources: list[tables.Source], destination: tables.Ref, partition: str | None) -> None:
     config = job.config
     write = config.get("writeDisposition", "WRITE_EMPTY")
+    if write == "WRITE_TRUNCATE_DATA":
+        raise ApiError("invalid", "Invalid value for writeDisposition: WRITE_TRUNCATE_DATA is not a valid value for a copy job")
     rows = size = 0
     for index, source in enumerate(sources):
         relation = tx.lake.relation(source.body, source.version)
@@ -169,6 +172,7 @@ def check_destination(job: "Job", config: dict, destination: tables.Ref, partiti
     """What would fail after the files are read, said before."""
     locations.require(job, destination)
     tables.check_name(destination[2])
+    rules.check_updates(config.get("schemaUpdateOptions"), config.get("writeDisposition", "WRITE_APPEND"), partition)
     body = current(job, destination)
     if body is None and config.get("createDisposition") == "CREATE_NEVER":
         raise not_found("Table", iam.name_of(destination))

@@ -1,6 +1,5 @@
-"""tables.* through the client: resources, names, schemas, policies, expiry, dispositions."""
+"""tables.* through the client: resources, names, schemas, policies, expiry."""
 import datetime as dt
-import io
 import time
 
 import pytest
@@ -242,39 +241,3 @@ def test_a_view_takes_descriptions_and_another_query(client, people):
 def test_what_is_not_supported_says_so(api, dataset, body, words):
     code, reason, message = api.error("POST", f"datasets/{dataset}/tables", {"tableReference": {"tableId": "t"}, **body})
     assert (code, reason) == (501, "notImplemented") and words in message
-
-
-# Dispositions of jobs -----------------------------------------------------------------------------
-
-@pytest.fixture
-def keyed(client, sql, dataset):
-    """A table t of one row with a key, a description and a default; and a table other of one row."""
-    sql("""CREATE TABLE t (id INT64 OPTIONS(description='key'), name STRING DEFAULT 'none', PRIMARY KEY (id) NOT ENFORCED);
-           INSERT t VALUES (1, 'old'); CREATE TABLE other (id INT64, name STRING, PRIMARY KEY (name) NOT ENFORCED);
-           INSERT other VALUES (2, 'new')""")
-    return f"{client.project}.{dataset}.t"
-
-
-@pytest.mark.parametrize("write", ["WRITE_TRUNCATE_DATA", "WRITE_TRUNCATE"])
-@pytest.mark.parametrize("how", ["query", "load", "copy"])
-def test_rows_are_replaced_and_all_else_stays_or_goes(client, sql, rows, keyed, write, how):
-    schema = [SchemaField("id", "INTEGER"), SchemaField("name", "STRING")]
-    if how == "query":
-        sql("SELECT 2 AS id, 'new' AS name", destination=keyed, write_disposition=write)
-    elif how == "load":
-        config = bigquery.LoadJobConfig(source_format="CSV", write_disposition=write, schema=schema)
-        client.load_table_from_file(io.BytesIO(b"2,new\n"), keyed, job_config=config).result()
-    else:
-        client.copy_table(keyed[:-1] + "other", keyed, job_config=bigquery.CopyJobConfig(write_disposition=write)).result()
-    table = client.get_table(keyed)
-    assert rows("SELECT * FROM t") == [(2, "new")]
-    keeps = write == "WRITE_TRUNCATE_DATA"
-    assert (table.schema[0].description, table.schema[1].default_value_expression) == (("key", "'none'") if keeps else (None, None))
-    assert (table.table_constraints and table.table_constraints.primary_key.columns) == (["id"] if keeps else ["name"] if how == "copy" else None)
-
-
-def test_rows_that_are_replaced_must_fit(client, sql, rows, keyed):
-    with pytest.raises(BadRequest, match="Invalid schema update. Field id has changed type from INTEGER to STRING"):
-        sql("SELECT 'x' AS id", destination=keyed, write_disposition="WRITE_TRUNCATE_DATA")
-    sql("SELECT 3 AS id, 4 AS more", destination=keyed, write_disposition="WRITE_TRUNCATE_DATA", schema_update_options=["ALLOW_FIELD_ADDITION"])
-    assert rows("SELECT id, more FROM t") == [(3, 4)]
