@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import TYPE_CHECKING, Callable
 
 from . import iam, values
@@ -16,6 +17,8 @@ MOST_LABELS = 64
 MOST_PARTITIONS = 10_000
 MOST_CLUSTERING = 4
 COLLATIONS = ("", "und:ci")
+COLUMN_CATEGORIES, COLUMN_CHARACTERS = ("L", "M", "N", "Pc", "Pd"), " &%=+:'<>#|"
+COLUMN_PREFIXES = ("_PARTITION", "_TABLE_", "_FILE_", "_ROW_TIMESTAMP", "__ROOT__", "_COLIDENTIFIER")
 ROUNDING = ("", "ROUNDING_MODE_UNSPECIFIED", "ROUND_HALF_AWAY_FROM_ZERO", "ROUND_HALF_EVEN")
 CLUSTERING_TYPES = ("BIGNUMERIC", "BOOLEAN", "DATE", "DATETIME", "GEOGRAPHY", "INTEGER", "NUMERIC", "RANGE", "STRING", "TIMESTAMP")
 RANGES = ("DATE", "DATETIME", "TIMESTAMP")
@@ -62,6 +65,21 @@ def check_table(body: dict) -> None:
 
 
 # Types --------------------------------------------------------------------------------------------
+
+def in_column_names(letter: str) -> bool:
+    """Source: "Flexible column names"."""
+    return letter in COLUMN_CHARACTERS or unicodedata.category(letter).startswith(COLUMN_CATEGORIES)
+
+
+def check_column(name: str, path: str) -> None:
+    """ApiError invalid for a name that no column may have. path: what stands before it in messages."""
+    if not name or not all(map(in_column_names, name)) or len(name) > 300:
+        raise ApiError("invalid", f'Invalid field name "{path}{name}". Fields must contain the allowed characters, and be at most 300 characters long. '
+                                  "For allowed characters, please refer to https://cloud.google.com/bigquery/docs/schemas#column_names")
+    if name.upper().startswith(COLUMN_PREFIXES):
+        raise ApiError("invalid", f'Invalid field name "{path}{name}". Field names are not allowed to start with the (case-insensitive) prefixes '
+                                  f"{', '.join(COLUMN_PREFIXES[:-1])} and {COLUMN_PREFIXES[-1]}")
+
 
 def check_parameters(field: dict, kind: str, where: str) -> None:
     """The parameters of a column's type; ApiError invalid. where: the column's path."""
