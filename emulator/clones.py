@@ -7,7 +7,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from . import iam, options, partitions, query, row_access, rules, tables, values
+from . import iam, locations, options, partitions, query, row_access, rules, tables, values
 from .calls import merge, milliseconds
 from .errors import ApiError
 from .googlesql.tree import node_of
@@ -109,6 +109,7 @@ def copy(job: "Job", kind: str) -> None:
     if config.get("writeDisposition", "WRITE_EMPTY") != "WRITE_EMPTY" and kind != "RESTORE":
         raise ApiError("invalid", f"writeDisposition {config['writeDisposition']} is not possible with operationType {kind}: the destination must not exist.")
     check_locations(job, [source], destination)
+    locations.require(job, destination)
     patch = tables.made_by(config)
     if config.get("destinationExpirationTime"):
         patch["expirationTime"] = milliseconds("destinationExpirationTime", config["destinationExpirationTime"])

@@ -132,6 +132,9 @@ def check(body: dict) -> None:
         raise ApiError("invalid", f"Invalid value for maxTimeTravelHours: {hours}. It must be between 48 and 168 and a multiple of 24.")
     if "defaultTableExpirationMs" in body and int(body["defaultTableExpirationMs"] or 3_600_000) < 3_600_000:
         raise ApiError("invalid", "Invalid value for defaultTableExpirationMs: the least is 3600000 (one hour).")
+    views = [tuple(sorted(entry["view"].items())) for entry in body.get("access") or () if entry.get("view")]
+    if len(set(views)) < len(views):
+        raise ApiError("invalid", "Duplicate authorized views")
     if body.get("externalDatasetReference") or body.get("linkedDatasetSource"):
         raise unsupported("an external or linked dataset")
 

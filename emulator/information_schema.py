@@ -9,9 +9,11 @@ import datetime as dt
 import json
 from typing import TYPE_CHECKING, Callable, Iterator, NamedTuple
 
-from . import ddl, iam, indexes, job_views, options, values
+from . import ddl, iam, indexes, job_views, locations, options, values
+from .datasets import DEFAULT_LOCATION
 from .errors import ApiError, not_found
 from .job_views import seconds
+from .locations import REGION
 from .partitions import hidden, row_id
 
 if TYPE_CHECKING:
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from .lake import Lake
 
 PREFIX = "INFORMATION_SCHEMA."
-REGION = "region-"
 BYTES = 10 * 1024 * 1024  # what a query of any view is said to process
 Ref = tuple[str, ...]
 
@@ -42,6 +43,11 @@ class View(NamedTuple):
         return {"name": name, "type": kind, "mode": mode} | inner
 
 
+def region(location: str | None) -> str:
+    """What names all of a location: `region-us`."""
+    return REGION + (location or DEFAULT_LOCATION).lower()
+
+
 class Table:
     """A view as the analyzer and the compiler see a table. key: its columns never change."""
 
@@ -49,14 +55,16 @@ class Table:
     filtered = False
     body = {"type": "VIEW", "id": "INFORMATION_SCHEMA"}
 
-    def __init__(self, emulator: "Emulator", ref: Ref, principal: str):
+    def __init__(self, emulator: "Emulator", ref: Ref, principal: str, location: str | None = None):
         name = ref[2].removeprefix(PREFIX)
         if name.startswith("SCHEMATA") and not ref[1].lower().startswith(REGION):  # named without a region, behind a project or not
-            ref = ref[0] if emulator.lake.get("dataset", ref[:2]) else ref[1], REGION + "us", ref[2]
+            ref = ref[0] if emulator.lake.get("dataset", ref[:2]) else ref[1], region(location), ref[2]
         self.emulator, self.ref, self.principal = emulator, ref, principal
         known = VIEWS if ref[2].startswith(PREFIX) else OLDER
         if name not in known or known[name].of_project and not ref[1].lower().startswith(REGION):
-            raise not_found("Table", iam.name_of(ref), "US")
+            raise not_found("Table", iam.name_of(ref), location or DEFAULT_LOCATION)
+        if location and not ref[1].lower().startswith(REGION):
+            locations.check(emulator.lake, ref, location)
         self.about = known[name]
         self.fields = self.about.fields
         self.key = (PREFIX, name, ref[:2])

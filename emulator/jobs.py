@@ -13,7 +13,7 @@ from typing import Callable, Iterator, TypeVar
 
 import duckdb
 
-from . import iam, query, rules, tabledata, transfer
+from . import datasets, iam, locations, query, rules, tabledata, transfer
 from .calls import PAGING, Call, Emulator, agree, etag, method, public, read_token, whole_number, without_nulls
 from .errors import ApiError, not_found, unsupported
 from .lake import Lake, RolledBack, Transaction, now_ms
@@ -378,7 +378,8 @@ def make(call: Call, configuration: dict, reference: dict | None = None, upload=
     if not JOB_ID.fullmatch(job_id):
         raise ApiError("invalid", f'Invalid job ID "{job_id[:100]}". Job IDs must be alphanumeric (plus underscores and dashes) '
                                   "and must be at most 1024 characters long.")
-    location = reference.get("location") or call.query.get("location") or "US"
+    said = reference.get("location") or call.query.get("location")
+    location = datasets.location_name(said) if said else call.emulator.sessions.location(config) or locations.of(call.lake, call.project, kind, config)
     whole = {"projectId": call.project, "jobId": job_id, "location": location}
     return Job(call.emulator, call.principal, whole, configuration, upload)
 
@@ -474,6 +475,8 @@ async def query_(call: Call) -> dict:
         await off_loop(call, query.dry_run, job)
         return dry_run_answer(job)
     check_choice("jobCreationMode", call.body.get("jobCreationMode"), CREATION_MODES)
+    if call.body.get("queryResultsFormat") == "ARROW":
+        (await off_loop(call, arrow)).check(call.body.get("arrowSerializationOptions") or {})
     jobs = call.emulator.jobs
     ref = jobs.of_request(call, job)
     await wait(jobs.active(ref), wait_seconds(call.body.get("timeoutMs")))
@@ -534,10 +537,19 @@ def results(call: Call, body: dict, kind: str) -> dict:
     if "_schema" in body:
         answer |= {"schema": {"fields": body["_schema"]}, "totalRows": "0"}
     if "_result" in body:
-        return answer | rows_of(call, body["_result"])
+        return answer | (arrow().page if call.body.get("queryResultsFormat") == "ARROW" else rows_of)(call, body["_result"])
     if statistics["query"]["statementType"] == "SELECT":
         raise not_found("Table", iam.name_of(table_ref({"tableReference": body["configuration"]["query"]["destinationTable"]})), reference["location"])
     return answer
+
+
+def arrow():
+    """What answers with rows as Arrow; ApiError notImplemented where its packages are missing."""
+    try:
+        from .storage_api import results
+    except ImportError:
+        raise unsupported("queryResultsFormat ARROW without the packages pyarrow and google-cloud-bigquery-storage") from None
+    return results
 
 
 def rows_of(call: Call, result: dict) -> dict:

@@ -137,6 +137,12 @@ def check_id(body: dict, name: str) -> None:
                               + (f"It must be written {example(time['type'])}." if time else "It must be the start of a range."))
 
 
+def one(body: dict, name: str) -> dict:
+    """A table of which one partition is read; ApiError invalid for one that it can't have."""
+    check_id(body, name)
+    return {**body, "_where": f"{row_id(body)} = {values.string(name)}"}
+
+
 def example(unit: str) -> str:
     return {"HOUR": "YYYYMMDDHH", "DAY": "YYYYMMDD", "MONTH": "YYYYMM", "YEAR": "YYYY"}[unit]
 

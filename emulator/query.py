@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from . import cache, datasets, iam, information_schema, legacy, partitions, rules, values
+from . import cache, datasets, iam, information_schema, legacy, locations, partitions, rules, values
 from .calls import Emulator
 from .errors import ApiError, unsupported
 from .lake import now_ms
@@ -29,7 +29,7 @@ OPTIONS = {"query", "destinationTable", "createDisposition", "writeDisposition",
 # What jobs.query's request has in common with a query's configuration.
 REQUEST_OPTIONS = ("query", "defaultDataset", "useQueryCache", "useLegacySql", "preserveNulls", "parameterMode", "queryParameters",
                    "maximumBytesBilled", "createSession", "connectionProperties", "continuous", "writeIncrementalResults",
-                   "destinationEncryptionConfiguration", "secureContext", "arrowSerializationOptions")
+                   "destinationEncryptionConfiguration", "secureContext")
 LEAST_BILLED = 10 * 1024 * 1024  # for each table a statement references
 MEGABYTE = 1024 * 1024
 DATASET = re.compile(r"[\w-]{1,1024}")
@@ -42,7 +42,7 @@ ANONYMOUS_DATASET = "_bqresults"
 
 def configuration(request: dict) -> dict:
     """A jobs.query request as a job's configuration."""
-    if request.get("queryResultsFormat") not in (None, "QUERY_RESULTS_FORMAT_UNSPECIFIED", "JSON"):
+    if request.get("queryResultsFormat") not in (None, "QUERY_RESULTS_FORMAT_UNSPECIFIED", "JSON", "STRUCT_ENCODING", "ARROW"):
         raise unsupported(f"queryResultsFormat {request['queryResultsFormat']}")
     whole = {"query": {name: request[name] for name in REQUEST_OPTIONS if request.get(name) is not None}}
     return whole | {name: request[name] for name in ("labels", "dryRun", "jobTimeoutMs", "maxSlots", "reservation") if request.get(name)}
@@ -115,10 +115,11 @@ class Filtered(Table):
 
 
 def prepare(emulator: Emulator, principal: str, text: str, *, default_project: str, default_dataset: dict | None = None,
-            parameters: list[dict] = (), parameter_mode: str | None = None, variables: dict | None = None, session: Session | None = None) -> "Statement":
+            parameters: list[dict] = (), parameter_mode: str | None = None, variables: dict | None = None, session: Session | None = None,
+            location: str | None = None) -> "Statement":
     """A statement analyzed against the tables that the principal may read; ApiError for what is wrong with it.
 
-    session: has the temporary tables and functions.
+    session: has the temporary tables and functions; location: where the tables must be.
     """
     from . import row_access
     from .routines import callable_by
@@ -128,7 +129,7 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
 
     def resolve(path: tuple[str, ...]) -> Table:
         if len(path) < 3 and path[-1].startswith(information_schema.PREFIX):
-            path = (default_project, information_schema.REGION + "us", path[-1])
+            path = (default_project, information_schema.region(location), path[-1])
         if len(path) != 3:
             raise unqualified(path)
         if not DATASET.fullmatch(path[1]):
@@ -136,7 +137,9 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
                                       "at most 1024 characters long.", ".".join(path[1:]))
         iam.require(emulator, principal, "bigquery.tables.getData", path)
         if information_schema.is_view(path[2]):
-            return information_schema.Table(emulator, path, principal)
+            return information_schema.Table(emulator, path, principal, location)
+        if location:
+            locations.check(lake, path, location)
         if path[2].endswith("*"):
             return Wildcard(emulator, principal, path)
         table = Table(emulator, path, past[path] if path in past else find(lake, path), lake, principal)
@@ -153,7 +156,7 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
     dataset = default_dataset or {}
     context = dict(parameters=list(parameters), parameter_mode=parameter_mode, default_project=dataset.get("projectId") or default_project,
                    default_dataset=dataset.get("datasetId"), session_user=principal, variables=variables,
-                   routine=callable_by(emulator, principal, session.functions), local=session.named, time_zone=session.settings.get("time_zone") or "UTC")
+                   routine=callable_by(emulator, principal, session.functions, location), local=session.named, time_zone=session.settings.get("time_zone") or "UTC")
     past = bodies_then(emulator, text, context)
     try:
         return emulator.sql.prepare(text, resolve, **context)
@@ -168,6 +171,8 @@ def named(job: "Job", statement: "Statement", path, permission: str, noun: str =
         raise unqualified(ref) if noun == "Table" else ApiError(
             "invalid", f"{noun} name \"{'.'.join(ref)}\" missing dataset while no default dataset is set in the request.")
     iam.require(job.emulator, job.principal, permission, ref)
+    if job.lake.get("dataset", ref[:2]):
+        locations.require(job, ref)
     return ref
 
 
@@ -227,7 +232,7 @@ def prepare_for(job: "Job", text: str, variables: dict | None = None) -> "Statem
         variables = job.variables if job.parent else job.session.variables | (system.variables(job) if "@@" in text else {})
     return prepare(job.emulator, job.principal, text, variables=variables, default_project=job.project,
                    default_dataset=default_dataset(job), parameters=config.get("queryParameters") or [],
-                   parameter_mode=config.get("parameterMode"), session=job.session)
+                   parameter_mode=config.get("parameterMode"), session=job.session, location=job.reference["location"])
 
 
 def default_dataset(job: "Job") -> dict:
@@ -413,6 +418,7 @@ def run_text(job: "Job") -> None:
         return
     if named:
         iam.require(job.emulator, job.principal, "bigquery.tables.updateData", ref)
+        locations.require(job, ref)
         if job.session.transaction:
             raise unsupported("destinationTable in a transaction")
     relation = results_relation(f"anon{uuid.uuid4().hex}" if named else ref[2])
@@ -469,7 +475,7 @@ def keep(job: "Job", ref: tuple[str, str, str], fields: list[dict], relation: st
             widen(tx, ref, fields, updates)
         body = fill(tx, ref, fields, relation, create_disposition=config.get("createDisposition", "CREATE_IF_NEEDED"),
                     write_disposition=write, properties=made_by(config), partition=partition)
-        job.result = body | {"_version": tx.version}
+        job.result = (partitions.one(body, partition) if partition else body) | {"_version": tx.version}
     job.write(work)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from . import datasets, iam, options, query
+from . import datasets, iam, locations, options, query
 from .calls import PAGING, Call, Emulator, agree, method, public, timestamps, without_nulls
 from .errors import ApiError, not_found, unsupported
 from .lake import Lake, Transaction
@@ -39,8 +39,8 @@ def find(lake: Lake | Transaction, ref: Ref) -> dict:
     return body
 
 
-def callable_by(emulator: Emulator, principal: str, temporary: dict):
-    """What a statement's calls mean: a path -> the routine, None for a missing one."""
+def callable_by(emulator: Emulator, principal: str, temporary: dict, location: str | None = None):
+    """What a statement's calls mean: a path -> the routine, None for a missing one. location: where routines must be."""
     from . import system
     from .googlesql.routines import Routine
 
@@ -53,6 +53,8 @@ def callable_by(emulator: Emulator, principal: str, temporary: dict):
         if body is None:
             return None
         iam.require(emulator, principal, "bigquery.routines.get", path)
+        if location:
+            locations.check(emulator.lake, path, location)
         return Routine(path, body, lambda: libraries(emulator, principal, body))
     return routine
 

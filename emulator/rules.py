@@ -156,6 +156,8 @@ def check_layout(body: dict) -> None:
             raise ApiError("invalid", f"The field specified for partitioning must be of type {' or '.join(kinds)}: {name}.")
     if time_partitioning is not None and time_partitioning.get("type") not in ("DAY", "HOUR", "MONTH", "YEAR"):
         raise ApiError("invalid", "Time partitioning needs a type: DAY, HOUR, MONTH or YEAR.")
+    if (time_partitioning or {}).get("type") == "HOUR" and top.get((time_partitioning.get("field") or "").lower(), {}).get("type") == "DATE":
+        raise ApiError("invalid", f"Time partitioning of type HOUR is not possible by a field of type DATE: {time_partitioning['field']}.")
     if range_partitioning is not None:
         check_range(range_partitioning)
     check_clustering((body.get("clustering") or {}).get("fields") or [], top)

@@ -120,16 +120,16 @@ class Sessions:
                     lake.write(lambda tx, ref=(*parent, name): datasets.drop(tx, ref, contents=True))
 
     def of(self, job: "Job") -> Session:
-        """The session that a query's configuration asks for: a new one, one that is open, or one of its own."""
-        properties = {item.get("key"): item.get("value") for item in job.config.get("connectionProperties", ())} if job.kind == "query" else {}
+        """The session that a job's configuration asks for: a new one, one that is open, or one of its own."""
+        properties = {item.get("key"): item.get("value") for item in job.config.get("connectionProperties", ())}
         for name, value in properties.items():
-            if name == "time_zone":
+            if name == "time_zone" and job.kind == "query":
                 check_zone(value or "UTC")
-            elif name not in (SESSION, *KEPT):
+            elif name not in ((SESSION, *KEPT) if job.kind == "query" else (SESSION,)):
                 raise ApiError("notImplemented", f"The embedded BigQuery does not support the connection property {name}={value} yet.")
         if SESSION in properties:
             session = self.find(properties[SESSION])
-        elif job.kind == "query" and job.config.get("createSession"):
+        elif job.config.get("createSession"):
             made = base64.urlsafe_b64encode(uuid.uuid4().bytes + uuid.uuid4().bytes).decode().rstrip("=")
             session = self._open[made] = Session(made, job.project, job.principal, job.reference["location"])
         else:
@@ -141,6 +141,11 @@ class Sessions:
             job.statistics["sessionInfo"] = {"sessionId": session.id}
         session.settings |= {name: value for name, value in properties.items() if name in KEPT}
         return session
+
+    def location(self, config: dict) -> str | None:
+        """Where the session runs that a job's configuration names, None where it names none that is open."""
+        named = {item.get("value") for item in config.get("connectionProperties") or () if item.get("key") == SESSION}
+        return next((session.location for name, session in self._open.items() if name in named), None)
 
     def find(self, name: str) -> Session:
         session = self._open.get(name)

@@ -313,7 +313,9 @@ def create_schema(job: "Job", statement: "Statement") -> None:
         given = options.made(options.read(statement, base.option_list, cursor, options.SCHEMA, "SCHEMA"))
         if statement.node.collation_name.ByteSize():
             given["defaultCollation"] = statement.constant(statement.node.collation_name, cursor)
-        body = datasets.new(job.principal, ref, given)
+        body = datasets.new(job.principal, ref, {"location": job.reference["location"]} | given)
+    if body["location"] != job.reference["location"]:
+        raise ApiError("invalid", f"Cannot create dataset {body['id']} in location {body['location']} by a query that runs in location {job.reference['location']}.")
 
     def work(tx: Transaction) -> None:
         exists = tx.get("dataset", ref)

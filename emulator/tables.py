@@ -83,8 +83,7 @@ class Source:
         if self.partition == partitions.SUMMARY:
             self.body = partitions.summary(self.body, lake.relation(self.body, self.version))
         elif self.partition is not None:
-            partitions.check_id(self.body, self.partition)
-            self.body = {**self.body, "_where": f"{partitions.row_id(self.body)} = {values.string(self.partition)}"}
+            self.body = partitions.one(self.body, self.partition)
 
     def _open(self, lake: Lake, moment: dt.datetime | None, at: str, decorator: str) -> None:
         self.version = lake.version
@@ -473,9 +472,6 @@ def update(call: Call) -> dict:
 
 def change(call: Call, how) -> dict:
     """Write a table changed by `how`: its identity kept, its schema only widened."""
-    if call.flag("autodetect_schema"):
-        raise unsupported("autodetect_schema")
-
     reference = call.body.get("tableReference") or {}
     for name, value in query.reference(call.table).items():
         agree(reference.get(name), value)
@@ -486,7 +482,9 @@ def change(call: Call, how) -> dict:
         changed = how(body) | {key: body[key] for key in KEPT[:7]} | {"lastModifiedTime": str(now_ms())}
         rules.check_table(changed)
         check_kind(body, changed)
-        if any(changed.get(name) != body.get(name) for name in ("view", "materializedView", "externalDataConfiguration")):
+        if detects := call.flag("autodetect_schema") and body["type"] == "EXTERNAL":
+            changed = {**changed, "schema": None, "externalDataConfiguration": {**changed["externalDataConfiguration"], "schema": None, "autodetect": True}}
+        if detects or any(changed.get(name) != body.get(name) for name in ("view", "materializedView", "externalDataConfiguration")):
             if body["type"] in VIEWS and changed.get("schema") == body.get("schema"):
                 del changed["schema"]  # it is that of the query before
             changed = prepare(call.emulator, call.principal, changed, call.table)

@@ -6,11 +6,11 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
-from . import clones, datasets, files, formats, iam, partitions, row_access, rules, tables, values
+from . import clones, datasets, files, formats, iam, locations, partitions, row_access, rules, tables, values
 from .errors import ApiError, not_found, unsupported
 from .formats import File
 from .lake import Transaction
-from .query import defaults, results_relation
+from .query import defaults, reference, results_relation
 
 if TYPE_CHECKING:
     from .jobs import Job
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 COPY_OPTIONS = {"sourceTable", "sourceTables", "destinationTable", "createDisposition", "writeDisposition", "operationType",
                 "destinationExpirationTime", "destinationEncryptionConfiguration"}
 LOAD_OPTIONS = {
+    "createSession", "connectionProperties",
     "sourceUris", "destinationTable", "schema", "createDisposition", "writeDisposition", "sourceFormat", "autodetect", "skipLeadingRows", "fieldDelimiter",
     "quote", "allowQuotedNewlines", "allowJaggedRows", "nullMarker", "nullMarkers", "encoding", "maxBadRecords", "ignoreUnknownValues", "timePartitioning",
     "rangePartitioning", "clustering", "destinationTableProperties", "parquetOptions", "useAvroLogicalTypes", "fileSetSpecType", "sourceColumnMatch", "schemaUpdateOptions",
@@ -27,6 +28,7 @@ LOAD_OPTIONS = {
     "destinationEncryptionConfiguration"}
 EXTRACT_OPTIONS = {"sourceTable", "destinationUri", "destinationUris", "destinationFormat", "compression", "fieldDelimiter", "printHeader",
                    "useAvroLogicalTypes"}
+TEMPORARY = "_SESSION"  # the dataset of a session's temporary tables
 MAX_SOURCES = 1200
 MAX_FILE_BYTES = 1 << 30  # that an extract writes into one file
 MAX_URIS = 500
@@ -53,6 +55,7 @@ def copy(job: "Job") -> None:
     iam.require(job.emulator, job.principal, "bigquery.tables.updateData", destination)
     check_same(sources, destination)
     clones.check_locations(job, sources, destination)
+    locations.require(job, destination)
     job.write(lambda tx: append_all(tx, job, sources, destination, partition))
 
 
@@ -131,8 +134,18 @@ def load(job: "Job") -> None:
     Statistics: load.inputFiles, inputFileBytes, outputRows, outputBytes, badRecords.
     Raises ApiError: invalid for what is wrong with the data, naming where; notFound, accessDenied, duplicate.
     """
-    target = tables.target_of(job.config.get("destinationTable"), job.project)
-    load_into(job, job.config, target, lambda counts: job.statistics.update(load=counts))
+    if job.session.transaction:
+        raise unsupported("a load job in a transaction")
+    ref, partition = tables.target_of(job.config.get("destinationTable"), job.project)
+    temporary = ref[1].upper() == TEMPORARY
+    if temporary:
+        if not job.session.id:
+            raise ApiError("invalid", f"The dataset {TEMPORARY} is that of a session: name one in connectionProperties, or set createSession.")
+        ref = job.session.tables.get(ref[2]) or job.session.new_table(job, ref[2])
+        job.config["destinationTable"] = reference(ref)
+    load_into(job, job.config, (ref, partition), lambda counts: job.statistics.update(load=counts))
+    if temporary:
+        job.session.tables[ref[2]] = ref
 
 
 def load_into(job: "Job", config: dict, target: tuple[tables.Ref, str | None], keep: Callable[[dict], None]) -> None:
@@ -157,7 +170,7 @@ def load_into(job: "Job", config: dict, target: tuple[tables.Ref, str | None], k
 
 def check_destination(job: "Job", config: dict, destination: tables.Ref, partition: str | None) -> None:
     """What would fail after the files are read, said before."""
-    datasets.find(job.lake, destination[:2])
+    locations.require(job, destination)
     tables.check_name(destination[2])
     rules.check_updates(config.get("schemaUpdateOptions"), config.get("writeDisposition", "WRITE_APPEND"), partition)
     body = current(job, destination)
@@ -293,6 +306,7 @@ def extract(job: "Job") -> None:
     compression = config.get("compression") or "NONE"
     source = tables.Source(job.lake, tables.ref_of(config.get("sourceTable"), job.project))
     iam.require(job.emulator, job.principal, "bigquery.tables.export", source.ref)
+    locations.require(job, source.ref)
     row_access.require_all_rows(job.emulator, job.principal, source.ref)
     check_extract(source, name, compression)
     targets = [files.split_uri(uri, "extract destination") for uri in destination_uris(config)]

@@ -9,7 +9,7 @@ import json
 import re
 from typing import Callable, NamedTuple
 
-from .errors import ApiError
+from .errors import ApiError, unsupported
 
 # The words that GoogleSQL takes as names only between backticks.
 RESERVED = set("""all and any array as asc assert_rows_modified at between by case cast collate contains create cross cube current default define desc
@@ -87,7 +87,7 @@ TYPES: dict[str, Type] = {
     "DATETIME": Type("DATETIME", "TIMESTAMP", text=ISO, parse=MOMENT % ("TIMESTAMP", "TIMESTAMP")),
     "TIMESTAMP": Type("TIMESTAMP", "TIMESTAMPTZ", text="epoch_us({x})::VARCHAR", parse=SECONDS),
     "JSON": Type("JSON", "JSON", text="{x}::VARCHAR", parse=JSON, size="strlen({x}::VARCHAR)"),
-    "GEOGRAPHY": Type("GEOGRAPHY", "VARCHAR", text=GEOGRAPHY_TEXT, parse="py_varchar('geography_formats.st_geogfromtext', {x})", size="16 + 24 * (1 + length({x}) - length(replace({x}, ',', '')))"),
+    "GEOGRAPHY": Type("GEOGRAPHY", "VARCHAR", text=GEOGRAPHY_TEXT, parse="py_varchar('geography_formats.st_geogfrom', {x})", size="16 + 24 * (1 + length({x}) - length(replace({x}, ',', '')))"),
     "INTERVAL": Type("INTERVAL", "INTERVAL", text=INTERVAL_TEXT, parse=PARSE_INTERVAL, size="16"),
     "RANGE": Type("RANGE", "STRUCT", size="16"),
     "RECORD": Type("STRUCT", "STRUCT"),
@@ -119,6 +119,8 @@ def type_name(field: dict) -> str:
     """The key of TYPES for a field, whichever of its names the type goes by; ApiError invalid for an unknown one."""
     name = str(field.get("type", "")).upper()
     name = ALIASES.get(name, name)
+    if name == "FOREIGN":
+        raise unsupported("columns of type FOREIGN")
     if name not in TYPES:
         raise ApiError("invalid", f"Invalid value for type: {field.get('type')} is not a valid value")
     return name

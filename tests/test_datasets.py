@@ -74,6 +74,7 @@ def test_update_replaces_what_patch_would_keep(api, client, name):
     ({"maxTimeTravelHours": 47}, "maxTimeTravelHours: 47"),
     ({"defaultTableExpirationMs": 1}, "defaultTableExpirationMs"),
     ({"location": "EU"}, "can't be changed"),
+    ({"access": [{"view": {"projectId": "p", "datasetId": "d", "tableId": "v"}}] * 2}, "Duplicate authorized views"),
     ({"colour": "red"}, 'Unknown name "colour"'),
     ({"defaultTableExpirationMs": "soon"}, "TYPE_INT64"),
 ])

@@ -193,7 +193,7 @@ def test_copies_of_public_data_and_across_locations(client, dataset, sql, rows, 
     far.location = "EU"
     client.create_dataset(far)
     try:
-        with pytest.raises(BadRequest, match="Cannot read and write in different locations: source: US, destination: EU"):
+        with pytest.raises(NotFound, match=f"Not found: Dataset {client.project}:{dataset}_eu was not found in location US"):
             sql(f"CREATE TABLE {dataset}_eu.t CLONE stock")
     finally:
         client.delete_dataset(far)

@@ -35,7 +35,7 @@ def test_nothing_but_the_emulator_is_installed(installed):
     assert {path.name for path in installed.iterdir()} - {"bin", "Scripts"} == {"emulator", "bigquery_emulator-0.1.0.dist-info"}
     tracked = subprocess.run(["git", "ls-files", "emulator"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     there = {str(path.relative_to(installed)) for path in (installed / "emulator").rglob("*") if path.is_file() and "__pycache__" not in path.parts}
-    public_data = {f"emulator/public_data/{name}" for name in ("__main__.py", "questions.py", "shakespeare.py", "made_up.py", "bucket.py", "texts.zip", "fips_codes_states.csv",
+    public_data = {f"emulator/public_data/{name}" for name in ("__main__.py", "questions.py", "shakespeare.py", "made_up.py", "bucket.py", "texts.zip", "fips_codes_states.csv", "countries.csv",
                                                                  "us_states.csv")}
     assert there == set(tracked) - public_data
 

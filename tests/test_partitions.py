@@ -113,7 +113,8 @@ def test_one_partition_is_listed_and_copied(client, rows, events, months, name):
 
 
 def test_one_partition_is_overwritten(client, sql, rows, events, months, name):
-    sql("SELECT 7 AS id", destination=name("events$20200101"), write_disposition="WRITE_TRUNCATE")
+    job = sql("SELECT 7 AS id", destination=name("events$20200101"), write_disposition="WRITE_TRUNCATE")
+    assert [row.id for row in job.result()] == [7]
     assert rows("SELECT id, CAST(_PARTITIONDATE AS STRING) FROM events ORDER BY id") == [(2, "2020-01-02"), (7, "2020-01-01")]
     config = bigquery.LoadJobConfig(source_format="CSV", write_disposition="WRITE_TRUNCATE")
     client.load_table_from_file(io.BytesIO(b"9,2024-02-03\n"), name("months$202402"), job_config=config).result()

@@ -57,6 +57,17 @@ def test_questions(client):
     assert len(views) >= 60 and len(set(views)) == len(views)
 
 
+def test_countries(client):
+    rows = {row.alpha_2_code: row for row in client.list_rows(f"{PROJECT}.utility_us.country_code_iso")}
+    assert len(rows) == 249 and rows["NA"].country_name == "Namibia" and len(rows["NA"]) == 10
+
+
+def test_stories_and_comments(client):
+    text = f"""SELECT COUNT(*), COUNT(story.title), COUNTIF(item.timestamp = TIMESTAMP_SECONDS(item.time)) FROM `{PROJECT}.hacker_news.full` AS item
+               JOIN `{PROJECT}.hacker_news.full` AS story ON story.id = item.parent WHERE item.type = 'comment'"""
+    assert [tuple(row) for row in client.query_and_wait(text)] == [(400, 400, 400)]
+
+
 def test_nobody_writes_to_them(client):
     with pytest.raises(Forbidden, match="Access Denied"):
         client.delete_table(f"{PROJECT}.samples.shakespeare")

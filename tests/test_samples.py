@@ -158,6 +158,29 @@ def test_a_dataframe_of_every_type(client, name, compression):
         assert api.to_pylist() == [dict(zip(COLUMNS, row)) for row in rows]
 
 
+def test_names_of_a_dataframes_columns(client, name):
+    frame = pandas.DataFrame({"a b": [1], "c-d": [2], "日本": [3]})
+    client.load_table_from_dataframe(frame, name("t")).result()
+    assert [dict(row) for row in client.list_rows(name("t"))] == [{"a b": 1, "c-d": 2, "日本": 3}]
+
+
+def test_shapes_and_ranges_of_a_dataframe(client, name):
+    """As GeoPandas writes shapes: WKB."""
+    schema = [SchemaField("g", "GEOGRAPHY"), SchemaField("r", "RANGE", range_element_type="DATE")]
+    point = bytes.fromhex("0101000000000000000000F03F0000000000000040")
+    span = {"start": dt.date(2020, 1, 1), "end": None}
+    frame = pandas.DataFrame({"g": [point, None], "r": [span, None]})
+    client.load_table_from_dataframe(frame, name("t"), job_config=bigquery.LoadJobConfig(schema=schema)).result()
+    assert [tuple(row) for row in client.query_and_wait(f"SELECT * FROM `{name('t')}` ORDER BY g IS NULL")] == [("POINT(1 2)", span), (None, None)]
+
+
+@pytest.mark.parametrize("text", ["POINT(1 2)", '{"type": "Point", "coordinates": [1, 2]}', "0101000000000000000000F03F0000000000000040"])
+def test_shapes_stream_in_as_any_text(client, name, text):
+    table = client.create_table(bigquery.Table(name("t"), schema=[SchemaField("g", "GEOGRAPHY")]))
+    assert client.insert_rows_json(table, [{"g": text}]) == []
+    assert [tuple(row) for row in client.list_rows(table)] == [("POINT(1 2)",)]
+
+
 def test_decimals_of_many_digits_anywhere(client, name, storage_client, dataset):
     bucket = storage_client.create_bucket(dataset.replace("_", "-"))
     big = Decimal("-12345678901234567890123456789012345678.98765432109876543210987654321098765432")

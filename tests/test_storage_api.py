@@ -12,7 +12,7 @@ import pandas
 import pyarrow as pa
 import pytest
 from google.api_core import exceptions
-from google.cloud import bigquery_storage_v1
+from google.cloud import bigquery, bigquery_storage_v1
 from google.cloud.bigquery_storage_v1 import types, writer
 from google.cloud.bigquery_storage_v1.services.big_query_read.transports import BigQueryReadGrpcTransport
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -250,6 +250,55 @@ def test_the_dataframe_of_a_program_that_knows_of_nothing(emulator):
     with environment(emulator):
         done = subprocess.run([sys.executable, "-W", "error::UserWarning", "-c", program], capture_output=True, text=True, timeout=100)
     assert done.stdout.strip() == "60000", done.stderr
+
+
+ROWS = """SELECT n, CAST(n AS STRING) AS s, [n] AS l, BIGNUMERIC '1.5' AS b, TIMESTAMP_SECONDS(n) AS t, JSON '1' AS j
+          FROM UNNEST(GENERATE_ARRAY(1, {})) AS n"""
+
+
+@pytest.mark.parametrize("count", [0, 9, 100_000])
+@pytest.mark.parametrize("codec", [None, "LZ4_FRAME", "ZSTD"])
+def test_results_as_arrow(led, client, count, codec):
+    result = client.query_and_wait(ROWS.format(count), query_results_format="ARROW", compression_codec=codec)
+    found = result.to_arrow()
+    assert found["n"].to_pylist() == list(range(1, count + 1)) and result.total_rows == count
+    assert found.schema.types == client.query(ROWS.format(count)).to_arrow().schema.types
+    assert (result.job_id is None) == (count < 100_000)  # the answer was whole
+
+
+def test_pages_of_results_as_arrow(led, client, dataset):
+    def read(**options):
+        return [batch.num_rows for batch in client.query_and_wait(ROWS.format(9), query_results_format="ARROW", **options).to_arrow_iterable()]
+    assert read(page_size=2) == [2, 7] and read(max_results=4) == [4] and read(page_size=2, max_results=4) == [2, 2]
+    assert read(job_config=bigquery.QueryJobConfig(destination=f"{client.project}.{dataset}.named")) == [9]
+    assert client.query_and_wait(f"CREATE TABLE {dataset}.made (a INT64)", query_results_format="ARROW").to_arrow().num_rows == 0
+
+
+@pytest.mark.parametrize("options, words", [({"arrowSerializationOptions": {"bufferCompression": "GZIP"}}, "Invalid value for bufferCompression: GZIP"),
+                                            ({"arrowSerializationOptions": {"picosTimestampPrecision": "DAYS"}}, "Invalid value for picosTimestampPrecision")])
+def test_arrow_that_there_is_not(api, options, words):
+    code, _, message = api.error("POST", "queries", {"query": "SELECT 1", "useLegacySql": False, "queryResultsFormat": "ARROW", **options})
+    assert code == 400 and words in message
+
+
+def test_streams_of_jobs(client, reader, dataset, people):
+    def read(job, location="us", **options):
+        return [response.row_count for response in reader.read_rows(f"projects/{client.project}/locations/{location}/jobs/{job.job_id}/streams/_default", **options)]
+    job = client.query(ROWS.format(9))
+    job.result()
+    assert read(job) == [9] and read(job, offset=7) == [2]
+    with pytest.raises(exceptions.OutOfRange):
+        read(job, offset=10)
+    with pytest.raises(exceptions.NotFound, match="Not found: Job"):
+        read(job, "eu")
+    named = client.query("SELECT 1 AS a", job_config=bigquery.QueryJobConfig(destination=f"{client.project}.{dataset}.named"))
+    named.result()
+    with pytest.raises(exceptions.InvalidArgument, match="does not support explicitly-specified destination tables"):
+        read(named)
+    copy = client.copy_table(people, f"{client.project}.{dataset}.copy")
+    copy.result()
+    with pytest.raises(exceptions.FailedPrecondition, match="not a query that has succeeded"):
+        read(copy)
 
 
 def test_list_rows_into_a_dataframe(led, numbers, client, dataset, reader):

@@ -118,8 +118,9 @@ def test_partitioning_and_clustering(client, dataset, api):
     assert made.time_partitioning.field == "d" and made.time_partitioning.type_ == "DAY" and made.clustering_fields == ["s"]
     for layout, words in [({"timePartitioning": {"type": "DAY", "field": "no"}}, "The field specified for partitioning cannot be found in the schema."),
                           ({"timePartitioning": {"type": "DAY", "field": "s"}}, "must be of type"),
+                          ({"timePartitioning": {"type": "HOUR", "field": "D"}}, "HOUR is not possible by a field of type DATE"),
                           ({"clustering": {"fields": ["no"]}}, "clustering cannot be found")]:
-        body = {"tableReference": {"tableId": "u"}, "schema": {"fields": [{"name": "s", "type": "STRING"}]}, **layout}
+        body = {"tableReference": {"tableId": "u"}, "schema": {"fields": [{"name": "s", "type": "STRING"}, {"name": "d", "type": "DATE"}]}, **layout}
         code, reason, message = api.error("POST", f"datasets/{dataset}/tables", body)
         assert (code, reason) == (400, "invalid") and words in message
 
@@ -243,7 +244,9 @@ def test_a_view_takes_descriptions_and_another_query(client, people):
     assert [field.name for field in client.update_table(view, ["view_query"]).schema] == ["age"]
 
 
-def test_what_is_not_supported_says_so(api, dataset):
-    body = {"tableReference": {"tableId": "t"}, "biglakeConfiguration": {"fileFormat": "PARQUET"}}
-    code, reason, message = api.error("POST", f"datasets/{dataset}/tables", body)
-    assert (code, reason) == (501, "notImplemented") and "biglakeConfiguration" in message
+@pytest.mark.parametrize("body, words", [
+    ({"biglakeConfiguration": {"fileFormat": "PARQUET"}}, "biglakeConfiguration"),
+    ({"schema": {"fields": [{"name": "a", "type": "FOREIGN", "foreignTypeDefinition": "INT"}]}}, "columns of type FOREIGN")])
+def test_what_is_not_supported_says_so(api, dataset, body, words):
+    code, reason, message = api.error("POST", f"datasets/{dataset}/tables", {"tableReference": {"tableId": "t"}, **body})
+    assert (code, reason) == (501, "notImplemented") and words in message

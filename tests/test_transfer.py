@@ -9,7 +9,7 @@ import uuid
 import duckdb
 import pyarrow.parquet as pq
 import pytest
-from google.api_core.exceptions import BadRequest, Conflict, Forbidden, NotFound
+from google.api_core.exceptions import BadRequest, Conflict, Forbidden, MethodNotImplemented, NotFound
 from google.cloud import bigquery, storage
 from google.cloud.bigquery.table import PrimaryKey, TableConstraints
 
@@ -252,14 +252,44 @@ def test_external_tables_take_the_options_of_loads(client, name, bucket):
     assert [tuple(row) for row in client.query_and_wait(f"SELECT * FROM `{name}`")] == [(1, dt.date(2020, 2, 1))]
 
 
-@pytest.mark.parametrize("option, value", [("copyFilesOnly", True), ("createSession", True),
+def test_the_schema_of_an_external_table_is_found_anew(client, name, bucket):
+    bucket.blob("x.json").upload_from_string('{"a": 1}\n')
+    table = bigquery.Table(name)
+    table.external_data_configuration = bigquery.ExternalConfig.from_api_repr(
+        {"sourceFormat": "NEWLINE_DELIMITED_JSON", "sourceUris": [f"gs://{bucket.name}/x.json"], "autodetect": True})
+    table = client.create_table(table)
+    bucket.blob("x.json").upload_from_string('{"a": 1, "b": "x"}\n')
+    assert len(client.update_table(table, ["description"]).schema) == 1
+    table = client.update_table(client.get_table(name), ["external_data_configuration"], autodetect_schema=True)
+    assert [field.name for field in table.schema] == ["a", "b"]
+    assert [tuple(row) for row in client.query_and_wait(f"SELECT * FROM `{name}`")] == [(1, "x")]
+
+
+@pytest.mark.parametrize("option, value", [("copyFilesOnly", True), ("connectionProperties", [{"key": "time_zone", "value": "UTC"}]),
                                            ("projectionFields", ["a"]), ("timestampTargetPrecision", [12])])
 def test_options_that_are_not_there_are_named(client, api, name, bucket, option, value):
     project, dataset, table = name.split(".")
     config = {"destinationTable": {"projectId": project, "datasetId": dataset, "tableId": table}, "sourceUris": [f"gs://{bucket.name}/x"], option: value}
     answer = api("POST", "jobs", {"configuration": {"load": config}}).json()
     error = answer.get("error") or failure(client, answer)
-    assert option in error["message"]
+    assert option in error["message"] or "connection property time_zone" in error["message"]
+
+
+def test_a_load_into_a_session(client):
+    job = upload(client, f"{client.project}._SESSION.loaded", create_session=True)
+    session = [bigquery.ConnectionProperty("session_id", job.session_info.session_id)]
+    upload(client, f"{client.project}._SESSION.loaded", "3,z\n", connection_properties=session)
+    config = bigquery.QueryJobConfig(connection_properties=session)
+    assert [row.a for row in client.query_and_wait("SELECT a FROM loaded ORDER BY a", job_config=config)] == [1, 2, 3]
+    assert client.get_table(client.get_job(job.job_id).destination).num_rows == 3
+    client.query_and_wait("BEGIN TRANSACTION", job_config=config)
+    with pytest.raises(MethodNotImplemented, match="a load job in a transaction"):
+        upload(client, f"{client.project}._SESSION.loaded", connection_properties=session)
+    client.query_and_wait("CALL BQ.ABORT_SESSION()", job_config=config)
+    with pytest.raises(BadRequest, match="Invalid input session id"):
+        upload(client, f"{client.project}._SESSION.loaded", connection_properties=session)
+    with pytest.raises(BadRequest, match="_SESSION is that of a session"):
+        upload(client, f"{client.project}._SESSION.loaded")
 
 
 def failure(client, body: dict) -> dict:

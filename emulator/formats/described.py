@@ -14,7 +14,7 @@ from .reader import File, Reader, failed, reading
 WIDER: dict[str, dict[str, str | None]] = {
     "INTEGER": {"FLOAT": None, "NUMERIC": None, "BIGNUMERIC": values.TYPES["BIGNUMERIC"].parse.format(x="({x})::VARCHAR")},
     "DATE": {"DATETIME": None, "TIMESTAMP": None}, "DATETIME": {"TIMESTAMP": None}, "TIMESTAMP": {"DATETIME": None},
-    "BYTES": {"STRING": "decode({x})"},
+    "BYTES": {"STRING": "decode({x})", "GEOGRAPHY": values.TYPES["GEOGRAPHY"].parse},
     "STRING": {"BYTES": "encode({x})", **dict.fromkeys(("DATE", "TIME", "DATETIME", "TIMESTAMP", "NUMERIC")),
                **{name: values.TYPES[name].parse for name in ("BIGNUMERIC", "JSON", "GEOGRAPHY")}}}
 # A decimal, which the file has in its own precision (as a DECIMAL, or as text where DuckDB has none so wide).
@@ -75,8 +75,9 @@ class Described(Reader):
 
     def fill(self, own: list[Own], fields: list[dict], depth: int = 0, path: str = "") -> list[str]:
         """SQL for each field of a table, or of a RECORD, from the file's of the same name; NULL without one."""
-        found = {self.column_name(column.field["name"]).lower(): column for column in own}
-        extra = found.keys() - {field["name"].lower() for field in fields}
+        wanted = {field["name"].lower() for field in fields}
+        found = {name if (name := column.field["name"].lower()) in wanted else self.column_name(column.field["name"]).lower(): column for column in own}
+        extra = found.keys() - wanted
         if extra and not self.config.get("ignoreUnknownValues"):
             raise Misfit(f"No such field: {path}{min(extra)}.")
         return [self.value(found.get(field["name"].lower()), field, depth, path + field["name"]) for field in fields]
@@ -90,11 +91,11 @@ class Described(Reader):
             inner = self.value(Own(values.element(own.field), f"v{depth}"), values.element(field), depth + 1, path)
             return f"coalesce({listed(own.sql, f'v{depth}', inner)}, [])"
         kind, target = own.field["type"], values.type_name(field)
-        if kind == "RECORD" == target:
-            if same(own.field, field):
+        if kind == "RECORD" and target in ("RECORD", "RANGE"):
+            if target == kind and same(own.field, field):
                 return own.sql
-            parts = [Own(part, values.member(own.sql, part)) for part in own.field["fields"]]
-            return record(own.sql, [part["name"] for part in field["fields"]], self.fill(parts, field["fields"], depth, f"{path}."))
+            parts, wanted = [Own(part, values.member(own.sql, part)) for part in own.field["fields"]], values.parts(field)
+            return record(own.sql, [part["name"] for part in wanted], self.fill(parts, wanted, depth, f"{path}."))
         if target == own.field.get("_also", ("",))[0]:
             return own.field["_also"][1]
         known = DECIMAL if "_decimal" in own.field else {kind: None, **WIDER.get(kind, {})}

@@ -45,6 +45,14 @@ TABLES = {
         "Names given to children in the states of the USA until 2013. A sample: every row is made up.", columns(USA_NAMES)),
     ("usa_names", "usa_1910_current"): (
         "Names given to children in the states of the USA. A sample: every row is made up.", columns(USA_NAMES)),
+    ("utility_us", "country_code_iso"): (
+        "The countries with their codes. A sample: names and codes of two letters, nothing in the other columns.",
+        columns("country_name STRING, fips_code STRING, alpha_2_code STRING, alpha_3_code STRING, numeric_code STRING, stanag_code STRING, cctlds STRING, "
+                "continent_code STRING, continent_name STRING, sub_continent_name STRING")),
+    ("hacker_news", "full"): (
+        "Stories and comments as Hacker News has them. A sample: every row is made up.",
+        columns("title STRING, url STRING, text STRING, dead BOOLEAN, by STRING, score INTEGER, time INTEGER, timestamp TIMESTAMP, type STRING, id INTEGER, "
+                "parent INTEGER, descendants INTEGER, ranking INTEGER, deleted BOOLEAN")),
     ("samples", "natality"): (
         "Births in the USA. A sample: every row is made up.",
         columns("source_year INTEGER, year INTEGER, month INTEGER, day INTEGER, wday INTEGER, state STRING, is_male BOOLEAN, child_race INTEGER, "

@@ -2,7 +2,9 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import random
+from typing import Callable
 
 import duckdb
 import pyarrow as pa
@@ -10,7 +12,6 @@ import pyarrow as pa
 from . import FOLDER
 
 YEARS = range(1910, 2026, 5)
-LAST_YEAR = {"usa_1910_2013": 2013, "usa_1910_current": 2025}
 NAMES = {"F": ["Mary", "Anna", "Helen", "Ruth", "Betty", "Linda", "Susan", "Jessica", "Emily", "Olivia"],
          "M": ["John", "William", "James", "Robert", "George", "Michael", "David", "Daniel", "Jacob", "Liam"]}
 ROWS = {"natality": 600, "gsod": 600, "wikipedia": 600}
@@ -39,9 +40,9 @@ def states() -> list[list[str]]:
 def make(connection: duckdb.DuckDBPyConnection, table: str, fields: list[dict]) -> None:
     """Make one of the tables in a DuckDB database. fields: its columns."""
     chance = random.Random(table)
-    rows = usa_names(LAST_YEAR[table]) if table in LAST_YEAR else [[value(chance, field) for field in fields] for _ in range(ROWS[table])]
+    rows = OWN[table]() if table in OWN else [[value(chance, field) for field in fields] for _ in range(ROWS[table])]
     columns = pa.table([pa.array(column) for column in zip(*rows)], [field["name"] for field in fields])
-    connection.register("columns", columns).execute(f"CREATE TABLE {table} AS FROM columns")
+    connection.register("columns", columns).execute(f'CREATE TABLE "{table}" AS FROM columns')
 
 
 def usa_names(last_year: int) -> list[tuple]:
@@ -50,6 +51,22 @@ def usa_names(last_year: int) -> list[tuple]:
     rows = [(abbreviation, gender, year, name, chance.randint(5, 2_000) // (place + 1) + 5)
             for _, abbreviation, _ in states() for gender, names in NAMES.items() for year in YEARS for place, name in enumerate(names)]
     return [row for row in rows if row[2] <= last_year]
+
+
+def items() -> list[tuple]:
+    """Stories and the comments on them, as Hacker News has them."""
+    chance, rows = random.Random(2006), []
+    for number in range(1, 601):
+        time, by, story = 1_160_000_000 + number * 700_000 + chance.randrange(700_000), f"user{chance.randint(1, 80)}", number % 3 == 1
+        topic, state = chance.choice(TOPICS), chance.choice(states())[0]
+        rows.append((f"{topic} of {state}" if story else None, f"https://example.com/{number}" if story else None, None if story else f"I have seen the {topic.lower()} of {state}.",
+                     chance.random() < 0.05 or None, by, chance.randint(1, 400) if story else None, time, dt.datetime.fromtimestamp(time, dt.timezone.utc),
+                     "story" if story else "comment", number, None if story else number - (number - 1) % 3, 2 if story else None, None if story else 0, None))
+    return rows
+
+
+# The tables whose rows are made in another way than each value by itself.
+OWN: dict[str, Callable[[], list[tuple]]] = {"usa_1910_2013": lambda: usa_names(2013), "usa_1910_current": lambda: usa_names(2025), "full": items}
 
 
 def value(chance: random.Random, field: dict):

@@ -152,7 +152,7 @@ def CreateReadSession(caller: "Caller", request) -> ReadSession:
         rows = caller.cursor().execute(f"SELECT count(*) FROM {sql}").fetchone()[0]
     session = Session(
         f"projects/{project}/locations/{source.body.get('location', 'US').lower()}/sessions/{uuid.uuid4().hex}", fields, sql, rows,
-        max(1, min(MOST_ROWS, MESSAGE * total // max(size, 1))), asked.data_format, CODECS[options.arrow_serialization_options.buffer_compression],
+        batch_rows(total, size), asked.data_format, CODECS[options.arrow_serialization_options.buffer_compression],
         bool(options.response_compression_codec), time.time() + LIFETIME)
     hidden = filters is not None  # the table's size would tell of rows that the caller may not see
     return answer(caller, request, session, rows if hidden else total, 0 if hidden else size)
@@ -177,11 +177,16 @@ def answer(caller: "Caller", request, session: Session, rows: int, size: int) ->
 
 def ReadRows(caller: "Caller", request) -> Iterator[ReadRowsResponse]:
     """A stream's rows from an offset on; the first response has the schema. Nothing where there are no rows."""
-    session, first, last = caller.sessions.find(request.read_stream)
+    from . import results
+    if of_job := results.STREAM.fullmatch(request.read_stream):
+        found = results.stream(caller, request.read_stream, compression(request.arrow_serialization_options))
+        if found is None or not found.last:
+            return
+    elif request.arrow_serialization_options.ByteSize():
+        raise unsupported("arrow_serialization_options of ReadRows: CreateReadSession takes them")
+    session, first, last = found if of_job else caller.sessions.find(request.read_stream)
     if not 0 <= request.offset <= last - first:
         raise Refused("OUT_OF_RANGE", f"request failed: offset {request.offset} is not in stream {request.read_stream} of {last - first} rows")
-    if request.arrow_serialization_options.ByteSize():
-        raise unsupported("arrow_serialization_options of ReadRows: CreateReadSession takes them")
     done, put = request.offset, session.writer()
     whole = (first + done, last) == (0, session.rows)
     part = "" if whole else f" LIMIT {last - first - done} OFFSET {first + done}"
@@ -215,6 +220,18 @@ def SplitReadStream(caller: "Caller", request) -> SplitReadStreamResponse:
 
 # What a session is made of ------------------------------------------------------------------------
 
+def batch_rows(rows: int, size: int) -> int:
+    """How many rows a message has, of a table of so many rows and bytes."""
+    return max(1, min(MOST_ROWS, MESSAGE * rows // max(size, 1)))
+
+
+def compression(options) -> int:
+    """The codec that ArrowSerializationOptions name; Refused for an unknown one."""
+    if options.buffer_compression not in CODECS:
+        raise Refused("INVALID_ARGUMENT", "request failed: Unknown Arrow buffer compression")
+    return options.buffer_compression
+
+
 def matched(pattern: re.Pattern, name: str, what: str) -> tuple[str, ...]:
     found = pattern.fullmatch(name)
     if not found:
@@ -233,7 +250,7 @@ def check(request) -> None:
     require(asked.data_format in (AVRO, ARROW), "Data format must be specified: AVRO or ARROW")
     require(chosen != "avro_serialization_options" or asked.data_format == AVRO, "Avro serialization options were set, but the format is not Avro")
     require(chosen != "arrow_serialization_options" or asked.data_format == ARROW, "Arrow serialization options were set, but the format is not Arrow")
-    require(options.arrow_serialization_options.buffer_compression in CODECS, "Unknown Arrow buffer compression")
+    compression(options.arrow_serialization_options)
     require(options.response_compression_codec in (0, 2), "Unknown response compression codec")
     require(not (options.response_compression_codec and options.arrow_serialization_options.buffer_compression),
             "Only one of Arrow buffer compression and response compression can be set")
