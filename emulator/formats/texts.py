@@ -23,8 +23,6 @@ MOMENT = values.TYPES["TIMESTAMP"].parse
 MILLISECONDS = "CASE WHEN abs(TRY_CAST({x} AS DECIMAL(30,9))) >= 253402300800 THEN " + MOMENT.replace("{x}", "({x}::DECIMAL(30,9) / 1000)::VARCHAR") + " END"
 TIMESTAMP = f"coalesce(TRY({MOMENT}), TRY({MILLISECONDS}), {MOMENT.replace('{x}', f'({LENIENT})')})"
 
-GEOGRAPHY = "py_varchar('geography_formats.st_geogfrom', {x})"
-
 # P1Y2M3DT4H5M6.7S, each part with a sign of its own.
 DURATION = "P" + "".join(f"(?:(-?[0-9]+){unit})?" for unit in "YMD") + "T" + "".join(f"(?:(-?[0-9]+){unit})?" for unit in "HM") + "(?:(-?[0-9]+(?:\\.[0-9]{{1,6}})?)S)?"
 YEARS, MONTHS, DAYS, HOURS, MINUTES, SECONDS = (f"coalesce(nullif(regexp_extract({{x}}, '{DURATION}', {group}), ''), '0')" for group in range(1, 7))
@@ -54,7 +52,7 @@ def parsers(config: dict) -> dict[str, str]:
     zone = config.get("timeZone")
     if zone:
         check_zone(zone)
-    found = {"GEOGRAPHY": GEOGRAPHY, "INTERVAL": INTERVAL, "TIMESTAMP": TIMESTAMP if not zone else
+    found = {"GEOGRAPHY": values.TYPES["GEOGRAPHY"].parse, "INTERVAL": INTERVAL, "TIMESTAMP": TIMESTAMP if not zone else
              f"CASE WHEN regexp_matches({{x}}, '{ZONE}') THEN {TIMESTAMP} ELSE ({values.TYPES['DATETIME'].parse}) AT TIME ZONE {values.string(zone)} END"}
     for kind, pattern in formats(config).items():
         read = f"strptime(trim({{x}}), {values.string(pattern)})"
