@@ -27,25 +27,37 @@ def about(field: dict) -> str:
     text = f" COLLATE {options.literal(field['collation'])}" if field.get("collation") else ""
     text += f" DEFAULT {field['defaultValueExpression']}" if field.get("defaultValueExpression") else ""
     text += " NOT NULL" if field.get("mode") == "REQUIRED" else ""
+    return text + column_options(field)
+
+
+def column_options(field: dict) -> str:
     given = [f"{name}={said}" for name, _, said in options.given(field, options.COLUMN)]
-    return text + (f" OPTIONS({', '.join(given)})" if given else "")
+    return f" OPTIONS({', '.join(given)})" if given else ""
 
 
 def table(body: dict) -> str:
     """The CREATE statement of a table or view."""
     kind = body["type"]
     words = [f"CREATE {WHAT.get(kind, 'TABLE')} {path(body['tableReference'])}"]
+    fields = body.get("schema", {}).get("fields", ())
     if kind == "SNAPSHOT":
         words.append(f"CLONE {path(body['snapshotDefinition']['baseTableReference'])}")
     elif kind not in ("VIEW", "MATERIALIZED_VIEW"):
-        parts = [f"{values.googlesql_name(field['name'])} {data_type(field, about)}{about(field)}" for field in body.get("schema", {}).get("fields", ())]
+        parts = [f"{values.googlesql_name(field['name'])} {data_type(field, about)}{about(field)}" for field in fields]
         parts += constraints(body.get("tableConstraints") or {})
-        words.append("(\n  " + ",\n  ".join(parts) + "\n)")
+        words.append(lines(parts))
+    elif body.get("_columns") or any("description" in field for field in fields):
+        words.append(lines(f"{values.googlesql_name(field['name'])}{column_options(field)}" for field in fields))
     words += layout(body) if kind != "SNAPSHOT" else []
     words += option_list(table_options(body))
     if definition := body.get("view") or body.get("materializedView"):
         words.append(f"AS {definition['query'].rstrip().rstrip(';')}")
     return "\n".join(words) + ";"
+
+
+def lines(parts) -> str:
+    """A list in parentheses, an item on each line."""
+    return "(\n  " + ",\n  ".join(parts) + "\n)"
 
 
 def path(reference: dict) -> str:
@@ -62,7 +74,7 @@ def table_options(body: dict) -> Iterator[tuple[str, str, str]]:
 def option_list(given) -> Iterator[str]:
     listed = [f"{name}={said.replace('STRUCT(', '(') if kind.startswith('ARRAY<STRUCT') else said}" for name, kind, said in given]
     if listed:
-        yield "OPTIONS(\n  " + ",\n  ".join(listed) + "\n)"
+        yield f"OPTIONS{lines(listed)}"
 
 
 def constraints(found: dict) -> Iterator[str]:

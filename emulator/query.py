@@ -84,6 +84,10 @@ class Table:
             self.version, self.body = travel(self.emulator.lake, self.ref, int(at.timestamp() * 1_000_000))
         return self.lake.relation(self.body, self.version)
 
+    def no_travel(self) -> ApiError:
+        """Why a view is not read as of a moment."""
+        return ApiError("invalidQuery", "FOR SYSTEM_TIME AS OF is not possible with a view.", "query")
+
     def changes(self, kind: str, start: "dt.datetime | None", end: "dt.datetime | None") -> str:
         """The FROM item of what has happened to its rows between two moments. kind: APPENDS or CHANGES."""
         from .history import changes
@@ -112,6 +116,11 @@ class Filtered(Table):
         self.key = (*self.key[:2], self.view)
         table.filtered = True
         self.resolve = lambda path: table if path == table.ref else resolve(path)
+
+    def no_travel(self) -> ApiError:
+        name = iam.name_of(self.ref)
+        return ApiError("accessDenied", f"Access Denied: Table {name}: User does not have permission to read the historical data of table {name}, "
+                                        "which has row access policies.")
 
 
 def prepare(emulator: Emulator, principal: str, text: str, *, default_project: str, default_dataset: dict | None = None,
@@ -354,7 +363,7 @@ def foresee_run(job: "Job") -> None:
 
 def defaults(emulator: Emulator, principal: str, fields: list[dict], cursor) -> dict[str, str]:
     """DuckDB SQL of what columns get that are not given: name in small letters -> SQL, of the columns that have a default."""
-    return {field["name"].lower(): f"({emulator.sql.expression(field['defaultValueExpression'], cursor, principal)})::{values.duckdb_type(field)}"
+    return {field["name"].lower(): f"({emulator.sql.default(field, cursor, principal)})::{values.duckdb_type(field)}"
             for field in fields if field.get("defaultValueExpression")}
 
 

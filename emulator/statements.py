@@ -294,7 +294,7 @@ def create_view(job: "Job", statement: "Statement") -> None:
         else:
             given["view"] = {"query": base.sql, "useLegacySql": False}
         if base.has_explicit_columns:
-            given["schema"] = {"fields": view_columns(statement, base, cursor)}
+            given |= {"schema": {"fields": view_columns(statement, base, cursor)}, "_columns": True}  # ddl tells their names
     given = tables.prepare(job.emulator, job.principal, given, ref)
     job.write(lambda tx: make(tx, job, base.parent, ref, given, None))
 

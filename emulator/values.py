@@ -274,7 +274,7 @@ PLACE = re.compile(r'"(?:[^"]|"")*"|\w+')  # SQL that costs nothing to say twice
 
 def fitted(field: dict, x: str) -> str:
     """SQL for a value as a column holds it: no array is NULL, NUMERIC(p, s) and BIGNUMERIC(p, s) are rounded. It fails, in BigQuery's words, for an array
-    with a NULL in it, and for what is too long or too large for the parameters of its type."""
+    with a NULL in it, for a NULL in a NOT NULL field, and for what is too long or too large for the parameters of its type."""
     if not has_rules(field) or PLACE.fullmatch(x):
         return fitted_inside(field, x)
     return f"list_transform([{x}], lambda w: {fitted_inside(field, 'w')})[1]"
@@ -290,7 +290,7 @@ def fitted_inside(field: dict, x: str, depth: int = 0) -> str:
         why = string(f"Array cannot have a null element; error in writing field {field['name']}")
         return f"CASE WHEN list_count({x}) < len({x}) THEN {failing(why, field)} ELSE coalesce({items}, []) END"
     if kind == "RECORD":
-        inner = ", ".join(f"{identifier(part['name'])} := {fitted_inside(part, member(x, part), depth)}" for part in field["fields"])
+        inner = ", ".join(f"{identifier(part['name'])} := {fitted_part(part, member(x, part), depth)}" for part in field["fields"])
         return f"CASE WHEN {x} IS NOT NULL THEN struct_pack({inner}) END"
     if kind in ("STRING", "BYTES"):
         size = f"length({x})" if kind == "STRING" else f"octet_length({x})"
@@ -301,6 +301,15 @@ def fitted_inside(field: dict, x: str, depth: int = 0) -> str:
     if kind == "BIGNUMERIC":
         return f"(py_blob('bignumeric.fitted', {x}, {precision}, {scale}, {field.get('roundingMode') == 'ROUND_HALF_EVEN'}) || ''::BLOB)"
     return fitted_numeric(precision, scale, x, field)
+
+
+def fitted_part(part: dict, x: str, depth: int) -> str:
+    """A field of a struct as a column holds it."""
+    made = fitted_inside(part, x, depth)
+    if part.get("mode") != "REQUIRED":
+        return made
+    why = string(f"Required field {part['name']} cannot be null")
+    return f"CASE WHEN {x} IS NULL THEN {failing(why, part)} ELSE {made} END"
 
 
 def fitted_rows(sql: str, fields: list[dict]) -> str:
@@ -333,10 +342,10 @@ def failing(message: str, field: dict) -> str:
 
 
 def has_rules(field: dict) -> bool:
-    """Whether a field, or a part of it, is an array, or has a length or a precision that values are to be held to."""
+    """Whether a field, or a part of it, is an array, or has a length or a precision that values are to be held to; or a part may not be NULL."""
     kind = type_name(field)
     return repeated(field) or kind in ("STRING", "BYTES") and "maxLength" in field or kind in ("NUMERIC", "BIGNUMERIC") and "precision" in field or any(
-        has_rules(part) for part in field.get("fields", ()))
+        part.get("mode") == "REQUIRED" or has_rules(part) for part in field.get("fields", ()))
 
 
 # Sizes --------------------------------------------------------------------------------------------

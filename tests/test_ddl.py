@@ -278,6 +278,13 @@ def test_defaults_fill_what_is_left_out(client, dataset, sql, rows):
     assert rows("SELECT code IS NULL, n, tags FROM t WHERE id = 5") == [(False, Decimal("1.5"), [1, 2])]
 
 
+def test_defaults_of_structs_have_the_names_of_the_column(client, dataset, sql, rows):
+    sql("CREATE TABLE t (id INT64, s STRUCT<a FLOAT64, b STRING> DEFAULT (1, 'q'), l ARRAY<STRUCT<x INT64>> DEFAULT [STRUCT(1)])")
+    sql("INSERT INTO t (id) VALUES (1)")
+    assert client.insert_rows_json(f"{dataset}.t", [{"id": 2}]) == []
+    assert rows("SELECT s.a, s.b, l[0].x FROM t") == [(1.0, "q", 1)] * 2
+
+
 def test_a_column_whose_case_does_not_count(sql, rows):
     sql("CREATE TABLE t (a STRING COLLATE 'und:ci', s STRUCT<b STRING>) DEFAULT COLLATE 'und:ci'")
     sql("INSERT INTO t VALUES ('Abc', STRUCT('X')), ('aBC', STRUCT('x')), ('z', NULL)")

@@ -1,6 +1,6 @@
 """INFORMATION_SCHEMA through the client."""
 import pytest
-from google.api_core.exceptions import BadRequest, NotFound
+from google.api_core.exceptions import BadRequest, MethodNotImplemented, NotFound
 from google.cloud import bigquery
 
 from emulator import information_schema
@@ -100,6 +100,12 @@ OPTIONS(
   description="sees"
 )
 AS SELECT a FROM {d}.daily;""",
+    "said": """CREATE VIEW `{d}.said`
+(
+  one OPTIONS(description="first"),
+  `a b`
+)
+AS SELECT a, ts FROM {d}.daily;""",
     "counted": """CREATE MATERIALIZED VIEW `{d}.counted`
 OPTIONS(
   enable_refresh=false,
@@ -124,7 +130,7 @@ OPTIONS(
 
 def test_ddl_is_what_makes_the_same_again(client, dataset, rows):
     whole = {name: text.format(d=f"{client.project}.{dataset}").replace("\\\\", "\\") for name, text in DDL.items()}
-    for name in ("daily", "seen", "counted", "keys", "came"):
+    for name in ("daily", "seen", "said", "counted", "keys", "came"):
         client.query(whole[name]).result()
     assert dict(rows("SELECT table_name, ddl FROM INFORMATION_SCHEMA.TABLES")) == whole
     assert rows("SELECT column_name, is_hidden FROM INFORMATION_SCHEMA.COLUMNS WHERE table_name = 'came'") == [("a", "NO"), ("_PARTITIONTIME", "YES")]
@@ -176,6 +182,8 @@ def test_what_there_is_not(client, dataset, view):
         view("*", "NOTHING")
     with pytest.raises(NotFound, match="Dataset .*nowhere"):
         client.query("SELECT * FROM nowhere.INFORMATION_SCHEMA.TABLES").result()
+    with pytest.raises(MethodNotImplemented, match="the view INFORMATION_SCHEMA.RESERVATIONS_BY_PROJECT"):
+        client.query("SELECT * FROM `region-us`.INFORMATION_SCHEMA.RESERVATIONS_BY_PROJECT").result()
     with pytest.raises(BadRequest, match="FOR SYSTEM_TIME"):
         view("*", "TABLES", "FOR SYSTEM_TIME AS OF CURRENT_TIMESTAMP()")
 
