@@ -43,9 +43,11 @@ def table(body: dict) -> str:
     if kind == "SNAPSHOT":
         words.append(f"CLONE {path(body['snapshotDefinition']['baseTableReference'])}")
     elif kind not in ("VIEW", "MATERIALIZED_VIEW"):
-        parts = [f"{values.googlesql_name(field['name'])} {data_type(field, about)}{about(field)}" for field in fields]
-        parts += constraints(body.get("tableConstraints") or {})
-        words.append(lines(parts))
+        keys = partitions.hive(body).get("fields") or ()
+        parts = {field["name"]: f"{values.googlesql_name(field['name'])} {data_type(field, about)}{about(field)}" for field in fields}
+        words.append(lines([*(part for name, part in parts.items() if name not in keys), *constraints(body.get("tableConstraints") or {})]))
+        if keys:
+            words.append("WITH PARTITION COLUMNS " + lines(parts[name] for name in keys))
     elif body.get("_columns") or any("description" in field for field in fields):
         words.append(lines(f"{values.googlesql_name(field['name'])}{column_options(field)}" for field in fields))
     words += layout(body) if kind != "SNAPSHOT" else []
@@ -67,7 +69,8 @@ def path(reference: dict) -> str:
 def table_options(body: dict) -> Iterator[tuple[str, str, str]]:
     """The options set on a table: name, type, value as SQL writes it."""
     if body["type"] == "EXTERNAL":
-        yield from options.given(body["externalDataConfiguration"], options.FILES)
+        for name, kind, said in options.given(body["externalDataConfiguration"], options.FILES):
+            yield name, kind, KEYS.sub("", said) if name == "hive_partition_uri_prefix" else said
     yield from options.given(body, KNOWN.get(body["type"], options.TABLE))
 
 

@@ -80,13 +80,16 @@ class Table:
     def relation(self, at: "dt.datetime | None" = None) -> str:
         """The FROM item of its rows, now or at a moment; ApiError invalid outside the time travel window."""
         from .tables import travel
+        if at is not None and self.body["type"] == "EXTERNAL":
+            raise self.no_travel()
         if at is not None:
             self.version, self.body = travel(self.emulator.lake, self.ref, int(at.timestamp() * 1_000_000))
         return self.lake.relation(self.body, self.version)
 
     def no_travel(self) -> ApiError:
-        """Why a view is not read as of a moment."""
-        return ApiError("invalidQuery", "FOR SYSTEM_TIME AS OF is not possible with a view.", "query")
+        """Why a view or an external table is not read as of a moment."""
+        what = "an external table" if self.body["type"] == "EXTERNAL" else "a view"
+        return ApiError("invalidQuery", f"FOR SYSTEM_TIME AS OF is not possible with {what}.", "query")
 
     def changes(self, kind: str, start: "dt.datetime | None", end: "dt.datetime | None") -> str:
         """The FROM item of what has happened to its rows between two moments. kind: APPENDS or CHANGES."""
@@ -143,6 +146,8 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
         if not DATASET.fullmatch(path[1]):
             raise ApiError("invalid", f'Invalid dataset ID "{path[1]}". Dataset IDs must be alphanumeric (plus underscores and dashes) and must be '
                                       "at most 1024 characters long.", ".".join(path[1:]))
+        if "$" in path[2]:
+            raise ApiError("invalid", f'Table "{".".join(path)}" cannot include decorator')
         iam.require(emulator, principal, "bigquery.tables.getData", path)
         if information_schema.is_view(path[2]):
             return information_schema.Table(emulator, path, principal)
@@ -249,8 +254,8 @@ def default_dataset(job: "Job") -> dict:
 def price(job: "Job", statement: "Statement", cached: bool = False) -> None:
     """Bytes processed and billed, into the job's statistics; ApiError where maximumBytesBilled is less. A cached result costs nothing."""
     hidden = any(table.filtered for table in statement.tables)  # their size would tell of rows that the caller may not see
-    processed = {} if cached or hidden or statement.type not in PRICED else {
-        table: table.bytes(statement.columns.get(table, set()), condition) for table, condition in read_partitions(job, statement).items()}
+    read = {} if cached or statement.type not in PRICED else read_partitions(job, statement)
+    processed = {} if hidden else {table: table.bytes(statement.columns.get(table, set()), condition) for table, condition in read.items()}
     billed = sum(max(LEAST_BILLED, count) for count in processed.values() if count)
     billed = -(-billed // MEGABYTE) * MEGABYTE
     limit = job.config.get("maximumBytesBilled")
@@ -273,16 +278,13 @@ def read_partitions(job: "Job", statement: "Statement") -> "dict[Table, str | No
     Raises ApiError invalidQuery where a table wants a filter by which partitions can be chosen, and there is none.
     """
     from .googlesql.pruning import conditions
-    found: dict = dict.fromkeys(statement.tables)
-    for part in (statement, *statement.views.values()):
-        for place, scans in conditions(part, job.lake.cursor()).items():
-            table = part.order[place]
-            if None in scans and partitions.filter_required(table.body) and not statement.undeclared:
-                raise ApiError("invalidQuery", f"Cannot query over table '{'.'.join(table.ref)}' without a filter over column(s) "
-                                               f"{partitions.filter_columns(table.body)} that can be used for partition elimination", "query")
-            known = next(each for each in found if each.key == table.key)
-            found[known] = None if None in scans else " OR ".join(f"({scan})" for scan in scans)
-    return found
+    found: dict = {}
+    for table, scan in conditions(statement, job.lake.cursor()):
+        if scan is None and partitions.filter_required(table.body) and not statement.undeclared:
+            raise ApiError("invalidQuery", f"Cannot query over table '{'.'.join(table.ref)}' without a filter over column(s) "
+                                           f"{partitions.filter_columns(table.body)} that can be used for partition elimination", "query")
+        found.setdefault(table.key, []).append(scan)
+    return {table: None if None in (scans := found.get(table.key, [None])) else " OR ".join(f"({scan})" for scan in scans) for table in statement.tables}
 
 
 def plan(statement: "Statement", processed: "dict[Table, int]") -> list[dict]:
