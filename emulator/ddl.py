@@ -1,12 +1,14 @@
 """Datasets and tables as the SQL that makes them: types, columns, layouts, CREATE statements."""
 from __future__ import annotations
 
+import re
 from typing import Iterator
 
-from . import options, values
+from . import options, partitions, values
 
 KNOWN = {"MATERIALIZED_VIEW": options.MATERIALIZED_VIEW, "SNAPSHOT": options.SNAPSHOT, "VIEW": options.VIEW, "EXTERNAL": options.VIEW}
 WHAT = {"VIEW": "VIEW", "MATERIALIZED_VIEW": "MATERIALIZED VIEW", "EXTERNAL": "EXTERNAL TABLE", "SNAPSHOT": "SNAPSHOT TABLE"}
+KEYS = re.compile(r"(/\{[^}]*\})+")  # at the end of a prefix of folders: their names and types
 
 
 def data_type(field: dict, part=lambda field: "") -> str:

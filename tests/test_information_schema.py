@@ -136,6 +136,31 @@ def test_ddl_is_what_makes_the_same_again(client, dataset, rows):
     assert rows("SELECT column_name, is_hidden FROM INFORMATION_SCHEMA.COLUMNS WHERE table_name = 'came'") == [("a", "NO"), ("_PARTITIONTIME", "YES")]
 
 
+def test_ddl_of_an_external_table_in_folders(storage_client, dataset, rows, sql):
+    bucket = storage_client.create_bucket(dataset)
+    bucket.blob("h/dt=2024-01-01/place=x/a.csv").upload_from_string("1\n")
+    text = f"""CREATE EXTERNAL TABLE `{{}}.{{}}`
+(
+  a INT64
+)
+WITH PARTITION COLUMNS (
+  dt DATE,
+  place STRING
+)
+OPTIONS(
+  format="CSV",
+  uris=["gs://{dataset}/h/*"],
+  hive_partition_uri_prefix="gs://{dataset}/h"
+);"""
+    for name in ("one", "other"):
+        sql(text.format(dataset, name))
+        ((said,),) = rows(f"SELECT ddl FROM INFORMATION_SCHEMA.TABLES WHERE table_name = '{name}'")
+        assert said == text.format(f"{storage_client.project}.{dataset}", name)
+    assert rows("SELECT a, CAST(dt AS STRING), place FROM other") == [(1, "2024-01-01", "x")]
+    with pytest.raises(BadRequest, match="FOR SYSTEM_TIME AS OF is not possible with an external table"):
+        sql("SELECT * FROM one FOR SYSTEM_TIME AS OF CURRENT_TIMESTAMP()")
+
+
 def test_options_of_schemata(client, dataset, rows, sql):
     sql(f"ALTER SCHEMA {dataset} SET OPTIONS (description='d', default_table_expiration_days=2, labels=[('a', 'b')])")
     assert set(rows(f"SELECT option_name, option_type, option_value FROM INFORMATION_SCHEMA.SCHEMATA_OPTIONS WHERE schema_name = '{dataset}'")) >= {

@@ -138,6 +138,7 @@ def test_the_past_in_sql(client, sql, people):
 
 @pytest.mark.parametrize("text, error, words", [
     ("SELECT * FROM no_such", NotFound, r"Not found: Table \S+:\S+\.no_such was not found in location US"),
+    ("SELECT * FROM `people$20200101`", BadRequest, r'Table "\S+\.people\$20200101" cannot include decorator'),
     ("SELECT * FROM nowhere.t", NotFound, r"Not found: Dataset \S+:nowhere was not found in location US"),
     ("SELECT nme FROM people", BadRequest, r"Unrecognized name: nme; Did you mean name\? at \[1:8\]"),
     ("SELEC 1", BadRequest, "Syntax error"),
