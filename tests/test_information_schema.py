@@ -188,7 +188,7 @@ def test_what_a_job_did_in_which_second(client, dataset, rows):
                  "FROM `region-us`.INFORMATION_SCHEMA.JOBS_TIMELINE_BY_PROJECT")
     assert found == [(True, True, 0)]
     assert rows("SELECT COUNT(*) > 0 FROM `region-us`.INFORMATION_SCHEMA.JOBS, UNNEST(job_stages) AS stage, UNNEST(stage.steps) AS step "
-                "WHERE step.kind = 'READ' AND query_info.query_hashes.normalized_literals IS NULL") == [(True,)]
+                "WHERE step.kind = 'READ' AND query_info.query_hashes.normalized_literals IS NOT NULL") == [(True,)]
 
 
 @pytest.mark.parametrize("name", information_schema.VIEWS)
@@ -257,6 +257,15 @@ def test_snapshots_and_materialized_views(client, dataset, view):
     assert view("table_name, last_refresh_time IS NOT NULL", "MATERIALIZED_VIEWS") == [("counted", True)]
     assert view("table_name, table_type, base_table_name", "TABLES", "WHERE table_name IN ('then_', 'counted') ORDER BY 1") == [
         ("counted", "MATERIALIZED VIEW", None), ("then_", "SNAPSHOT", "small")]
+
+
+def test_queries_that_differ_in_literals_have_one_hash(client, dataset):
+    same = ["SELECT 1 AS a, 'x' AS b FROM UNNEST([1])", """SELECT  2.5 AS a,\n r'y\\'z' AS b -- 1 'a'\nFROM /* b */ UNNEST([0x1f])""", 'SELECT 1e3 AS a, b"""q"u""" AS b FROM UNNEST([7]) # end']
+    for text in [*same, "SELECT 1 AS a, 'x' AS c FROM UNNEST([1])", "SELECT 1 AS a1, 'x' AS b FROM UNNEST([1])"]:
+        client.query(text, job_config=bigquery.QueryJobConfig(labels={"hashed": dataset})).result()
+    rows = client.query("SELECT query_info.query_hashes.normalized_literals, COUNT(*) FROM `region-us`.INFORMATION_SCHEMA.JOBS, UNNEST(labels) AS label "
+                        f"WHERE label.value = '{dataset}' GROUP BY 1").result()
+    assert sorted(row[1] for row in rows) == [1, 1, 3]
 
 
 def test_jobs(client, dataset):
