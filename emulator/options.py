@@ -37,6 +37,8 @@ def _milliseconds(moment) -> str:
 
 
 def _days(days) -> str:
+    if days < 0:
+        raise ValueError(days)
     return str(int(float(days) * DAY_MS))
 
 

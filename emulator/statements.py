@@ -238,6 +238,8 @@ def layout(statement: "Statement", names: dict[int, str], cursor) -> dict:
     for expression in expressions:
         given |= partitioning(statement, expression, names, cursor)
     if statement.node.cluster_by_list:
+        if not all(item.HasField("resolved_column_ref_node") for item in statement.node.cluster_by_list):
+            raise ApiError("invalidQuery", "CLUSTER BY expressions must be names of columns; a field of a STRUCT is none", "query")
         columns = [item.resolved_column_ref_node.column for item in statement.node.cluster_by_list]
         given["clustering"] = {"fields": [names.get(column.column_id, column.name) for column in columns]}
     return given
@@ -263,6 +265,8 @@ def column_field(item, statement: "Statement", cursor) -> dict:
 
 def annotated(field: dict, about, statement: "Statement", cursor) -> dict:
     """A field with what its definition says beside the type, at every depth."""
+    if about.not_null and values.repeated(field):
+        raise ApiError("invalidQuery", f"NOT NULL is not supported on {field['name']}, which is an ARRAY", "query")
     if about.not_null:
         field = {**field, "mode": "REQUIRED"}
     field |= options.made(options.read(statement, about.option_list, cursor, options.COLUMN, "COLUMN"))

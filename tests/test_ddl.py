@@ -422,6 +422,16 @@ def test_a_deleted_dataset_comes_back(client, dataset, sql, rows, stock, api):
     assert (code, reason) == (400, "invalid") and "deletionTime: yesterday" in message
 
 
+@pytest.mark.parametrize("definition, message", [
+    ("(a DATE) PARTITION BY a OPTIONS(partition_expiration_days=-1)", "'-1' is not a valid value; failed to set 'partition_expiration_days' in TABLE OPTIONS"),
+    ("(a STRUCT<b STRING>) CLUSTER BY a.b", "CLUSTER BY expressions must be names of columns"),
+    ("(a ARRAY<INT64> NOT NULL)", "NOT NULL is not supported on a, which is an ARRAY"), ("(s STRUCT<a ARRAY<INT64> NOT NULL>)", "NOT NULL is not supported on a"),
+    ("(a INT64) PARTITION BY RANGE_BUCKET(a, GENERATE_ARRAY(0, 100001, 10))", "10001 ranges are possible, more than 10000")])
+def test_tables_that_can_not_be(sql, definition, message):
+    with pytest.raises(BadRequest, match=message):
+        sql(f"CREATE TABLE t {definition}")
+
+
 # Parameters of types ------------------------------------------------------------------------------
 
 @pytest.fixture
