@@ -336,7 +336,9 @@ def dry_run(job: "Job") -> None:
 
 
 def foresee_run(job: "Job") -> None:
+    from . import routines
     from .googlesql import IsScript
+    from .statements import foresee
     try:
         statement = analyze(job)
     except IsScript:  # its statements are looked at when their turn comes
@@ -349,12 +351,9 @@ def foresee_run(job: "Job") -> None:
             statement.compile(cursor)  # finds what is not supported, and the moments of time travel
     price(job, statement)
     found = job.statistics["query"]
-    if statement.type in ("CREATE_TABLE", "CREATE_TABLE_AS_SELECT", "CREATE_VIEW", "CREATE_MATERIALIZED_VIEW"):
-        from .statements import foresee
-        found |= foresee(job, statement)
+    foresee(job, statement)
     if statement.type in ("CREATE_FUNCTION", "CREATE_TABLE_FUNCTION"):
-        from .routines import foresee
-        found |= foresee(job, statement)
+        found |= routines.foresee(job, statement)
     found |= {"schema": {"fields": statement.result_fields}, "totalBytesProcessedAccuracy": "PRECISE"}
     if statement.undeclared:
         found["undeclaredQueryParameters"] = statement.undeclared

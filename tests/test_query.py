@@ -65,6 +65,27 @@ def test_a_dry_run_names_what_would_be_dropped(sql, people):
     assert sql("DROP TABLE IF EXISTS people", dry_run=True).statement_type == "DROP_TABLE"
 
 
+@pytest.mark.parametrize("text, error", [
+    ("DROP TABLE nothing", NotFound), ("DROP VIEW people", BadRequest), ("DROP SCHEMA DATASET", BadRequest),
+    ("TRUNCATE TABLE seen", BadRequest), ("DELETE seen WHERE true", BadRequest), ("ALTER TABLE people DROP COLUMN none", BadRequest),
+    ("CREATE TABLE t (a STRING) PARTITION BY a", BadRequest), ("CREATE TABLE t OPTIONS(none=1) AS SELECT 1 AS a", BadRequest),
+    ("CREATE MATERIALIZED VIEW v AS SELECT RAND() AS r", BadRequest)])
+def test_a_dry_run_finds_what_the_run_would(client, sql, dataset, people, text, error):
+    sql(f"CREATE VIEW seen AS SELECT name FROM {dataset}.people")
+    for dry in (True, False):
+        with pytest.raises(error):
+            sql(text.replace("DATASET", dataset), dry_run=dry)
+
+
+def test_a_dry_run_changes_nothing(client, sql, rows, dataset, people):
+    before = rows("SELECT table_name, ddl FROM INFORMATION_SCHEMA.TABLES")
+    for text in ("DROP TABLE people", "ALTER TABLE people ADD COLUMN more STRING", "CREATE TABLE t AS SELECT 1 AS a", f"CREATE VIEW v AS SELECT * FROM {dataset}.people",
+                 f"DROP SCHEMA {dataset} CASCADE", "DELETE people WHERE true", "ALTER TABLE people RENAME TO persons"):
+        job = sql(text, dry_run=True)
+        assert job.state == "DONE" and (job.statement_type == "DELETE" or job.ddl_operation_performed), text
+    assert rows("SELECT table_name, ddl FROM INFORMATION_SCHEMA.TABLES") == before and rows("SELECT COUNT(*) FROM people") == [(3,)]
+
+
 def test_maximum_bytes_billed(sql):
     # The client knows no class for the service's reason, bytesBilledLimitExceeded.
     with pytest.raises(GoogleAPICallError, match="Query exceeded limit for bytes billed: 1000000. 10485760 or higher required."):
