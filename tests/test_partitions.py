@@ -57,12 +57,13 @@ def test_pruning_in_joins_views_and_dml(sql, read, months, dataset):
 def seen(sql, months, dataset):
     """Views of months, one of the other."""
     sql(f"CREATE VIEW seen AS SELECT id AS number, day AS date FROM {dataset}.months")
-    sql(f"CREATE VIEW again AS SELECT date AS d, number FROM {dataset}.seen")
+    sql(f"CREATE VIEW again AS SELECT date AS d, number, date AS same FROM {dataset}.seen")
 
 
 # A filter and the query that it is in, which has to read January alone, once for each time that it stands there.
 REACHING = [
     "SELECT number FROM seen WHERE date < '2024-01-20'", "SELECT number FROM again WHERE d < '2024-01-20'",
+    "SELECT number, same FROM again WHERE d < '2024-01-20'",
     "WITH c AS (SELECT * FROM months) SELECT id FROM c WHERE day < '2024-01-20'",
     "WITH c AS (SELECT day, MAX(id) AS most FROM months GROUP BY day) SELECT most FROM c WHERE day < '2024-01-20'",
     "SELECT i FROM (SELECT day AS x, id AS i FROM months UNION ALL SELECT d, number FROM again) WHERE x < '2024-01-20'",

@@ -46,9 +46,12 @@ def conditions(statement, cursor, above: tuple[Level, ...] = ()) -> Iterator[tup
                    for level in above]
         if view:
             outputs = [item.column.column_id for item in view.node.output_column_list]
-            inner = {own.column_id: outputs[index] for own, index in zip(scan.parent.column_list, scan.column_index_list)}
+            inner: dict[int, list[int]] = {}
+            for own, index in zip(scan.parent.column_list, scan.column_index_list):
+                if index < len(outputs):  # what is behind them is a pseudo column
+                    inner.setdefault(outputs[index], []).append(own.column_id)
             yield from conditions(view, cursor, tuple(
-                level._replace(names={inner[own]: names for own, names in level.names.items()}) for level in levels))
+                level._replace(names={column: set().union(*map(level.names.__getitem__, owns)) for column, owns in inner.items()}) for level in levels))
         elif partitioning := getattr(table, "partitioning", None):
             own = {column.column_id: column.name for column in scan.parent.column_list}
             pruners = [(Pruner(level.compiler, {name: own[column] for column, names in level.names.items() for name in names}, partitioning), level.parts)
