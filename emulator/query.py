@@ -115,7 +115,8 @@ class Filtered(Table):
     def __init__(self, table: Table, predicates: list[str], resolve):
         super().__init__(table.emulator, table.ref, table.body, lake=table.lake)
         name = "`" + ".".join(table.ref) + "`"
-        self.view = f"SELECT * FROM {name} WHERE {' OR '.join(f'({predicate})' for predicate in predicates) or 'FALSE'}"
+        columns = ", ".join(["*", *(field["name"] for field in self.pseudo)])
+        self.view = f"SELECT {columns} FROM {name} WHERE {' OR '.join(f'({predicate})' for predicate in predicates) or 'FALSE'}"
         self.key = (*self.key[:2], self.view)
         table.filtered = True
         self.resolve = lambda path: table if path == table.ref else resolve(path)
