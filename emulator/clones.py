@@ -34,7 +34,7 @@ def create(job: "Job", statement: "Statement", base, ref: tables.Ref, kind: str,
     known, what = (options.SNAPSHOT, "SNAPSHOT TABLE") if kind == "SNAPSHOT" else (options.TABLE, "TABLE")
     with job.cursor() as cursor:
         patch = options.read(statement, option_list, cursor, known, what)
-        moment = statement.constant(node.for_system_time_expr, cursor) if node.HasField("for_system_time_expr") else None
+        moment = statement.moment(node, cursor)
     source = open_source(job, kind, statement.order[node.table.serialization_id - 1].ref, moment)
     check_locations(job, [source], ref)
 

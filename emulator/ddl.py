@@ -1,12 +1,14 @@
 """Datasets and tables as the SQL that makes them: types, columns, layouts, CREATE statements."""
 from __future__ import annotations
 
+import re
 from typing import Iterator
 
-from . import options, values
+from . import options, partitions, values
 
 KNOWN = {"MATERIALIZED_VIEW": options.MATERIALIZED_VIEW, "SNAPSHOT": options.SNAPSHOT, "VIEW": options.VIEW, "EXTERNAL": options.VIEW}
 WHAT = {"VIEW": "VIEW", "MATERIALIZED_VIEW": "MATERIALIZED VIEW", "EXTERNAL": "EXTERNAL TABLE", "SNAPSHOT": "SNAPSHOT TABLE"}
+KEYS = re.compile(r"(/\{[^}]*\})+")  # at the end of a prefix of folders: their names and types
 
 
 def data_type(field: dict, part=lambda field: "") -> str:
@@ -27,25 +29,39 @@ def about(field: dict) -> str:
     text = f" COLLATE {options.literal(field['collation'])}" if field.get("collation") else ""
     text += f" DEFAULT {field['defaultValueExpression']}" if field.get("defaultValueExpression") else ""
     text += " NOT NULL" if field.get("mode") == "REQUIRED" else ""
+    return text + column_options(field)
+
+
+def column_options(field: dict) -> str:
     given = [f"{name}={said}" for name, _, said in options.given(field, options.COLUMN)]
-    return text + (f" OPTIONS({', '.join(given)})" if given else "")
+    return f" OPTIONS({', '.join(given)})" if given else ""
 
 
 def table(body: dict) -> str:
     """The CREATE statement of a table or view."""
     kind = body["type"]
     words = [f"CREATE {WHAT.get(kind, 'TABLE')} {path(body['tableReference'])}"]
+    fields = body.get("schema", {}).get("fields", ())
     if kind == "SNAPSHOT":
         words.append(f"CLONE {path(body['snapshotDefinition']['baseTableReference'])}")
     elif kind not in ("VIEW", "MATERIALIZED_VIEW"):
-        parts = [f"{values.googlesql_name(field['name'])} {data_type(field, about)}{about(field)}" for field in body.get("schema", {}).get("fields", ())]
-        parts += constraints(body.get("tableConstraints") or {})
-        words.append("(\n  " + ",\n  ".join(parts) + "\n)")
+        keys = partitions.hive(body).get("fields") or ()
+        parts = {field["name"]: f"{values.googlesql_name(field['name'])} {data_type(field, about)}{about(field)}" for field in fields}
+        words.append(lines([*(part for name, part in parts.items() if name not in keys), *constraints(body.get("tableConstraints") or {})]))
+        if keys:
+            words.append("WITH PARTITION COLUMNS " + lines(parts[name] for name in keys))
+    elif body.get("_columns") or any("description" in field for field in fields):
+        words.append(lines(f"{values.googlesql_name(field['name'])}{column_options(field)}" for field in fields))
     words += layout(body) if kind != "SNAPSHOT" else []
     words += option_list(table_options(body))
     if definition := body.get("view") or body.get("materializedView"):
         words.append(f"AS {definition['query'].rstrip().rstrip(';')}")
     return "\n".join(words) + ";"
+
+
+def lines(parts) -> str:
+    """A list in parentheses, an item on each line."""
+    return "(\n  " + ",\n  ".join(parts) + "\n)"
 
 
 def path(reference: dict) -> str:
@@ -55,14 +71,15 @@ def path(reference: dict) -> str:
 def table_options(body: dict) -> Iterator[tuple[str, str, str]]:
     """The options set on a table: name, type, value as SQL writes it."""
     if body["type"] == "EXTERNAL":
-        yield from options.given(body["externalDataConfiguration"], options.FILES)
+        for name, kind, said in options.given(body["externalDataConfiguration"], options.FILES):
+            yield name, kind, KEYS.sub("", said) if name == "hive_partition_uri_prefix" else said
     yield from options.given(body, KNOWN.get(body["type"], options.TABLE))
 
 
 def option_list(given) -> Iterator[str]:
     listed = [f"{name}={said.replace('STRUCT(', '(') if kind.startswith('ARRAY<STRUCT') else said}" for name, kind, said in given]
     if listed:
-        yield "OPTIONS(\n  " + ",\n  ".join(listed) + "\n)"
+        yield f"OPTIONS{lines(listed)}"
 
 
 def constraints(found: dict) -> Iterator[str]:

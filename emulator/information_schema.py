@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Callable, Iterator, NamedTuple
 
 from . import ddl, iam, indexes, job_views, locations, options, values
 from .datasets import DEFAULT_LOCATION
-from .errors import ApiError, not_found
+from .errors import ApiError, not_found, unsupported
 from .job_views import seconds
 from .locations import REGION
 from .partitions import hidden, row_id
@@ -61,6 +61,8 @@ class Table:
             ref = ref[0] if emulator.lake.get("dataset", ref[:2]) else ref[1], region(location), ref[2]
         self.emulator, self.ref, self.principal = emulator, ref, principal
         known = VIEWS if ref[2].startswith(PREFIX) else OLDER
+        if name in ELSEWHERE:
+            raise unsupported(f"the view INFORMATION_SCHEMA.{name}")
         if name not in known or known[name].of_project and not ref[1].lower().startswith(REGION):
             raise not_found("Table", iam.name_of(ref), location or DEFAULT_LOCATION)
         if location and not ref[1].lower().startswith(REGION):
@@ -468,6 +470,17 @@ VIEWS: dict[str, View] = {
     "JOBS_TIMELINE_BY_USER": View(job_views.TIMELINE, job_views.own_timeline, job_views.PARTS, True),
     "SESSIONS_BY_USER": View(job_views.SESSION, job_views.own_sessions, {}, True),
 }
+
+# Views of what is not here: reservations, replicas, the traffic of writes, recommendations.
+ELSEWHERE = {
+    *by_scope("STREAMING_TIMELINE", "PROJECT", "FOLDER", "ORGANIZATION"), *by_scope("WRITE_API_TIMELINE", "PROJECT", "FOLDER", "ORGANIZATION"),
+    *by_scope("TABLE_STORAGE_USAGE_TIMELINE", "PROJECT", "FOLDER", "ORGANIZATION"), *by_scope("RESERVATIONS", "PROJECT"),
+    *by_scope("RESERVATION_CHANGES", "PROJECT"), *by_scope("RESERVATIONS_TIMELINE", "PROJECT"), *by_scope("ASSIGNMENTS", "PROJECT"),
+    *by_scope("ASSIGNMENT_CHANGES", "PROJECT"), *by_scope("CAPACITY_COMMITMENTS", "PROJECT"), *by_scope("CAPACITY_COMMITMENT_CHANGES", "PROJECT"),
+    *by_scope("BI_CAPACITIES", "PROJECT"), *by_scope("BI_CAPACITY_CHANGES", "PROJECT"), *by_scope("INSIGHTS", "PROJECT"),
+    *by_scope("RECOMMENDATIONS", "PROJECT", "ORGANIZATION"), *by_scope("SCHEMATA_REPLICAS", "PROJECT", "ORGANIZATION"), "SCHEMATA_REPLICAS_BY_FAILOVER_RESERVATION",
+    "SEARCH_INDEXES_BY_ORGANIZATION", "SEARCH_INDEX_COLUMN_OPTIONS", "VECTOR_INDEXES_BY_ORGANIZATION", "SHARED_DATASET_USAGE", "PROPERTY_GRAPHS",
+    "PROJECT_OPTIONS_CHANGES", "ORGANIZATION_OPTIONS", "ORGANIZATION_OPTIONS_CHANGES"}
 
 # Names below a dataset, from before INFORMATION_SCHEMA.
 OLDER = {

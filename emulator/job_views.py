@@ -1,6 +1,7 @@
 """The INFORMATION_SCHEMA views of a project's jobs and sessions: their rows, each with its location, and their columns."""
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import TYPE_CHECKING, Iterator
 
@@ -8,6 +9,10 @@ if TYPE_CHECKING:
     from .calls import Emulator
 
 Rows = Iterator[tuple[str, dict]]
+# What may differ in texts whose hash is the same: blanks and comments, and literals.
+BLANK = r"\s+|--[^\n]*|\#[^\n]*|/\*.*?\*/"
+LITERAL = r"""(?:\b[rb]{1,2})?(?:\"{3}(?:\\.|.)*?\"{3}|'{3}(?:\\.|.)*?'{3}|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|\b0x[0-9a-f]+\b|\b\d+\.?\d*(?:e[+-]?\d+)?|\.\d+"""
+WORDS = re.compile(rf"(?P<blank>(?:{BLANK})+)|`[^`]*`|[^\W\d]\w*(?=[^\w'\"]|$)|(?P<literal>{LITERAL})|.", re.I | re.S)
 
 
 def seconds(milliseconds: str | int | None) -> float | None:
@@ -21,6 +26,7 @@ def jobs(emulator: "Emulator", project: str, principal: str) -> Rows:
         statistics, configuration, status = body["statistics"], body["configuration"], body["status"]
         query, asked = statistics.get("query", {}), configuration.get("query", {})
         changed = query.get("dmlStats")
+        hashes = query and "errorResult" not in status and not query.get("cacheHit")
         yield body["jobReference"]["location"], {
             "creation_time": seconds(statistics["creationTime"]), "project_id": project, "project_number": number(project),
             "user_email": body["user_email"], "principal_subject": body["principal_subject"], "job_id": body["jobReference"]["jobId"],
@@ -36,7 +42,14 @@ def jobs(emulator: "Emulator", project: str, principal: str) -> Rows:
             "dml_statistics": {f"{word}_row_count": changed.get(f"{word}RowCount", "0") for word in ("inserted", "deleted", "updated")} if changed else None,
             "total_bytes_billed": query.get("totalBytesBilled"), "transaction_id": statistics.get("transactionInfo", {}).get("transactionId"),
             "parent_job_id": statistics.get("parentJobId"), "query_dialect": "GOOGLE_SQL" if query else None,
+            "query_info": {"query_hashes": {"normalized_literals": hashed(asked["query"])}} if hashes else None,
             "job_creation_reason": {"code": "REQUESTED"}}
+
+
+def hashed(text: str) -> str:
+    """The same for queries that differ in blanks, comments and literals alone."""
+    words = (" " if word["blank"] else "?" if word["literal"] else word[0] for word in WORDS.finditer(text))
+    return hashlib.sha256("".join(words).strip().encode()).hexdigest()
 
 
 def destination(configuration: dict) -> dict | None:

@@ -59,6 +59,10 @@ class Clock:
 CLOCK = Clock()
 
 
+class Undone(Exception):
+    """The end of what a dry run does."""
+
+
 class Job:
     """One job: its configuration and statistics as REST has them, and what its work needs.
 
@@ -157,8 +161,10 @@ class Job:
     def write(self, work: Callable[[Transaction], T]) -> T:
         """Write the job's effect, and the job as done, in one transaction. The last thing a job does.
 
-        Inside of a transaction of several statements only the effect; it is not over.
+        Inside of a transaction of several statements only the effect; it is not over. In a dry run the effect is undone.
         """
+        if self.configuration.get("dryRun"):
+            return self.rehearse(work)
         if transaction := self.session.transaction:
             if transaction.broken:
                 raise ApiError("invalidQuery", "The transaction was aborted by the error of an earlier statement; it can only be rolled back.", "query")
@@ -172,6 +178,17 @@ class Job:
         result, record = self.lake.write(commit)
         self._settle(record)
         return result
+
+    def rehearse(self, work: Callable[[Transaction], T]) -> T:
+        done = []
+
+        def undo(tx: Transaction) -> None:
+            done.append(work(tx))
+            raise Undone
+        try:
+            self.lake.write(undo)
+        except Undone:
+            return done[0]
 
     # Life -----------------------------------------------------------------------------------------
 

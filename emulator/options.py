@@ -37,6 +37,8 @@ def _milliseconds(moment) -> str:
 
 
 def _days(days) -> str:
+    if days < 0:
+        raise ValueError(days)
     return str(int(float(days) * DAY_MS))
 
 
@@ -89,6 +91,7 @@ ROUTINE: Known = {
     "data_governance_type": Option("dataGovernanceType", choices=("DATA_MASKING",))}
 FORMAT_NAMES = {"JSON": "NEWLINE_DELIMITED_JSON", "CSV": "CSV", "PARQUET": "PARQUET", "NEWLINE_DELIMITED_JSON": "NEWLINE_DELIMITED_JSON",
                 "AVRO": "AVRO", "ORC": "ORC", "DATASTORE_BACKUP": "DATASTORE_BACKUP"}
+ELSEWHERE = {"GOOGLE_SHEETS", "CLOUD_BIGTABLE", "DELTA_LAKE", "ICEBERG", "HUDI"}  # formats whose files or services are not here
 _whole = {"convert": int}
 _flag = {"convert": bool}
 # The options of files, of CREATE EXTERNAL TABLE and LOAD DATA, as properties of an ExternalDataConfiguration.
@@ -147,6 +150,8 @@ def converted(option: Option, name: str, value, what: str):
         made = option.convert(value)
     except (TypeError, ValueError, AttributeError):
         made = None
+    if name == "format" and str(made).upper() in ELSEWHERE:
+        raise unsupported(f"the format {made}")
     if made is None or (option.choices and made.upper() not in option.choices):
         raise ApiError("invalidQuery", f"'{value}' is not a valid value; failed to set '{name}' in {what} OPTIONS", "query")
     return made.upper() if option.choices else made

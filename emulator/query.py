@@ -80,9 +80,16 @@ class Table:
     def relation(self, at: "dt.datetime | None" = None) -> str:
         """The FROM item of its rows, now or at a moment; ApiError invalid outside the time travel window."""
         from .tables import travel
+        if at is not None and self.body["type"] == "EXTERNAL":
+            raise self.no_travel()
         if at is not None:
             self.version, self.body = travel(self.emulator.lake, self.ref, int(at.timestamp() * 1_000_000))
         return self.lake.relation(self.body, self.version)
+
+    def no_travel(self) -> ApiError:
+        """Why a view or an external table is not read as of a moment."""
+        what = "an external table" if self.body["type"] == "EXTERNAL" else "a view"
+        return ApiError("invalidQuery", f"FOR SYSTEM_TIME AS OF is not possible with {what}.", "query")
 
     def changes(self, kind: str, start: "dt.datetime | None", end: "dt.datetime | None") -> str:
         """The FROM item of what has happened to its rows between two moments. kind: APPENDS or CHANGES."""
@@ -108,10 +115,16 @@ class Filtered(Table):
     def __init__(self, table: Table, predicates: list[str], resolve):
         super().__init__(table.emulator, table.ref, table.body, lake=table.lake)
         name = "`" + ".".join(table.ref) + "`"
-        self.view = f"SELECT * FROM {name} WHERE {' OR '.join(f'({predicate})' for predicate in predicates) or 'FALSE'}"
+        columns = ", ".join(["*", *(field["name"] for field in self.pseudo)])
+        self.view = f"SELECT {columns} FROM {name} WHERE {' OR '.join(f'({predicate})' for predicate in predicates) or 'FALSE'}"
         self.key = (*self.key[:2], self.view)
         table.filtered = True
         self.resolve = lambda path: table if path == table.ref else resolve(path)
+
+    def no_travel(self) -> ApiError:
+        name = iam.name_of(self.ref)
+        return ApiError("accessDenied", f"Access Denied: Table {name}: User does not have permission to read the historical data of table {name}, "
+                                        "which has row access policies.")
 
 
 def prepare(emulator: Emulator, principal: str, text: str, *, default_project: str, default_dataset: dict | None = None,
@@ -135,6 +148,8 @@ def prepare(emulator: Emulator, principal: str, text: str, *, default_project: s
         if not DATASET.fullmatch(path[1]):
             raise ApiError("invalid", f'Invalid dataset ID "{path[1]}". Dataset IDs must be alphanumeric (plus underscores and dashes) and must be '
                                       "at most 1024 characters long.", ".".join(path[1:]))
+        if "$" in path[2]:
+            raise ApiError("invalid", f'Table "{".".join(path)}" cannot include decorator')
         iam.require(emulator, principal, "bigquery.tables.getData", path)
         if information_schema.is_view(path[2]):
             return information_schema.Table(emulator, path, principal, location)
@@ -245,8 +260,8 @@ def default_dataset(job: "Job") -> dict:
 def price(job: "Job", statement: "Statement", cached: bool = False) -> None:
     """Bytes processed and billed, into the job's statistics; ApiError where maximumBytesBilled is less. A cached result costs nothing."""
     hidden = any(table.filtered for table in statement.tables)  # their size would tell of rows that the caller may not see
-    processed = {} if cached or hidden or statement.type not in PRICED else {
-        table: table.bytes(statement.columns.get(table, set()), condition) for table, condition in read_partitions(job, statement).items()}
+    read = {} if cached or statement.type not in PRICED else read_partitions(job, statement)
+    processed = {} if hidden else {table: table.bytes(statement.columns.get(table, set()), condition) for table, condition in read.items()}
     billed = sum(max(LEAST_BILLED, count) for count in processed.values() if count)
     billed = -(-billed // MEGABYTE) * MEGABYTE
     limit = job.config.get("maximumBytesBilled")
@@ -269,16 +284,13 @@ def read_partitions(job: "Job", statement: "Statement") -> "dict[Table, str | No
     Raises ApiError invalidQuery where a table wants a filter by which partitions can be chosen, and there is none.
     """
     from .googlesql.pruning import conditions
-    found: dict = dict.fromkeys(statement.tables)
-    for part in (statement, *statement.views.values()):
-        for place, scans in conditions(part, job.lake.cursor()).items():
-            table = part.order[place]
-            if None in scans and partitions.filter_required(table.body) and not statement.undeclared:
-                raise ApiError("invalidQuery", f"Cannot query over table '{'.'.join(table.ref)}' without a filter over column(s) "
-                                               f"{partitions.filter_columns(table.body)} that can be used for partition elimination", "query")
-            known = next(each for each in found if each.key == table.key)
-            found[known] = None if None in scans else " OR ".join(f"({scan})" for scan in scans)
-    return found
+    found: dict = {}
+    for table, scan in conditions(statement, job.lake.cursor()):
+        if scan is None and partitions.filter_required(table.body) and not statement.undeclared:
+            raise ApiError("invalidQuery", f"Cannot query over table '{'.'.join(table.ref)}' without a filter over column(s) "
+                                           f"{partitions.filter_columns(table.body)} that can be used for partition elimination", "query")
+        found.setdefault(table.key, []).append(scan)
+    return {table: None if None in (scans := found.get(table.key, [None])) else " OR ".join(f"({scan})" for scan in scans) for table in statement.tables}
 
 
 def plan(statement: "Statement", processed: "dict[Table, int]") -> list[dict]:
@@ -330,7 +342,9 @@ def dry_run(job: "Job") -> None:
 
 
 def foresee_run(job: "Job") -> None:
+    from . import routines
     from .googlesql import IsScript
+    from .statements import foresee
     try:
         statement = analyze(job)
     except IsScript:  # its statements are looked at when their turn comes
@@ -343,12 +357,9 @@ def foresee_run(job: "Job") -> None:
             statement.compile(cursor)  # finds what is not supported, and the moments of time travel
     price(job, statement)
     found = job.statistics["query"]
-    if statement.type in ("CREATE_TABLE", "CREATE_TABLE_AS_SELECT", "CREATE_VIEW", "CREATE_MATERIALIZED_VIEW"):
-        from .statements import foresee
-        found |= foresee(job, statement)
+    foresee(job, statement)
     if statement.type in ("CREATE_FUNCTION", "CREATE_TABLE_FUNCTION"):
-        from .routines import foresee
-        found |= foresee(job, statement)
+        found |= routines.foresee(job, statement)
     found |= {"schema": {"fields": statement.result_fields}, "totalBytesProcessedAccuracy": "PRECISE"}
     if statement.undeclared:
         found["undeclaredQueryParameters"] = statement.undeclared
@@ -359,7 +370,7 @@ def foresee_run(job: "Job") -> None:
 
 def defaults(emulator: Emulator, principal: str, fields: list[dict], cursor) -> dict[str, str]:
     """DuckDB SQL of what columns get that are not given: name in small letters -> SQL, of the columns that have a default."""
-    return {field["name"].lower(): f"({emulator.sql.expression(field['defaultValueExpression'], cursor, principal)})::{values.duckdb_type(field)}"
+    return {field["name"].lower(): f"({emulator.sql.default(field, cursor, principal)})::{values.duckdb_type(field)}"
             for field in fields if field.get("defaultValueExpression")}
 
 

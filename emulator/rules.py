@@ -173,6 +173,8 @@ def check_range(partitioning: dict) -> None:
     start, end, interval = (int(span[name]) for name in ("start", "end", "interval"))
     if start >= end or interval <= 0:
         raise ApiError("invalid", f"Invalid range partitioning: the start {start} must be less than the end {end}, and the interval {interval} greater than 0.")
+    if (count := -(-(end - start) // interval)) > MOST_PARTITIONS:
+        raise ApiError("invalid", f"Invalid range partitioning: {count} ranges are possible, more than {MOST_PARTITIONS}.")
 
 
 def check_clustering(names: list[str], top: dict[str, dict]) -> None:

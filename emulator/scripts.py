@@ -8,7 +8,7 @@ import uuid
 from typing import TYPE_CHECKING, Callable
 
 from . import query, routines, system, values
-from .errors import ApiError
+from .errors import ApiError, unsupported
 from .googlesql import types
 from .googlesql.scripts import Script, Variable, kind, names, parse_script
 from .lake import Transaction
@@ -236,7 +236,15 @@ class Runner:
             raise ApiError("invalidQuery", f"Cannot assign to system variable @@{name}", "query")
         value = self.text(self.value_of(node.expression, scope, "STRING"))
         system.SETTABLE[name](value)
+        if name == "location":
+            return self.move(value)
         self.state.settings[name] = value
+
+    def move(self, location: str | None) -> None:
+        """The script runs in another location from now on, which is where its job is found then."""
+        if self.state.runners != [self] or self.here != self.script.body.statement_list[0] or not location:
+            raise ApiError("invalidQuery", "@@location can only be set by the first statement of a script, and not to NULL", "query")
+        self.job.reference["location"] = location
 
     def assignment_from_struct(self, node, scope: Scope) -> None:
         wanted = names(node.variables)
@@ -398,7 +406,7 @@ class Runner:
 
     def raise_statement(self, node, scope: Scope) -> None:
         if node.message.ByteSize():
-            raise Raised("invalidQuery", self.text(self.value_of(node.message, scope, "STRING")), "query")
+            raise Raised("invalidQuery", self.text(self.value_of(node.message, scope, "STRING")) or "", "query")
         if not self.state.handled:
             raise ApiError("invalidQuery", "Cannot re-raise an existing exception outside of an exception handler", "query")
         raise self.state.handled[-1]
@@ -410,12 +418,32 @@ class Runner:
         if text is None:
             raise ApiError("invalidQuery", "SQL string of EXECUTE IMMEDIATE can't be NULL", "query")
         parameters = [self.parameter(item, scope) for item in node.using_clause.arguments]
+        if self.calls(text):
+            return self.dynamic_call(text, bool(parameters or node.into_clause.ByteSize()), scope)
         before = self.job.result
         child = self.child(text, text, scope, parameters)
         wanted = names(node.into_clause.identifiers) if node.into_clause.ByteSize() else []
         if wanted:
             self.job.result = before
             self.into(child, wanted, scope)
+
+    def calls(self, text: str) -> bool:
+        """Whether dynamic SQL is a CALL; ApiError invalidQuery for another statement of the procedural language, and for several statements."""
+        self.job.emulator.sql.check_syntax(text, allow_script=False)
+        script = parse_script(self.job.emulator.sql, text)
+        (statement,) = script.body.statement_list
+        name, _ = kind(statement)
+        if name != "call_statement" and hasattr(self, name):
+            raise ApiError("invalidQuery", f"EXECUTE IMMEDIATE can't run the statement {script.part(statement)}", "query")
+        return name == "call_statement"
+
+    def dynamic_call(self, text: str, more: bool, scope: Scope) -> None:
+        """more: whether there are clauses USING or INTO."""
+        if more:
+            raise unsupported("EXECUTE IMMEDIATE of a CALL with USING or INTO")
+        inner = Runner(self.job, text, self.state, self.name)
+        inner.block(inner.script.body, scope)
+        self.state.runners.pop()
 
     def parameter(self, item, scope: Scope) -> dict:
         value = self.value_of(item.expression, scope)

@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Callable
 
 from . import iam, query, tables, values
-from .errors import ApiError
+from .errors import ApiError, unsupported
 from .formats.texts import check_zone
 from .googlesql.catalog import normal_path
 from .googlesql.scripts import Variable
@@ -69,7 +69,8 @@ def labels(value: str | None) -> None:
 
 # What a script may set, and what checks the value.
 SETTABLE: dict[str, Callable[[str | None], None]] = {
-    "dataset_id": lambda value: None, "dataset_project_id": lambda value: None, "query_label": labels, "time_zone": lambda value: check_zone(value or "UTC")}
+    "dataset_id": lambda value: None, "dataset_project_id": lambda value: None, "query_label": labels, "time_zone": lambda value: check_zone(value or "UTC"),
+    "location": lambda value: None}
 
 
 # Procedures ---------------------------------------------------------------------------------------
@@ -80,11 +81,13 @@ ARGUMENTS = [{"name": "name", "dataType": {"typeKind": "STRING"}, "mode": "IN", 
 def procedure(path: tuple[str, ...]) -> str | None:
     """The name of the system procedure that a path means: BQ.name."""
     name = ".".join(path).upper()
-    return next((known for known in PROCEDURES if f".{name}".endswith(f".BQ.{known}")), None)
+    return next((known for known in (*PROCEDURES, *ELSEWHERE) if f".{name}".endswith(f".BQ.{known}")), None)
 
 
 def call(job: "Job", name: str, arguments: list[str | None]) -> None:
     """CALL BQ.name(arguments); ApiError for one that there is not."""
+    if name in ELSEWHERE:
+        raise unsupported(f"the procedure BQ.{name}")
     if name not in PROCEDURES:
         raise ApiError("invalidQuery", f"Procedure not found: BQ.{name}", "query")
     PROCEDURES[name](job, *arguments[:1])
@@ -122,3 +125,4 @@ def refresh(job: "Job", name: str | None = None) -> None:
 
 
 PROCEDURES: dict[str, Callable] = {"ABORT_SESSION": abort_session, "JOBS.CANCEL": cancel_job, "REFRESH_MATERIALIZED_VIEW": refresh}
+ELSEWHERE = {"REFRESH_EXTERNAL_METADATA_CACHE"}  # what has no caches or replicas to work on here

@@ -278,6 +278,13 @@ def test_defaults_fill_what_is_left_out(client, dataset, sql, rows):
     assert rows("SELECT code IS NULL, n, tags FROM t WHERE id = 5") == [(False, Decimal("1.5"), [1, 2])]
 
 
+def test_defaults_of_structs_have_the_names_of_the_column(client, dataset, sql, rows):
+    sql("CREATE TABLE t (id INT64, s STRUCT<a FLOAT64, b STRING> DEFAULT (1, 'q'), l ARRAY<STRUCT<x INT64>> DEFAULT [STRUCT(1)])")
+    sql("INSERT INTO t (id) VALUES (1)")
+    assert client.insert_rows_json(f"{dataset}.t", [{"id": 2}]) == []
+    assert rows("SELECT s.a, s.b, l[0].x FROM t") == [(1.0, "q", 1)] * 2
+
+
 def test_a_column_whose_case_does_not_count(sql, rows):
     sql("CREATE TABLE t (a STRING COLLATE 'und:ci', s STRUCT<b STRING>) DEFAULT COLLATE 'und:ci'")
     sql("INSERT INTO t VALUES ('Abc', STRUCT('X')), ('aBC', STRUCT('x')), ('z', NULL)")
@@ -413,6 +420,16 @@ def test_a_deleted_dataset_comes_back(client, dataset, sql, rows, stock, api):
         sql("UNDROP SCHEMA never_there")
     code, reason, message = api.error("POST", "datasets/never_there:undelete", {"deletionTime": "yesterday"})
     assert (code, reason) == (400, "invalid") and "deletionTime: yesterday" in message
+
+
+@pytest.mark.parametrize("definition, message", [
+    ("(a DATE) PARTITION BY a OPTIONS(partition_expiration_days=-1)", "'-1' is not a valid value; failed to set 'partition_expiration_days' in TABLE OPTIONS"),
+    ("(a STRUCT<b STRING>) CLUSTER BY a.b", "CLUSTER BY expressions must be names of columns"),
+    ("(a ARRAY<INT64> NOT NULL)", "NOT NULL is not supported on a, which is an ARRAY"), ("(s STRUCT<a ARRAY<INT64> NOT NULL>)", "NOT NULL is not supported on a"),
+    ("(a INT64) PARTITION BY RANGE_BUCKET(a, GENERATE_ARRAY(0, 100001, 10))", "10001 ranges are possible, more than 10000")])
+def test_tables_that_can_not_be(sql, definition, message):
+    with pytest.raises(BadRequest, match=message):
+        sql(f"CREATE TABLE t {definition}")
 
 
 # Parameters of types ------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """INFORMATION_SCHEMA through the client."""
 import pytest
-from google.api_core.exceptions import BadRequest, NotFound
+from google.api_core.exceptions import BadRequest, MethodNotImplemented, NotFound
 from google.cloud import bigquery
 
 from emulator import information_schema
@@ -100,6 +100,12 @@ OPTIONS(
   description="sees"
 )
 AS SELECT a FROM {d}.daily;""",
+    "said": """CREATE VIEW `{d}.said`
+(
+  one OPTIONS(description="first"),
+  `a b`
+)
+AS SELECT a, ts FROM {d}.daily;""",
     "counted": """CREATE MATERIALIZED VIEW `{d}.counted`
 OPTIONS(
   enable_refresh=false,
@@ -124,10 +130,35 @@ OPTIONS(
 
 def test_ddl_is_what_makes_the_same_again(client, dataset, rows):
     whole = {name: text.format(d=f"{client.project}.{dataset}").replace("\\\\", "\\") for name, text in DDL.items()}
-    for name in ("daily", "seen", "counted", "keys", "came"):
+    for name in ("daily", "seen", "said", "counted", "keys", "came"):
         client.query(whole[name]).result()
     assert dict(rows("SELECT table_name, ddl FROM INFORMATION_SCHEMA.TABLES")) == whole
     assert rows("SELECT column_name, is_hidden FROM INFORMATION_SCHEMA.COLUMNS WHERE table_name = 'came'") == [("a", "NO"), ("_PARTITIONTIME", "YES")]
+
+
+def test_ddl_of_an_external_table_in_folders(storage_client, dataset, rows, sql):
+    bucket = storage_client.create_bucket(dataset)
+    bucket.blob("h/dt=2024-01-01/place=x/a.csv").upload_from_string("1\n")
+    text = f"""CREATE EXTERNAL TABLE `{{}}.{{}}`
+(
+  a INT64
+)
+WITH PARTITION COLUMNS (
+  dt DATE,
+  place STRING
+)
+OPTIONS(
+  format="CSV",
+  uris=["gs://{dataset}/h/*"],
+  hive_partition_uri_prefix="gs://{dataset}/h"
+);"""
+    for name in ("one", "other"):
+        sql(text.format(dataset, name))
+        ((said,),) = rows(f"SELECT ddl FROM INFORMATION_SCHEMA.TABLES WHERE table_name = '{name}'")
+        assert said == text.format(f"{storage_client.project}.{dataset}", name)
+    assert rows("SELECT a, CAST(dt AS STRING), place FROM other") == [(1, "2024-01-01", "x")]
+    with pytest.raises(BadRequest, match="FOR SYSTEM_TIME AS OF is not possible with an external table"):
+        sql("SELECT * FROM one FOR SYSTEM_TIME AS OF CURRENT_TIMESTAMP()")
 
 
 def test_options_of_schemata(client, dataset, rows, sql):
@@ -157,7 +188,7 @@ def test_what_a_job_did_in_which_second(client, dataset, rows):
                  "FROM `region-us`.INFORMATION_SCHEMA.JOBS_TIMELINE_BY_PROJECT")
     assert found == [(True, True, 0)]
     assert rows("SELECT COUNT(*) > 0 FROM `region-us`.INFORMATION_SCHEMA.JOBS, UNNEST(job_stages) AS stage, UNNEST(stage.steps) AS step "
-                "WHERE step.kind = 'READ' AND query_info.query_hashes.normalized_literals IS NULL") == [(True,)]
+                "WHERE step.kind = 'READ' AND query_info.query_hashes.normalized_literals IS NOT NULL") == [(True,)]
 
 
 @pytest.mark.parametrize("name", information_schema.VIEWS)
@@ -176,6 +207,8 @@ def test_what_there_is_not(client, dataset, view):
         view("*", "NOTHING")
     with pytest.raises(NotFound, match="Dataset .*nowhere"):
         client.query("SELECT * FROM nowhere.INFORMATION_SCHEMA.TABLES").result()
+    with pytest.raises(MethodNotImplemented, match="the view INFORMATION_SCHEMA.RESERVATIONS_BY_PROJECT"):
+        client.query("SELECT * FROM `region-us`.INFORMATION_SCHEMA.RESERVATIONS_BY_PROJECT").result()
     with pytest.raises(BadRequest, match="FOR SYSTEM_TIME"):
         view("*", "TABLES", "FOR SYSTEM_TIME AS OF CURRENT_TIMESTAMP()")
 
@@ -224,6 +257,15 @@ def test_snapshots_and_materialized_views(client, dataset, view):
     assert view("table_name, last_refresh_time IS NOT NULL", "MATERIALIZED_VIEWS") == [("counted", True)]
     assert view("table_name, table_type, base_table_name", "TABLES", "WHERE table_name IN ('then_', 'counted') ORDER BY 1") == [
         ("counted", "MATERIALIZED VIEW", None), ("then_", "SNAPSHOT", "small")]
+
+
+def test_queries_that_differ_in_literals_have_one_hash(client, dataset):
+    same = ["SELECT 1 AS a, 'x' AS b FROM UNNEST([1])", """SELECT  2.5 AS a,\n r'y\\'z' AS b -- 1 'a'\nFROM /* b */ UNNEST([0x1f])""", 'SELECT 1e3 AS a, b"""q"u""" AS b FROM UNNEST([7]) # end']
+    for text in [*same, "SELECT 1 AS a, 'x' AS c FROM UNNEST([1])", "SELECT 1 AS a1, 'x' AS b FROM UNNEST([1])"]:
+        client.query(text, job_config=bigquery.QueryJobConfig(labels={"hashed": dataset})).result()
+    rows = client.query("SELECT query_info.query_hashes.normalized_literals, COUNT(*) FROM `region-us`.INFORMATION_SCHEMA.JOBS, UNNEST(labels) AS label "
+                        f"WHERE label.value = '{dataset}' GROUP BY 1").result()
+    assert sorted(row[1] for row in rows) == [1, 1, 3]
 
 
 def test_jobs(client, dataset):

@@ -53,6 +53,52 @@ def test_pruning_in_joins_views_and_dml(sql, read, months, dataset):
     assert sql("DELETE FROM months WHERE day < '2024-02-01'").total_bytes_processed == 16
 
 
+@pytest.fixture
+def seen(sql, months, dataset):
+    """Views of months, one of the other."""
+    sql(f"CREATE VIEW seen AS SELECT id AS number, day AS date FROM {dataset}.months")
+    sql(f"CREATE VIEW again AS SELECT date AS d, number, date AS same FROM {dataset}.seen")
+
+
+# A filter and the query that it is in, which has to read January alone, once for each time that it stands there.
+REACHING = [
+    "SELECT number FROM seen WHERE date < '2024-01-20'", "SELECT number FROM again WHERE d < '2024-01-20'",
+    "SELECT number, same FROM again WHERE d < '2024-01-20'",
+    "WITH c AS (SELECT * FROM months) SELECT id FROM c WHERE day < '2024-01-20'",
+    "WITH c AS (SELECT day, MAX(id) AS most FROM months GROUP BY day) SELECT most FROM c WHERE day < '2024-01-20'",
+    "SELECT i FROM (SELECT day AS x, id AS i FROM months UNION ALL SELECT d, number FROM again) WHERE x < '2024-01-20'",
+    "SELECT m.id FROM months AS m JOIN UNNEST([1]) AS n ON m.id = n AND m.day < '2024-01-20'",
+    "SELECT m.id FROM months AS m JOIN (SELECT 1 AS n) ON m.id = n AND m.day < '2024-01-20'",
+    "SELECT m.id FROM (SELECT 1 AS n) LEFT JOIN months AS m ON m.id = n AND m.day < '2024-01-20'",
+    "SELECT a.number FROM seen AS a JOIN seen AS b USING (number) WHERE a.date < '2024-01-20' AND b.date < '2024-01-20'"]
+WHOLE = [
+    "WITH c AS (SELECT * FROM months) SELECT a.id FROM c AS a JOIN c AS b USING (id) WHERE a.day < '2024-01-20'",
+    "SELECT m.id FROM months AS m LEFT JOIN (SELECT 1 AS n) ON m.id = n AND m.day < '2024-01-20'",
+    "SELECT m.id FROM months AS m WHERE NOT EXISTS (SELECT 1 FROM UNNEST([1]) WHERE m.day < '2024-01-20')",
+    "SELECT a.number FROM seen AS a JOIN seen AS b USING (number) WHERE a.date < '2024-01-20'", "SELECT number, d FROM again",
+    "SELECT most FROM (SELECT day, MAX(id) AS most FROM months GROUP BY ROLLUP (day)) WHERE day < '2024-01-20'"]
+
+
+@pytest.mark.parametrize("text", REACHING + WHOLE)
+def test_which_filters_reach_a_table(sql, read, seen, text):
+    whole = text in WHOLE
+    assert read(text) == (7 if whole else 2)
+    sql("ALTER TABLE months SET OPTIONS (require_partition_filter=true)")
+    if whole:
+        with pytest.raises(BadRequest, match="without a filter over column"):
+            sql(text, use_query_cache=False)
+    else:
+        assert sql(text, use_query_cache=False).total_bytes_processed == 16
+
+
+def test_a_required_filter_on_a_table_with_policies(sql, rows, months):
+    sql("ALTER TABLE months SET OPTIONS (require_partition_filter=true)")
+    sql("CREATE ROW ACCESS POLICY early ON months GRANT TO ('allAuthenticatedUsers') FILTER USING (id < 3)")
+    assert rows("SELECT id FROM months WHERE day > '2024-02-01'") == [(2,)]
+    with pytest.raises(BadRequest, match="without a filter over column"):
+        sql("SELECT id FROM months")
+
+
 def test_a_filter_may_be_required(sql, rows, months):
     sql("ALTER TABLE months SET OPTIONS (require_partition_filter=true)")
     for text in ("SELECT * FROM months", "SELECT * FROM months WHERE id = 1", "SELECT * FROM months WHERE day = '2024-01-15' OR id = 1", "DELETE FROM months WHERE true"):

@@ -57,6 +57,22 @@ def test_policies_hold_in_joins_subqueries_and_views(sql, api, seen, sales, data
         assert (seen(ADA, text), seen(BOB, text)) == ([2, 3], []), text
 
 
+def test_pseudo_columns_of_a_filtered_table(sql, rows):
+    sql("CREATE TABLE t (x INT64) PARTITION BY _PARTITIONDATE")
+    sql("INSERT t (_PARTITIONTIME, x) VALUES ('2024-01-01', 1), ('2024-01-02', 2), ('2024-01-02', 9)")
+    sql("CREATE ROW ACCESS POLICY low ON t GRANT TO ('allAuthenticatedUsers') FILTER USING (x < 5)")
+    sql("ALTER TABLE t SET OPTIONS (require_partition_filter=true)")
+    assert rows("SELECT *, CAST(_PARTITIONTIME AS STRING) FROM t WHERE _PARTITIONDATE = '2024-01-02'") == [(2, "2024-01-02 00:00:00+00")]
+    assert rows("SELECT * FROM t WHERE _PARTITIONTIME < '2024-01-02'") == [(1,)]
+
+
+def test_the_past_of_a_filtered_table_is_not_told(sql, api, sales, dataset):
+    sql("CREATE ROW ACCESS POLICY us ON sales GRANT TO ('user:ada@example.com') FILTER USING (region = 'US')")
+    query = {"query": f"SELECT id FROM {dataset}.sales FOR SYSTEM_TIME AS OF CURRENT_TIMESTAMP()", "useLegacySql": False}
+    status, answer = api("POST", "/queries", query, ADA)
+    assert status == 403 and answer["error"]["message"].endswith("which has row access policies.")
+
+
 def test_the_bytes_of_a_filtered_table_are_not_told(sql, api, sales, dataset):
     sql("CREATE ROW ACCESS POLICY us ON sales GRANT TO ('user:ada@example.com') FILTER USING (region = 'US')")
     _, answer = api("POST", "/queries", {"query": f"SELECT id FROM {dataset}.sales", "useLegacySql": False}, ADA)

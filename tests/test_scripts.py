@@ -2,7 +2,7 @@
 import datetime
 
 import pytest
-from google.api_core.exceptions import BadRequest, NotFound
+from google.api_core.exceptions import BadRequest, MethodNotImplemented, NotFound
 from google.cloud import bigquery
 
 
@@ -34,6 +34,7 @@ def script(client, dataset):
     ("DECLARE p INT64 DEFAULT 1; FOR r IN (SELECT v, 'x' AS t FROM UNNEST([2, 3, 5]) AS v) DO SET p = p * r.v; END FOR; SELECT p", [(30,)]),
     ("a: LOOP LOOP BREAK a; END LOOP; END LOOP; SELECT 'out'", [("out",)]),
     ("SELECT 1; RETURN; SELECT 2", [(1,)]),
+    ("SET @@location = 'EU'; SELECT @@location", [("EU",)]),
     ("BEGIN DECLARE x INT64 DEFAULT 7; SELECT x; END", [(7,)]),
     ("DECLARE x INT64 DEFAULT 1; BEGIN DECLARE x INT64 DEFAULT 2; END; SELECT x", [(1,)]),
     ("DECLARE e STRING; BEGIN SELECT 1 / 0; EXCEPTION WHEN ERROR THEN SET e = @@error.message; END; SELECT e", [("Query error: division by zero: 1 / 0 at [1:25]",)]),
@@ -149,7 +150,14 @@ def test_more_scripts(script, text, rows):
     ("SELECT 1;\nASSERT 1 = 2 AS 'no way'", r"Query error: Assertion failed: no way at \[2:1\]"),
     ("SELECT 1; SELECT CAST('a' AS INT64)", r"Query error: Bad int64 value: a at \[1:11\]"), ("SELECT 1; RAISE USING MESSAGE = 'mine'", r"mine at \[1:11\]"),
     ("CREATE TEMP FUNCTION f() AS (1); DROP FUNCTION f; SELECT f()", "Function not found: f"), ("COMMIT", "supported only in scripts or sessions"),
-    ("CREATE TEMP TABLE x AS SELECT 1 AS a", "requires a script or session")])
+    ("CREATE TEMP TABLE x AS SELECT 1 AS a", "requires a script or session"),
+    ("DECLARE x; SELECT x", r'Syntax error: Unexpected ";" at \[1:10\]'), ("SELECT 2; SELEC", r'Syntax error: Unexpected identifier "SELEC" at \[1:11\]'),
+    ("a: LOOP BREAK a; END LOOP b", r"Mismatched end label; expected a, got b at \[1:27\]"), ("RAISE USING MESSAGE = NULL", r"at \[1:1\]"),
+    ("SELECT 1; SET @@location = 'EU'", "@@location can only be set by the first statement"),
+    ("EXECUTE IMMEDIATE 'SELECT 1; SELECT 2'", r"Syntax error: Expected end of input but got keyword SELECT at \[1:11\]"),
+    ("EXECUTE IMMEDIATE 'IF TRUE THEN SELECT 1; END IF'", "Syntax error: Unexpected keyword IF"),
+    *[(f"DECLARE x INT64; EXECUTE IMMEDIATE '{text}'", f"EXECUTE IMMEDIATE can't run the statement {text}") for text in (
+        "EXECUTE IMMEDIATE @a", "SET x = 1", "BEGIN TRANSACTION")]])
 def test_more_errors(script, text, words):
     with pytest.raises(BadRequest, match=words):
         script(text)
@@ -182,6 +190,13 @@ def test_procedures(client, script):
     assert script("DECLARE f INT64; CALL factorial(5, f); SELECT f") == [(120,)]
     script("CREATE PROCEDURE same(x ANY TYPE, OUT y ANY TYPE) BEGIN SET y = x; END")
     assert script("DECLARE y STRING; CALL same('q', y); SELECT y") == [("q",)]
+
+
+def test_dynamic_sql_calls_procedures(script):
+    script("CREATE PROCEDURE twice(INOUT x INT64) BEGIN SET x = x * 2; END")
+    assert script("DECLARE n INT64 DEFAULT 4; EXECUTE IMMEDIATE 'CALL twice(n)'; SELECT n") == [(8,)]
+    with pytest.raises(MethodNotImplemented, match="a CALL with USING or INTO"):
+        script("DECLARE n INT64 DEFAULT 4; EXECUTE IMMEDIATE 'CALL twice(n)' USING 1 AS a")
 
 
 def test_a_procedures_job(client, dataset, script):
@@ -296,6 +311,8 @@ def test_system_procedures(client, dataset, script):
                         ("JOBS.CANCEL('none')", "Not found: Job")):
         with pytest.raises((BadRequest, NotFound), match=words):
             script(f"CALL BQ.{text}")
+    with pytest.raises(MethodNotImplemented, match="the procedure BQ.REFRESH_EXTERNAL_METADATA_CACHE"):
+        script("CALL BQ.REFRESH_EXTERNAL_METADATA_CACHE('base')")
 
 
 # Sessions -----------------------------------------------------------------------------------------

@@ -145,6 +145,35 @@ def test_required_columns(sql, rows, stock):
     assert rows("SELECT COUNT(*) FROM stock") == [(3,)]
 
 
+def test_required_fields(sql, rows, load):
+    sql("CREATE TABLE t (id INT64, s STRUCT<a INT64 NOT NULL, b STRING>, l ARRAY<STRUCT<x INT64 NOT NULL>>)")
+    sql("INSERT INTO t VALUES (1, NULL, NULL), (2, (5, NULL), [STRUCT(6)])")
+    for statement, field in (("INSERT INTO t (s) VALUES ((NULL, 'x'))", "a"), ("INSERT INTO t (l) VALUES ([STRUCT(1), STRUCT(NULL)])", "x"),
+                             ("UPDATE t SET s.a = NULL WHERE id = 2", "a"), ("MERGE t USING (SELECT 9 AS n) ON t.id = n WHEN NOT MATCHED THEN INSERT (s) VALUES ((NULL, 'x'))", "a")):
+        with pytest.raises(BadRequest, match=f"Required field {field} cannot be null"):
+            sql(statement)
+    assert rows("SELECT COUNT(*), SUM(s.a) FROM t") == [(2, 5)]
+
+
+def test_the_partition_of_a_row_is_given_by_its_date(sql, rows):
+    sql("CREATE TABLE t (x INT64) PARTITION BY _PARTITIONDATE")
+    sql("INSERT INTO t (_PARTITIONDATE, x) VALUES ('2017-05-01', 1)")
+    sql("INSERT INTO t (_PARTITIONDATE, x) SELECT DATE '2017-05-02', 2")
+    sql("MERGE t USING (SELECT 3 AS x) AS n ON t.x = n.x WHEN NOT MATCHED THEN INSERT (x, _PARTITIONDATE) VALUES (n.x, DATE '2017-05-03')")
+    sql("UPDATE t SET _PARTITIONDATE = '2018-01-01' WHERE x = 1")
+    assert rows("SELECT x, CAST(_PARTITIONTIME AS STRING) FROM t ORDER BY x") == [
+        (1, "2018-01-01 00:00:00+00"), (2, "2017-05-02 00:00:00+00"), (3, "2017-05-03 00:00:00+00")]
+
+
+@pytest.mark.parametrize("statement, clause", [
+    ("INSERT OR IGNORE INTO stock (id) VALUES (1)", "INSERT OR IGNORE"), ("INSERT OR REPLACE INTO stock (id) VALUES (1)", "INSERT OR REPLACE"),
+    ("INSERT OR UPDATE INTO stock (id) VALUES (1)", "INSERT OR UPDATE"), ("DELETE stock WHERE true ASSERT_ROWS_MODIFIED 7", "ASSERT_ROWS_MODIFIED")])
+def test_dml_that_bigquery_has_not(sql, rows, stock, statement, clause):
+    with pytest.raises(BadRequest, match=f"{clause} is not supported"):
+        sql(statement)
+    assert rows("SELECT COUNT(*) FROM stock") == [(3,)]
+
+
 def test_each_statement_is_a_moment_of_the_past(client, dataset, sql, rows, stock):
     import datetime as dt
     before = dt.datetime.now(dt.timezone.utc).isoformat()

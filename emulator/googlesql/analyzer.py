@@ -46,7 +46,8 @@ PATH_PART = re.compile(r"`([^`]*)`|([^`.]+)")
 # BigQuery's functions that need models, connections or the history of changes.
 ELSEWHERE = re.compile(r"(Table-valued f|F)unction not found: ((?:ml|ai|obj|bqml)\.\w+|appends|changes|gap_fill|vector_search|external_query|"
                        r"external_object_transform)\b", re.I)
-NOT_KINDS = re.compile(r"(CAPACITY|RESERVATION|ASSIGNMENT|BI_CAPACITY|PROJECT|ORGANIZATION) is not a supported object type")  # to the analyzer
+NOT_KINDS = re.compile(r"(CAPACITY|RESERVATION|ASSIGNMENT|BI_CAPACITY|PROJECT|ORGANIZATION|REPLICA) is not a supported (?:nested )?object type")  # to the analyzer
+NO_CONNECTION = re.compile(r"Connection not found: (\S+)")
 UNREAD = re.compile(r"\b((?<=WITH\s)DIFFERENTIAL_PRIVACY(?=\s+OPTIONS))", re.I)  # a clause that the analyzer does not take
 ASSIGNMENT = re.compile("Statement not supported: (SingleAssignment|AssignmentFromStruct)")
 NO_SUBQUERIES = "TVF arguments that reference columns are not supported"  # of the functions whose bodies are to be put in the calls' places
@@ -207,6 +208,13 @@ class GoogleSQL:
         except NoRule:
             return f"({statement.compile(cursor)})"
 
+    def default(self, field: dict, cursor, session_user: str = "") -> str:
+        """DuckDB SQL of a column's default. Fields of a struct may have no names in it, so it is cast by the rules of GoogleSQL."""
+        text = field["defaultValueExpression"]
+        if "fields" in field:
+            text = f"CAST(({text}) AS {types.sql_name(types.type_proto(field))})"
+        return self.expression(text, cursor, session_user)
+
     def table_names(self, text: str) -> list[tuple[str, ...]]:
         """The paths of the tables a statement names, as it writes them."""
         with self.engine.lock:
@@ -217,9 +225,8 @@ class GoogleSQL:
         try:
             found = self._call("ExtractTableNamesFromStatement", request, service.ExtractTableNamesFromStatementResponse)
         except ServiceError:
-            if self.is_script(text):
-                raise IsScript from None
-            return []  # the analyzer says what is wrong, and where
+            self.check_syntax(text, allow_script=True)
+            raise IsScript from None
         return [tuple(name.table_name_segment) for name in found.table_name]
 
     def changed(self, text: str) -> tuple[tuple[str, ...] | None, str, tuple[str, ...]]:
@@ -290,13 +297,13 @@ class GoogleSQL:
             return routine.text  # the analyzer says what is wrong, and where
         return routine.converted(routine.body_of(inlining.without_with(routine.query, answer)))
 
-    def is_script(self, text: str) -> bool:
-        request = service.ExtractTableNamesFromStatementRequest(sql_statement=text, options=self.language, allow_script=True)
+    def check_syntax(self, text: str, allow_script: bool) -> None:
+        """ApiError invalidQuery for what is no statement, or no script."""
+        request = service.ExtractTableNamesFromStatementRequest(sql_statement=text, options=self.language, allow_script=allow_script)
         try:
             self._call("ExtractTableNamesFromStatement", request, service.ExtractTableNamesFromStatementResponse)
-            return bool(text.strip())
-        except ServiceError:
-            return False
+        except ServiceError as error:
+            raise query_error(error) from None
 
     def analyze(self, text: str, names: Names, mode: str | None, parameters: list[dict], time_zone: str = "UTC"):
         """The resolved tree (AnyResolvedStatementProto) of a statement, and the columns it needs by the tables' serialization_id.
@@ -447,6 +454,8 @@ def query_error(error: ServiceError) -> ApiError:
         raise unsupported(f"the {'table ' if found[1] != 'F' else ''}function {found[2].upper()}") from None
     if found := NOT_KINDS.match(error.message):
         raise unsupported(f"the statement on a {found[1]}") from None
+    if found := NO_CONNECTION.match(error.message):
+        raise unsupported(f"the connection {found[1]}") from None
     message = POSITION.sub(r" at [\1]", GROUP.sub("", error.message)).replace("Unexpected end of statement", "Unexpected end of script")
     return ApiError("invalidQuery", message, "query")
 

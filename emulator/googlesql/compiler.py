@@ -107,13 +107,14 @@ class Compiler(Expressions):
         place = node.table.serialization_id - 1
         view = self.plan.views.get(place)
         if view is not None:
+            if node.HasField("for_system_time_expr"):
+                raise self.plan.order[place].no_travel()
             relation = f"({Compiler(view, self.cursor).statement()})"
             names, own = ([field["name"] for field in each.fields] for each in (self.plan.order[place], view))
             if names != own and len(names) == len(own):  # the view's definition names its columns
                 relation += f" AS renamed({', '.join(map(values.identifier, names))})"
         else:
-            at = self.constant(node.for_system_time_expr) if node.HasField("for_system_time_expr") else None
-            relation = self.plan.order[place].relation(at)
+            relation = self.plan.order[place].relation(self.plan.moment(node, self.cursor))
         columns = {self.column(c): PSEUDO.get(c.name) or values.identifier(c.name) for c in node.parent.column_list}
         items = ", ".join(f"{source} AS {name}" for name, source in columns.items())
         return f"SELECT {items or '1 AS c0'} FROM {relation}"

@@ -17,6 +17,8 @@ from .tree import node_of
 INSERT, UPDATE, DELETE = "INSERT", "UPDATE", "DELETE"
 # By ResolvedMergeWhen.action_type, an enum of the resolved tree.
 ACTIONS = (INSERT, UPDATE, DELETE)
+# By ResolvedInsertStmt.insert_mode, the first being BigQuery's.
+INSERT_MODES = ("", "INSERT OR IGNORE", "INSERT OR REPLACE", "INSERT OR UPDATE")
 TWICE = "UPDATE/MERGE must match at most one source row for each target row"
 
 
@@ -33,9 +35,16 @@ class Change(Compiler):
 
     def sql(self) -> str:
         """The SELECT of what is to happen; NoRule for a form there is no rule for."""
-        if self.node.HasField("returning") if "returning" in self.node.DESCRIPTOR.fields_by_name else False:
-            raise NoRule("THEN RETURN")
+        self.refuse()
         return values.fitted_rows(getattr(self, self.plan.type.lower())(), self.written)
+
+    def refuse(self) -> None:
+        """ApiError invalidQuery for what the analyzer takes and BigQuery does not."""
+        clause = INSERT_MODES[getattr(self.node, "insert_mode", 0)]
+        if "assert_rows_modified" in self.node.DESCRIPTOR.fields_by_name and self.node.HasField("assert_rows_modified"):
+            clause = "ASSERT_ROWS_MODIFIED"
+        if clause:
+            raise ApiError("invalidQuery", f"{clause} is not supported", "query")
 
     # Targets --------------------------------------------------------------------------------------
 
@@ -55,7 +64,7 @@ class Change(Compiler):
         """What a column gets that an INSERT does not name."""
         field = next(field for field in self.fields if field["name"].lower() == name.lower())
         if field.get("defaultValueExpression"):
-            return self.plan.sql_of(field["defaultValueExpression"], self.cursor, field)
+            return self.plan.default_of(field, self.cursor)
         return "[]" if values.repeated(field) else "NULL"
 
     def typed(self, made: dict[str, str]) -> str:
@@ -74,9 +83,9 @@ class Change(Compiler):
 
     def insert(self) -> str:
         node = self.node
-        names = [column.name for column in node.insert_column_list]
+        names = [stored_name(column) for column in node.insert_column_list]
         if node.HasField("query"):
-            items = {column.name: self.column(output) for column, output in zip(node.insert_column_list, node.query_output_column_list)}
+            items = {name: self.column(output) for name, output in zip(names, node.query_output_column_list)}
             source = f"({self.scan(node.query)})"
         else:
             rows = ", ".join("(" + ", ".join(self.value(item, name) for item, name in zip(row.value_list, names)) + ")" for row in node.row_list)
@@ -118,7 +127,7 @@ class Change(Compiler):
         """The column that a SET target is of, the fields that lead into it, and the column's type."""
         node, name = node_of(target)
         if name == "resolved_column_ref_node":
-            return node.column.name, [], node.column.type
+            return stored_name(node.column), [], node.column.type
         if name == "resolved_get_struct_field_node":
             column, path, type_ = self.path(node.expr)
             return column, [*path, types.struct_names(self.type_of(node.expr))[node.field_idx]], type_
@@ -149,8 +158,14 @@ class Change(Compiler):
             return self.kept()
         if action == UPDATE:
             return self.kept() | self.assigned(clause.update_item_list)
-        given = {column.name.lower(): self.value(item, column.name) for column, item in zip(clause.insert_column_list, clause.insert_row.value_list)}
+        names = map(stored_name, clause.insert_column_list)
+        given = {name.lower(): self.value(item, name) for name, item in zip(names, clause.insert_row.value_list)}
         return {name: given.get(name.lower()) or self.default(name) for name in self.names}
+
+
+def stored_name(column) -> str:
+    """The column of the lake that a column of the tree is written to: _PARTITIONDATE is the day of _PARTITIONTIME."""
+    return "_PARTITIONTIME" if column.name.upper() == "_PARTITIONDATE" else column.name
 
 
 def with_field(whole: str, path: list[str], new: str, type_) -> str:

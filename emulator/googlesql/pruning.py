@@ -7,7 +7,7 @@ the others leave every partition in.
 from __future__ import annotations
 
 import re
-from typing import Callable, Iterator
+from typing import Any, Callable, Iterator, NamedTuple
 
 from .. import values
 from .compiler import Compiler
@@ -23,25 +23,108 @@ NOT_MATCHED_BY_SOURCE = 1  # a value of ResolvedMergeWhen.match_type
 MONOTONE = {"date", "timestamp", "datetime", "date_trunc", "timestamp_trunc", "datetime_trunc", "$extract_date"}
 
 
-def conditions(statement, cursor) -> dict[int, list[str | None]]:
-    """Place of a table in the statement -> for each scan of it, SQL that is true of the rows whose partitions are read,
-    None where all are. Only tables with a `partitioning`."""
-    if not any(getattr(table, "partitioning", None) for table in statement.order):
-        return {}
-    compiler = Compiler(statement, cursor)
+class Level(NamedTuple):
+    """The filters of a statement. names: column of a view that it reads -> the columns here that stand for it."""
+
+    compiler: Compiler
+    parts: list
+    names: dict[int, set[int]]
+
+
+def conditions(statement, cursor, above: tuple[Level, ...] = ()) -> Iterator[tuple[Any, str | None]]:
+    """For each scan of a table with a `partitioning`, in the statement and in its views: the table, and SQL that is true of the
+    rows whose partitions are read, None where all are. above: the filters of what reads the statement, which is a view."""
+    if not any(getattr(table, "partitioning", None) for table in statement.tables):
+        return
+    compiler, parts, same = Compiler(statement, cursor), filters(statement), aliases(statement.tree)
     read = [statement.node.query, *statement.node.row_list] if statement.type == "INSERT" else [statement.tree]  # its target is not read
-    scans = [scan for root in read for scan in find(root, "ResolvedTableScanProto") if partitioning_of(statement, scan)]
+    for scan in (scan for root in read for scan in find(root, "ResolvedTableScanProto")):
+        place = scan.table.serialization_id - 1
+        table, view = statement.order[place], statement.views.get(place)
+        levels = [Level(compiler, parts, {column.column_id: standing_for(same, column.column_id) for column in scan.parent.column_list})]
+        levels += [level._replace(names={own: set().union(*(level.names.get(name, ()) for name in names)) for own, names in levels[0].names.items()})
+                   for level in above]
+        if view:
+            outputs = [item.column.column_id for item in view.node.output_column_list]
+            inner: dict[int, list[int]] = {}
+            for own, index in zip(scan.parent.column_list, scan.column_index_list):
+                if index < len(outputs):  # what is behind them is a pseudo column
+                    inner.setdefault(outputs[index], []).append(own.column_id)
+            yield from conditions(view, cursor, tuple(
+                level._replace(names={column: set().union(*map(level.names.__getitem__, owns)) for column, owns in inner.items()}) for level in levels))
+        elif partitioning := getattr(table, "partitioning", None):
+            own = {column.column_id: column.name for column in scan.parent.column_list}
+            pruners = [(Pruner(level.compiler, {name: own[column] for column, names in level.names.items() for name in names}, partitioning), level.parts)
+                       for level in levels]
+            if statement.type == "MERGE" and scan == statement.node.table_scan:
+                yield table, merged(pruners[0][0], statement.node)
+            else:
+                yield table, " AND ".join(made for pruner, parts_ in pruners if (made := pruner.all_of(parts_))) or None
+
+
+def filters(statement) -> list:
+    """The conditions that all hold of the rows which a statement reads."""
     parts = [part for node in find(statement.tree, "ResolvedFilterScanProto") for part in conjuncts(node.filter_expr)]
     if statement.type in ("UPDATE", "DELETE") and statement.node.HasField("where_expr"):
         parts += conjuncts(statement.node.where_expr)
-    found: dict[int, list[str | None]] = {}
-    for scan in scans:
-        pruner = Pruner(compiler, scan, partitioning_of(statement, scan))
-        if statement.type == "MERGE" and scan == statement.node.table_scan:
-            made = merged(pruner, statement.node)
-        else:
-            made = pruner.all_of(parts)
-        found.setdefault(scan.table.serialization_id - 1, []).append(made)
+    for join in find(statement.tree, "ResolvedJoinScanProto"):
+        if join.join_type in JOINED and join.HasField("join_expr"):
+            side = JOINED[join.join_type]
+            inside = {column.column_id for column in columns_of(getattr(join, side))} if side else None
+            parts += [part for part in conjuncts(join.join_expr) if inside is None or references(part) <= inside]
+    for unnest in find(statement.tree, "ResolvedArrayScanProto"):
+        if unnest.HasField("join_expr") and not unnest.is_outer:
+            parts += conjuncts(unnest.join_expr)
+    return parts
+
+
+# join_type -> the side whose rows the condition ON chooses, "" for both
+JOINED = {0: "", 1: "right_scan", 2: "left_scan"}
+
+
+def columns_of(scan):
+    node, _ = node_of(scan)
+    while "column_list" not in node.DESCRIPTOR.fields_by_name:
+        node = node.parent
+    return node.column_list
+
+
+def references(expression) -> set[int]:
+    return {ref.column.column_id for ref in find(expression, "ResolvedColumnRefProto")}
+
+
+def aliases(tree) -> dict[int, list[int]]:
+    """Column -> the columns that are the same further out: of projections, keys of groups, set operations, of a WITH that is read once."""
+    same: dict[int, list[int]] = {}
+
+    def pairs(inner, outer) -> None:
+        for one, other in zip(inner, outer):
+            same.setdefault(one.column_id, []).append(other.column_id)
+    sets = {column.column.column_id for node in find(tree, "ResolvedAggregateScanBaseProto") if node.grouping_set_list for column in node.group_by_list}
+    for computed in find(tree, "ResolvedComputedColumnProto"):
+        node, name = node_of(computed.expr)
+        if name == "resolved_column_ref_node" and not node.is_correlated and computed.column.column_id not in sets:
+            pairs([node.column], [computed.column])
+    for scan in find(tree, "ResolvedSetOperationScanProto"):
+        for item in scan.input_item_list:
+            pairs(item.output_column_list, scan.parent.column_list)
+    reads: dict[str, list] = {}
+    for scan in find(tree, "ResolvedWithRefScanProto"):
+        reads.setdefault(scan.with_query_name, []).append(scan)
+    for entry in find(tree, "ResolvedWithEntryProto"):
+        if len(found := reads.get(entry.with_query_name, ())) == 1:
+            pairs(columns_of(entry.with_subquery), found[0].parent.column_list)
+    return same
+
+
+def standing_for(same: dict[int, list[int]], column: int) -> set[int]:
+    """The column and all those that are the same further out."""
+    found, rest = set(), [column]
+    while rest:
+        one = rest.pop()
+        if one not in found:
+            found.add(one)
+            rest += same.get(one, ())
     return found
 
 
@@ -64,11 +147,6 @@ def is_false(expression) -> bool:
     return name == "resolved_literal_node" and node.value.value.HasField("bool_value") and not node.value.value.bool_value
 
 
-def partitioning_of(statement, scan):
-    place = scan.table.serialization_id - 1
-    return getattr(statement.order[place], "partitioning", None) if place not in statement.views else None
-
-
 def conjuncts(expression) -> Iterator:
     node, name = node_of(expression)
     if name == "resolved_function_call_node" and function_of(node) == "$and":
@@ -83,12 +161,12 @@ def function_of(node) -> str:
 
 
 class Pruner:
-    """The conditions on the partitions of one scan of a table."""
+    """The conditions on the partitions of one scan of a table. columns: id -> the table's column that it stands for."""
 
-    def __init__(self, compiler: Compiler, scan, partitioning):
+    def __init__(self, compiler: Compiler, columns: dict[int, str], partitioning):
         self.compiler, self.partitioning = compiler, partitioning
         names = {name.lower() for name in (partitioning.column, *partitioning.others)} | ({"_partitiondate"} if partitioning.column == "_PARTITIONTIME" else set())
-        self.columns = {column.column_id: column.name for column in scan.parent.column_list if column.name.lower() in names}
+        self.columns = {number: name for number, name in columns.items() if name.lower() in names}
 
     def all_of(self, parts) -> str | None:
         """SQL over the partition of a row that is true where each part may be that says something of it; None where none does."""
@@ -163,7 +241,9 @@ class Pruner:
         return text
 
     def used(self, expression) -> Iterator[int]:
-        """The columns in an expression; NoRule for one with a subquery, which tells nothing before the query runs."""
-        if next(find(expression, "ResolvedSubqueryExprProto"), None) is not None:
+        """The columns in an expression; NoRule for one with a subquery, which tells nothing before the query runs, and for one inside of a
+        subquery that reads columns outside of it."""
+        if next(find(expression, "ResolvedSubqueryExprProto"), None) is not None or any(
+                ref.is_correlated for ref in find(expression, "ResolvedColumnRefProto")):
             raise NoRule("a subquery")
         return (ref.column.column_id for ref in find(expression, "ResolvedColumnRefProto"))

@@ -109,14 +109,22 @@ class Statement:
         """The table that a DML statement changes."""
         return self.order[self.node.table_scan.table.serialization_id - 1]
 
-    def sql_of(self, expression: str, cursor, field: dict) -> str:
-        """DuckDB SQL of an expression without columns that a table keeps as text: a column's default."""
-        return self.sql.expression(expression, cursor, self.context["session_user"])
+    def default_of(self, field: dict, cursor) -> str:
+        """DuckDB SQL of a column's default."""
+        return self.sql.default(field, cursor, self.context["session_user"])
 
     def constant(self, expression, cursor):
         """The value of an expression without columns, as Python has it: an option's."""
         from .compiler import Compiler
         return Compiler(self, cursor).constant(expression)
+
+    def moment(self, scan, cursor):
+        """The moment of a scan's FOR SYSTEM_TIME AS OF; None without."""
+        if not scan.HasField("for_system_time_expr"):
+            return None
+        if any(find(scan.for_system_time_expr, "ResolvedSubqueryExprProto")):
+            raise ApiError("invalidQuery", "The expression of FOR SYSTEM_TIME AS OF must not contain a subquery", "query")
+        return self.constant(scan.for_system_time_expr, cursor)
 
     def created_path(self, name_path) -> tuple[str, ...]:
         """A name that a DDL statement gives, as (project, dataset, name) or as much of it as is known."""
