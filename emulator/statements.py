@@ -475,7 +475,8 @@ def part_of(expression) -> str:
 
 # The statements that a dry run does and undoes, since they are about no rows, and about nothing but the lake's resources. Not those that make schemas:
 # Python's client takes a 409 for a job of that name, and looks for it for ten minutes.
-REHEARSED = {"CREATE_TABLE", "CREATE_TABLE_AS_SELECT", "CREATE_VIEW", "CREATE_MATERIALIZED_VIEW", "DROP", "DROP_SNAPSHOT_TABLE", "DROP_MATERIALIZED_VIEW", "ALTER_TABLE", "ALTER_VIEW", "ALTER_MATERIALIZED_VIEW", "ALTER_SCHEMA"}
+REHEARSED = {"CREATE_TABLE", "CREATE_TABLE_AS_SELECT", "CREATE_VIEW", "CREATE_MATERIALIZED_VIEW", "DROP", "DROP_SNAPSHOT_TABLE", "DROP_MATERIALIZED_VIEW",
+             "ALTER_TABLE", "ALTER_VIEW", "ALTER_MATERIALIZED_VIEW", "ALTER_SCHEMA"}
 RUN: dict[str, Callable[["Job", "Statement"], None]] = {
     "INSERT": change_rows, "UPDATE": change_rows, "DELETE": change_rows, "MERGE": change_rows, "TRUNCATE_TABLE": truncate,
     "CREATE_TABLE": create_table, "CREATE_TABLE_AS_SELECT": create_table, "CREATE_VIEW": create_view, "CREATE_SCHEMA": create_schema,

@@ -12,7 +12,7 @@ from typing import Any, Callable, Iterator, NamedTuple
 from .. import values
 from .compiler import Compiler
 from .expressions import NoRule
-from .tree import find, node_of
+from .tree import columns_of, find, node_of
 
 # column op constant -> what must hold of the least ({a}) and the greatest ({b}) value of a partition
 COMPARED = {"$equal": "{a} <= {c} AND {b} >= {c}", "$less": "{a} < {c}", "$less_or_equal": "{a} <= {c}",
@@ -80,13 +80,6 @@ def filters(statement) -> list:
 
 # join_type -> the side whose rows the condition ON chooses, "" for both
 JOINED = {0: "", 1: "right_scan", 2: "left_scan"}
-
-
-def columns_of(scan):
-    node, _ = node_of(scan)
-    while "column_list" not in node.DESCRIPTOR.fields_by_name:
-        node = node.parent
-    return node.column_list
 
 
 def references(expression) -> set[int]:
