@@ -194,7 +194,8 @@ def installed():
 
 def analyzer_step():
     """Google's SQL analyzer, compiled for this machine."""
-    mark = fingerprint("requirements.txt", platform.platform())
+    own = [os.path.join("emulator", "googlesql", name) for name in ("engine.py", "optimizer.py", "hot_functions.txt")]
+    mark = fingerprint("requirements.txt", platform.platform(), *own)
 
     def is_done():
         return is_stamped("analyzer", mark) and glob.glob(os.path.join(CACHE, "*.cwasm"))
