@@ -5,6 +5,7 @@ An entity is a message of Datastore's own protocol; a log is made of blocks as L
 from __future__ import annotations
 
 import struct
+from functools import cache
 from typing import BinaryIO, Iterator
 
 import google_crc32c
@@ -32,7 +33,9 @@ HEADER = struct.Struct("<IHB")  # checksum, length, kind of piece
 WHOLE, FIRST, MIDDLE, LAST = 1, 2, 3, 4
 
 
-def _message_types() -> dict[str, type]:
+@cache
+def message_types() -> dict[str, type]:
+    """The classes of the messages, made when the first export is read."""
     made = {name: descriptor_pb2.DescriptorProto(name=name.rpartition(".")[2]) for name in MESSAGES}
     for name, fields in MESSAGES.items():
         for field in fields.split():
@@ -55,10 +58,6 @@ def _message_types() -> dict[str, type]:
     return {name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"datastore.{name}")) for name in MESSAGES}
 
 
-_types = _message_types()
-Backup, EntityProto = _types["Backup"], _types["EntityProto"]
-
-
 class Damaged(ValueError):
     """What is wrong with a log, and where in it."""
 
@@ -68,7 +67,7 @@ class Damaged(ValueError):
 def files_of(metadata: bytes) -> list[str]:
     """The logs that a kind's metadata names, relative to it; ValueError for what is no metadata or names none."""
     try:
-        found = [file for kind in Backup.FromString(metadata).kind_info for file in kind.file]
+        found = [file for kind in message_types()["Backup"].FromString(metadata).kind_info for file in kind.file]
     except (DecodeError, UnicodeDecodeError):
         found = []
     if not found:
@@ -87,7 +86,7 @@ def read_entities(log: BinaryIO) -> Iterator:
 def parsed(record: bytes, why: str):
     """An entity; Damaged, with the reason given, where it is none."""
     try:
-        return EntityProto.FromString(record)
+        return message_types()["EntityProto"].FromString(record)
     except DecodeError:
         raise Damaged(why) from None
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Iterator
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def jobs(emulator: "Emulator", project: str, principal: str) -> Rows:
             "job_creation_reason": {"code": "REQUESTED"}}
 
 
+@lru_cache(1000)
 def hashed(text: str) -> str:
     """The same for queries that differ in blanks, comments and literals alone."""
     words = (" " if word["blank"] else "?" if word["literal"] else word[0] for word in WORDS.finditer(text))

@@ -429,11 +429,12 @@ class Runner:
 
     def calls(self, text: str) -> bool:
         """Whether dynamic SQL is a CALL; ApiError invalidQuery for another statement of the procedural language, and for several statements."""
-        self.job.emulator.sql.check_syntax(text, allow_script=False)
         script = parse_script(self.job.emulator.sql, text)
-        (statement,) = script.body.statement_list
-        name, _ = kind(statement)
-        if name != "call_statement" and hasattr(self, name):
+        name, _ = kind(statement := script.body.statement_list[0])
+        controls = name != "call_statement" and hasattr(self, name)
+        if controls or len(script.body.statement_list) > 1:
+            self.job.emulator.sql.check_syntax(text, allow_script=False)  # as a single statement most of them are errors of syntax
+        if controls:
             raise ApiError("invalidQuery", f"EXECUTE IMMEDIATE can't run the statement {script.part(statement)}", "query")
         return name == "call_statement"
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Iterable, NamedTuple
 
-from .protobuf import varint
+from .protobuf import read_varint, varint
 
 UNREACHABLE, NOP, BLOCK, LOOP, IF, ELSE, END, BR, BR_IF, BR_TABLE, RETURN, CALL, CALL_INDIRECT = *range(6), *range(0x0B, 0x12)
 DROP, LOCAL_GET, LOCAL_SET, LOCAL_TEE, GLOBAL_GET, GLOBAL_SET, CONST, STORE, ADD, SUB, AND = 0x1A, 0x20, 0x21, 0x22, 0x23, 0x24, 0x41, 0x36, 0x6A, 0x6B, 0x71
@@ -35,20 +35,9 @@ class Odd(Exception):
 
 # Reading and writing ------------------------------------------------------------------------------
 
-def unsigned(data: bytes, at: int) -> tuple[int, int]:
-    number = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        number |= (byte & 127) << shift
-        shift += 7
-        if byte < 128:
-            return number, at
-
-
 def signed(data: bytes, at: int) -> tuple[int, int]:
     start = at
-    number, at = unsigned(data, at)
+    number, at = read_varint(data, at)
     bits = 7 * (at - start)
     return (number - (1 << bits) if number >> (bits - 1) else number), at
 
@@ -89,14 +78,14 @@ def decode(data: bytes, at: int, end: int) -> list[tuple]:
     while at < end:
         op, start = data[at], at + 1
         if op in WITH_INDEX:
-            index, at = unsigned(data, start)
+            index, at = read_varint(data, start)
             code.append((op, index))
         elif op == CONST:
             value, at = signed(data, start)
             code.append((op, value))
         elif 0x28 <= op <= 0x3E or op == CALL_INDIRECT:
-            first, at = unsigned(data, start)
-            second, at = unsigned(data, at)
+            first, at = read_varint(data, start)
+            second, at = read_varint(data, at)
             code.append((op, first, second))
         elif op in (BLOCK, LOOP, IF):
             if data[start] != EMPTY and data[start] < F64:
@@ -104,18 +93,18 @@ def decode(data: bytes, at: int, end: int) -> list[tuple]:
             code.append((op, data[start]))
             at = start + 1
         elif op == BR_TABLE:
-            count, at = unsigned(data, start)
+            count, at = read_varint(data, start)
             targets = []
             for _ in range(count + 1):
-                target, at = unsigned(data, at)
+                target, at = read_varint(data, at)
                 targets.append(target)
             code.append((op, tuple(targets)))
         elif op in (MISC, ATOMIC):
-            kind, start = unsigned(data, start)
+            kind, start = read_varint(data, start)
             at = _after_operands(data, op, kind, start)
             code.append((op, kind, data[start:at]))
         elif op in (0x42, 0x43, 0x44, 0x3F, 0x40):
-            at = start + {0x43: 4, 0x44: 8}.get(op, 1) if op != 0x42 else unsigned(data, start)[1]
+            at = start + {0x43: 4, 0x44: 8}.get(op, 1) if op != 0x42 else read_varint(data, start)[1]
             code.append((op, data[start:at]))
         elif op in EFFECTS or op in (UNREACHABLE, NOP, ELSE, END, RETURN):
             code.append((op,))
@@ -130,7 +119,7 @@ def _after_operands(data: bytes, op: int, kind: int, at: int) -> int:
         raise Odd("an instruction")
     numbers = {8: 2, 9: 1, 10: 2, 11: 1}.get(kind, 0) if op == MISC else 1 if kind == 3 else 2
     for _ in range(numbers):
-        _, at = unsigned(data, at)
+        _, at = read_varint(data, at)
     return at
 
 
@@ -190,7 +179,7 @@ class Module:
         at = 8
         while at < len(data):
             kind = data[at]
-            size, start = unsigned(data, at + 1)
+            size, start = read_varint(data, at + 1)
             at = start + size
             self.sections.append((kind, start, at))
         starts = {kind: start for kind, start, _ in self.sections if kind}
@@ -199,20 +188,20 @@ class Module:
         self.imports = len(imported)
         self.signatures = imported + self._numbers(starts[3])
         self.bodies = []
-        count, at = unsigned(data, starts[10])
+        count, at = read_varint(data, starts[10])
         for _ in range(count):
-            size, at = unsigned(data, at)
+            size, at = read_varint(data, at)
             self.bodies.append((at, at + size))
             at += size
 
     def _types(self, at: int) -> list[tuple[bytes, bytes]]:
         found = []
-        count, at = unsigned(self.data, at)
+        count, at = read_varint(self.data, at)
         for _ in range(count):
             sides = []
             at += 1
             for _ in range(2):
-                size, at = unsigned(self.data, at)
+                size, at = read_varint(self.data, at)
                 sides.append(self.data[at:at + size])
                 at += size
             found.append(tuple(sides))
@@ -221,27 +210,27 @@ class Module:
     def _imported(self, at: int) -> list[int]:
         """The signatures of the imported functions."""
         found = []
-        count, at = unsigned(self.data, at)
+        count, at = read_varint(self.data, at)
         for _ in range(count):
             for _ in range(2):
-                size, at = unsigned(self.data, at)
+                size, at = read_varint(self.data, at)
                 at += size
             kind, flags = self.data[at], self.data[at + 1]
-            number, at = unsigned(self.data, at + 1)
+            number, at = read_varint(self.data, at + 1)
             if kind == 0:
                 found.append(number)
             elif kind == 2:
                 for _ in range(1 + (flags & 1)):
-                    _, at = unsigned(self.data, at)
+                    _, at = read_varint(self.data, at)
             else:
                 raise Odd("an import")
         return found
 
     def _numbers(self, at: int) -> list[int]:
         found = []
-        count, at = unsigned(self.data, at)
+        count, at = read_varint(self.data, at)
         for _ in range(count):
-            number, at = unsigned(self.data, at)
+            number, at = read_varint(self.data, at)
             found.append(number)
         return found
 
@@ -250,10 +239,10 @@ class Module:
 
     def function(self, number: int) -> Function:
         at, end = self.bodies[number - self.imports]
-        count, at = unsigned(self.data, at)
+        count, at = read_varint(self.data, at)
         variables = []
         for _ in range(count):
-            times, at = unsigned(self.data, at)
+            times, at = read_varint(self.data, at)
             variables += [self.data[at]] * times
             at += 1
         params, results = self.signature(number)

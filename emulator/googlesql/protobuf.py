@@ -10,6 +10,19 @@ def varint(number: int) -> bytes:
     return bytes(result) + bytes([number])
 
 
+def read_varint(data: bytes, at: int) -> tuple[int, int]:
+    """The number that begins at a place, and where it ends; ValueError for one that is cut short."""
+    number = shift = 0
+    while at < len(data) and shift <= 63:
+        byte = data[at]
+        at += 1
+        number |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            return number, at
+    raise ValueError("cut short")
+
+
 def message(*fields: tuple[int, int | bytes]) -> bytes:
     """(number, value) pairs; a value is an unsigned integer, or bytes."""
     return b"".join(varint(number << 3) + varint(value) if isinstance(value, int) else varint(number << 3 | 2) + varint(len(value)) + value
@@ -30,31 +43,15 @@ def varints(data: bytes) -> list[int]:
 def fields_of(data: bytes) -> dict[int, list]:
     """Field number -> its values, integers and bytes; ValueError for what is no such message."""
     result, at = {}, 0
-
-    def number() -> int:
-        nonlocal at
-        value, shift = 0, 0
-        while True:
-            if at >= len(data) or shift > 63:
-                raise ValueError("cut short")
-            byte = data[at]
-            at += 1
-            value |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                return value
-
     while at < len(data):
-        key = number()
-        if key & 7 == 0:
-            value = number()
-        elif key & 7 == 2:
-            size = number()
-            value = data[at:at + size]
-            if len(value) < size:
+        key, at = read_varint(data, at)
+        value, at = read_varint(data, at)
+        if key & 7 == 2:
+            start, at = at, at + value
+            value = data[start:at]
+            if at > len(data):
                 raise ValueError("cut short")
-            at += size
-        else:
+        elif key & 7:
             raise ValueError("a wire type that is not used")
         result.setdefault(key >> 3, []).append(value)
     return result

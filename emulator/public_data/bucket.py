@@ -49,7 +49,7 @@ def write_export(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
         for name, code in connection.execute("FROM states").fetchall():
             path = {"element": [{"type": b"us-states", "name": code.encode()}]}
             found = [{"name": key, "multiple": False, "value": {"stringvalue": value.encode()}} for key, value in ((b"name", name), (b"post_abbr", code))]
-            record = datastore.EntityProto(key={"app": b"cloud-samples-data", "path": path}, entity_group=path, property=found).SerializeToString()
+            record = datastore.message_types()["EntityProto"](key={"app": b"cloud-samples-data", "path": path}, entity_group=path, property=found).SerializeToString()
             log.write(datastore.HEADER.pack(datastore.masked(bytes([datastore.WHOLE]) + record), len(record), datastore.WHOLE) + record)
-    metadata = datastore.Backup(kind_info=[{"kind": "us-states", "file": ["output-0"]}])
+    metadata = datastore.message_types()["Backup"](kind_info=[{"kind": "us-states", "file": ["output-0"]}])
     (folder / f"all_namespaces_kind_us-states{datastore.METADATA}").write_bytes(metadata.SerializeToString())
