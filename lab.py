@@ -75,18 +75,35 @@ class Progress:
 
 
 class Step:
-    """Something to be done once. is_done(): whether it was; do(progress) does it, or raises Failed."""
+    """Something to be done once. is_done(): whether it was; do(progress) does it, or raises Failed; command: what do() waits for, and
+    what can run while other steps are done."""
 
-    def __init__(self, title, is_done, do):
-        self.title, self.is_done, self.do = title, is_done, do
+    def __init__(self, title, is_done, do, command=None):
+        self.title, self.is_done, self.do, self.command = title, is_done, do, command
+        self.process = None
+
+    def begin(self):
+        self.process = self.process or started(self.command)
+
+    def stop(self):
+        if self.process:
+            self.process.kill()
+            self.process.wait()
 
 
 def run(command, follow=lambda line: None, folder=ROOT):
     """Run a command, its output given line by line to `follow`; Failed with the reason where it fails."""
+    finish(started(command, folder), follow)
+
+
+def started(command, folder=ROOT):
     environment = dict(os.environ, PYTHONUNBUFFERED="1", NG_CLI_ANALYTICS="false")
     for name in ("PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PYTHONHOME", "PYTHONPATH"):  # would send packages elsewhere
         environment.pop(name, None)
-    process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
+    return subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
+
+
+def finish(process, follow=lambda line: None):
     lines = []
     try:
         for line in iter(process.stdout.readline, b""):
@@ -201,9 +218,11 @@ def analyzer_step():
         return is_stamped("analyzer", mark) and glob.glob(os.path.join(CACHE, "*.cwasm"))
 
     def do(progress):
-        run([PYTHON, "-m", "emulator.googlesql", CACHE])
+        step.begin()
+        finish(step.process)
         stamp("analyzer", mark)
-    return Step("Compiling Google's SQL analyzer for this machine (once, up to a minute)", is_done, do)
+    step = Step("Compiling Google's SQL analyzer for this machine (once, up to a minute)", is_done, do, [PYTHON, "-m", "emulator.googlesql", CACHE])
+    return step
 
 
 def node(*arguments, folder=PAGE):
@@ -241,25 +260,30 @@ def page_step():
 
 def set_up(testing):
     """Do what has not been done; each step is shown with its number among those that are left."""
-    steps = [environment_step(), packages_step("requirements.txt", "Installing Python packages")]
+    python, analyzer = [environment_step(), packages_step("requirements.txt", "Installing Python packages")], analyzer_step()
     if testing:
-        steps += [packages_step("tests/requirements.txt", "Installing the tests' packages"),
-                  packages_step("tests/clients/dbt/requirements.txt", "Installing dbt for the tests", os.path.join(CACHE, "dbt"))]
-    steps += [
-        analyzer_step(),
+        python += [packages_step("tests/requirements.txt", "Installing the tests' packages"),
+                   packages_step("tests/clients/dbt/requirements.txt", "Installing dbt for the tests", os.path.join(CACHE, "dbt"))]
+    others = [
         packages_step("AngularApp/requirements.txt", "Installing Node"),
         node_packages_step(PAGE, "Installing the page's packages"),
         page_step(),
     ]
     if testing:
-        steps += [node_packages_step(os.path.join(PAGE, "e2e"), "Installing a browser for the tests"),
-                  node_packages_step(os.path.join(ROOT, "tests", "clients", "node"), "Installing Google's clients for Node for the tests")]
+        others += [node_packages_step(os.path.join(PAGE, "e2e"), "Installing a browser for the tests"),
+                   node_packages_step(os.path.join(ROOT, "tests", "clients", "node"), "Installing Google's clients for Node for the tests")]
+    steps = python + others + [analyzer]
     # A new environment is empty: every step after it is to be done, too.
     first = next((i for i, step in enumerate(steps) if not step.is_done()), None)
     todo = steps if first == 0 else [step for step in steps if not step.is_done()]
-    for number, step in enumerate(todo, 1):
-        with Progress("[{}/{}] {}".format(number, len(todo), step.title)) as progress:
-            step.do(progress)
+    try:
+        for number, step in enumerate(todo, 1):
+            if analyzer in todo and step not in python:
+                analyzer.begin()
+            with Progress("[{}/{}] {}".format(number, len(todo), step.title)) as progress:
+                step.do(progress)
+    finally:
+        analyzer.stop()
 
 
 def alone():

@@ -1,6 +1,8 @@
 """Names, types, errors and paths, as Google's analyzer finds them."""
 import hashlib
+import os
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -159,8 +161,12 @@ def test_the_cache_is_made_once(sql, tmp_path):
 def test_a_spoiled_cache_is_made_again(tmp_path, monkeypatch):
     monkeypatch.setattr(engine, "_module", lambda: wasmtime.wat2wasm('(module (memory (export "memory") 3))'))  # the real one takes half a minute
     engine.cache_file(tmp_path).write_bytes(b"spoiled")
+    for name, days in ("recent", 20), ("old", 40):
+        (tmp_path / f"{name}.cwasm").touch()
+        os.utime(tmp_path / f"{name}.cwasm", [time.time() - days * 86400] * 2)
     assert list(engine.Engine(tmp_path).exports) == ["memory"]
     assert engine.cache_file(tmp_path).read_bytes() != b"spoiled"
+    assert {path.stem for path in tmp_path.glob("*.cwasm")} == {"recent", engine.cache_file(tmp_path).stem}  # what another version left behind goes
 
 
 def test_of_several_that_start_at_once_one_compiles(tmp_path, monkeypatch):

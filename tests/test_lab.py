@@ -105,7 +105,7 @@ def lab(project, *arguments: str, **env: str) -> tuple[int, str]:
 def test_the_first_time_and_after(project, done):
     _, code, printed = done
     assert code == 7 and printed.splitlines()[-1].startswith("served") and printed.rstrip().endswith("--port 0")
-    for number, what in enumerate(("virtual environment", "Python packages", "analyzer", "Node", "page's packages", "Building the page"), 1):
+    for number, what in enumerate(("virtual environment", "Python packages", "Node", "page's packages", "Building the page", "analyzer"), 1):
         assert f"[{number}/6]" in printed and what in printed
     assert printed.count("done, ") == 6
     began = time.monotonic()

@@ -29,7 +29,7 @@ from google.protobuf.internal import api_implementation
 from google.protobuf.message import Message
 
 from . import optimizer
-from .optimizer import CONST, END, LOCAL_GET, STORE, optimize
+from .optimizer import CALL, CONST, END, LOCAL_GET, STORE, UNREACHABLE, optimize
 from .protobuf import varints
 
 # Protobuf refuses messages nested more than 100 deep, which an expression of twenty calls already is.
@@ -39,12 +39,18 @@ if api_implementation.Type() == "upb":
 # Codes of absl::Status.
 OUT_OF_RANGE, UNIMPLEMENTED = 11, 12
 OK = 1  # as it lies in memory
+UNUSED = 30 * 86400  # seconds after which the compiled module of another version is taken for left behind
 
-# The published module, a debug build, and what is made of it: two functions that check what is right do nothing, and the functions that
-# most of the time goes into are made better. Their numbers are those of this very file. The first is an assertion that looks for the pool
-# of every identifier that is touched, under a lock; the second validates the resolved tree, twice for each statement.
+# The published module, a debug build, and what is made of it: some functions do less, and those that most of the time goes into are
+# made better. Their numbers are those of this very file.
 MODULE = "00135b44fe391fa8d56f6804dca013bc681e45d607561a638b81c98a08744bcb"
-REPLACED = {1498: [(END,)], 19259: [(LOCAL_GET, 0), (CONST, OK), (STORE, 2, 0), (END,)]}
+REPLACED = {
+    1498: [(END,)],  # an assertion that looks for the pool of every identifier that is touched, under a lock
+    19259: [(LOCAL_GET, 0), (CONST, OK), (STORE, 2, 0), (END,)],  # validates the resolved tree, twice for each statement
+    # Serializes an answer whose size its callers have just asked for, so that its parts know theirs: asks no more, and for no missing field.
+    49913: [(LOCAL_GET, 0), (LOCAL_GET, 1), (LOCAL_GET, 2), (CALL, 49908), (CONST, 1), (END,)],
+    # Begin the message of an assertion that failed, after which the program ends.
+    **dict.fromkeys((50270, 50271), [(UNREACHABLE,), (END,)])}
 HOT = Path(__file__).with_name("hot_functions.txt")  # where Linux perf found them; differences of their numbers, as varints, deflated
 
 
@@ -80,13 +86,12 @@ def _module() -> bytes:
     """The published module, made better if it is the one that is known."""
     data = Path(zetasql.wasi.get_wasm_path()).read_bytes()
     if hashlib.sha256(data).hexdigest() != MODULE:
-        return data
+        return optimize(data, {}, ())
     return optimize(data, REPLACED, accumulate(varints(zlib.decompress(base64.b64decode(HOT.read_text())))))
 
 
 def _engine() -> wasmtime.Engine:
     config = wasmtime.Config()
-    config.shared_memory = True
     config.max_wasm_stack = 2 << 20  # the most there is without changing another; expressions nested some 700 deep
     return wasmtime.Engine(config)
 
@@ -116,12 +121,15 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def _compile(path: Path, progress: Callable[[str], None]) -> None:
-    progress("Compiling Google's SQL analyzer for this machine (once, under a minute)")
+    progress("Compiling Google's SQL analyzer for this machine (once, up to a minute)")
     start = time.monotonic()
     compiled = wasmtime.Module(_engine(), _module()).serialize()
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
         file.write(compiled)
     os.replace(file.name, path)
+    for other in path.parent.glob("*.cwasm"):
+        if time.time() - other.stat().st_mtime > UNUSED:
+            other.unlink(missing_ok=True)
     progress(f"Compiled in {time.monotonic() - start:.0f} s")
 
 
@@ -139,6 +147,8 @@ class Engine:
         path = prepare_cache(self.cache_dir, say)
         try:
             self.module = wasmtime.Module.deserialize_file(engine, str(path))
+            with suppress(OSError):  # a cache that is only read
+                os.utime(path)
         except wasmtime.WasmtimeError:  # a file cut short or made elsewhere
             path.unlink(missing_ok=True)
             self.module = wasmtime.Module.deserialize_file(engine, str(prepare_cache(self.cache_dir, say)))
@@ -171,22 +181,20 @@ class Engine:
 
     def _call(self, name: str, data: bytes) -> bytes:
         allocate, free = self.exports["wasm_malloc"], self.exports["wasm_free"]
-        request, length = allocate(self.store, len(data) + 1), allocate(self.store, 4)
+        length = allocate(self.store, 4 + len(data))  # the reply's, and the request after it
         try:
-            ctypes.memmove(self._address(request), data, len(data))
-            reply = self.exports[name](self.store, request, len(data), length)
+            ctypes.memmove(self._address(length + 4), data, len(data))
+            reply = self.exports[name](self.store, length + 4, len(data), length)
             if not reply:
                 raise self._error()
-            size = int.from_bytes(self._read(length, 4), "little")
-            text = self._read(reply, size)
+            text = self._read(reply, int.from_bytes(self._read(length, 4), "little"))
             free(self.store, reply)
             return text
         finally:
-            free(self.store, request)
             free(self.store, length)
 
     def _address(self, pointer: int) -> int:
-        return ctypes.addressof(self.exports["memory"].data_ptr().contents) + (pointer & 0xFFFFFFFF)
+        return ctypes.addressof(self.exports["memory"].data_ptr(self.store).contents) + (pointer & 0xFFFFFFFF)
 
     def _read(self, pointer: int, size: int) -> bytes:
         return ctypes.string_at(self._address(pointer), size)

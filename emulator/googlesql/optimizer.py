@@ -5,6 +5,8 @@ the call graph up: the variables of a frame become locals if no address in it go
 put in the place of their calls, which shows more such frames. The machine code is then made of it by Cranelift, which does the
 rest. Addresses are followed by abstract interpretation. One that can't be followed leaves its whole frame in memory, for it may
 be an array's end as well as the variable that begins there.
+
+The module was built for several threads and is given one: its memory is nobody else's, and atomic instructions are plain ones.
 """
 from __future__ import annotations
 
@@ -14,8 +16,9 @@ from typing import Iterable, NamedTuple
 from .protobuf import read_varint, varint
 
 UNREACHABLE, NOP, BLOCK, LOOP, IF, ELSE, END, BR, BR_IF, BR_TABLE, RETURN, CALL, CALL_INDIRECT = *range(6), *range(0x0B, 0x12)
-DROP, LOCAL_GET, LOCAL_SET, LOCAL_TEE, GLOBAL_GET, GLOBAL_SET, CONST, STORE, ADD, SUB, AND = 0x1A, 0x20, 0x21, 0x22, 0x23, 0x24, 0x41, 0x36, 0x6A, 0x6B, 0x71
-MISC, ATOMIC, EMPTY, STACK_POINTER = 0xFC, 0xFE, 0x40, 0
+DROP, SELECT, LOCAL_GET, LOCAL_SET, LOCAL_TEE, GLOBAL_GET, GLOBAL_SET, CONST, STORE = 0x1A, 0x1B, 0x20, 0x21, 0x22, 0x23, 0x24, 0x41, 0x36
+ADD, SUB, AND = 0x6A, 0x6B, 0x71
+MISC, ATOMIC, EMPTY, STACK_POINTER, MEMORIES, SHARED = 0xFC, 0xFE, 0x40, 0, 5, 2
 I32, I64, F32, F64 = 0x7F, 0x7E, 0x7D, 0x7C
 ZERO = {I32: (CONST, 0), I64: (0x42, b"\0"), F32: (0x43, bytes(4)), F64: (0x44, bytes(8))}
 # Opcode -> bytes and type of a load and a store of a variable; what follows the load, or comes before the store, of a part of a word.
@@ -23,9 +26,13 @@ LOADS = {0x28: (4, I32), 0x29: (8, I64), 0x2A: (4, F32), 0x2B: (8, F64), 0x2C: (
 STORES = {STORE: (4, I32), 0x37: (8, I64), 0x38: (4, F32), 0x39: (8, F64), 0x3A: (1, I32), 0x3B: (2, I32)}
 EXTEND = {0x2C: [(0xC0,)], 0x2E: [(0xC1,)]}
 WRAP = {0x3A: [(CONST, 0xFF), (AND,)], 0x3B: [(CONST, 0xFFFF), (AND,)]}
+# Atomic instructions: seven of each way of access, with these types, loads and stores; and what the ways between 2 and 6 do with a value.
+FIRST_ATOMIC, SIZES = 0x10, [(I32, 0x28, STORE), (I64, 0x29, 0x37), (I32, 0x2D, 0x3A), (I32, 0x2F, 0x3B), (I64, 0x31, 0x3C), (I64, 0x33, 0x3D), (I64, 0x35, 0x3E)]
+CHANGED = {2: (ADD, 0x7C), 3: (SUB, 0x7D), 4: (AND, 0x83), 5: (0x72, 0x84), 6: (0x73, 0x85)}
+EXCHANGED, EQUAL = 7, (0x46, 0x51)
 WITH_INDEX = {BR, BR_IF, CALL, LOCAL_GET, LOCAL_SET, LOCAL_TEE, GLOBAL_GET, GLOBAL_SET}
 FREE = {NOP, BLOCK, ELSE, END, DROP, LOCAL_GET, LOCAL_SET, LOCAL_TEE, *range(0x41, 0x45)}  # costs nothing in machine code
-SMALL, LARGEST = 14, 4000  # the weight of what is put in the place of a call, and of what that may make of a function
+SMALL, LARGEST = 17, 4000  # the weight of what is put in the place of a call, and of what that may make of a function
 BYTES = 700  # of a function that is looked at only since it is called
 
 
@@ -253,7 +260,7 @@ class Module:
         return end - start
 
     def with_functions(self, functions: dict[int, Function | None]) -> bytes:
-        """The module in which these stand in the place of its own."""
+        """The module in which these stand in the place of its own, and whose memory is not shared."""
         code = bytearray(varint(len(self.bodies)))
         for place, (start, end) in enumerate(self.bodies):
             function = functions.get(place + self.imports)
@@ -261,6 +268,8 @@ class Module:
         result = bytearray(self.data[:8])
         for kind, start, end in self.sections:
             body = code if kind == 10 else self.data[start:end]
+            if kind == MEMORIES:
+                body = bytes([body[0], body[1] & ~SHARED]) + body[2:]
             result.append(kind)
             result += varint(len(body)) + body
         return bytes(result)
@@ -559,6 +568,40 @@ def _alone(offset: int, slots: dict[int, list[Access]]) -> bool:
         other != offset and other < end and offset < other + max(access.kind[0] for access in accesses) for other, accesses in slots.items())
 
 
+def plain(function: Function) -> None:
+    """Makes plain instructions of atomic ones, and an end of a call that does not come back, whatever that would say before it ends."""
+    code: list[tuple] = []
+    for instruction in function.code:
+        if instruction[0] == ATOMIC and instruction[1] >= FIRST_ATOMIC:
+            code += _plain(function, *instruction[1:])
+            continue
+        if instruction == (UNREACHABLE,) and code and code[-1][0] == CALL:
+            code.pop()
+        code.append(instruction)
+    function.code = code
+
+
+def _plain(function: Function, kind: int, operands: bytes) -> list[tuple]:
+    way, size = divmod(kind - FIRST_ATOMIC, 7)
+    type_, *opcodes = SIZES[size]
+    align, at = read_varint(operands, 0)
+    load, store = ((opcode, align, read_varint(operands, at)[0]) for opcode in opcodes)
+    if way < 2:
+        return [store if way else load]
+    wide = type_ == I64
+    address, given, old = function.variable(I32), function.variable(type_), function.variable(type_)
+    code = [(LOCAL_SET, given), (LOCAL_TEE, address), (LOCAL_GET, address), load, (LOCAL_SET, old)]
+    if way > EXCHANGED:
+        expected = function.variable(type_)
+        code.insert(1, (LOCAL_SET, expected))
+        code += [(LOCAL_GET, given), (LOCAL_GET, old), (LOCAL_GET, old), (LOCAL_GET, expected), (EQUAL[wide],), (SELECT,)]
+    elif way == EXCHANGED:
+        code.append((LOCAL_GET, given))
+    else:
+        code += [(LOCAL_GET, old), (LOCAL_GET, given), (CHANGED[way][wide],)]
+    return [*code, store, (LOCAL_GET, old)]
+
+
 def _to_local(access: Access, variable: int, code: list[tuple], gone: set[int], instead: dict[int, list[tuple]]) -> None:
     op = code[access.at][0]
     for maker in access.address.makers:
@@ -585,7 +628,7 @@ class Optimizer:
         self.functions[number] = None
         try:
             function = self.module.function(number)
-            promote(function, self.module)
+            plain(function)
             self._inline(function)
             while promote(function, self.module):
                 pass
