@@ -163,7 +163,7 @@ def test_a_spoiled_cache_is_made_again(tmp_path, monkeypatch):
     engine.cache_file(tmp_path).write_bytes(b"spoiled")
     for name, days in ("recent", 20), ("old", 40):
         (tmp_path / f"{name}.cwasm").touch()
-        os.utime(tmp_path / f"{name}.cwasm", [time.time() - days * 86400] * 2)
+        os.utime(tmp_path / f"{name}.cwasm", (time.time() - days * 86400,) * 2)
     assert list(engine.Engine(tmp_path).exports) == ["memory"]
     assert engine.cache_file(tmp_path).read_bytes() != b"spoiled"
     assert {path.stem for path in tmp_path.glob("*.cwasm")} == {"recent", engine.cache_file(tmp_path).stem}  # what another version left behind goes
