@@ -2,7 +2,8 @@
 
 Data and metadata live in one lake. Each table's rows are a lake table under an opaque name; every
 REST resource is a row of `lake.resources`, its body as JSON, written in the transaction that writes
-the data. A commit is a snapshot, so both can be read as they were.
+the data. A commit is a snapshot, so both can be read as they were. A resource that changes gets a new
+row and keeps its old ones until maintain() comes by, as deleting from a lake costs more than a commit.
 
 Reads run on cursors of their own in any thread, pinned to a snapshot. Writes are functions of a
 Transaction, run one after another on one thread: concurrent DuckLake committers back off for
@@ -13,7 +14,7 @@ The lake is attached twice over one catalog, as `lake` for the writer alone and 
 schema that an open transaction still points into when another thread has loaded the same one.
 
 Bodies handed out are shared: treat them as read-only. Keys that begin with `_` are the emulator's own:
-`_relation` is where a table's rows are, `_data` changes whenever they do, `_where` chooses some of them.
+`_relation` is where a table's rows are, `_data` changes whenever they do (from EMPTY on), `_where` chooses some of them.
 """
 from __future__ import annotations
 
@@ -41,6 +42,8 @@ EXPIRE_AFTER = "7 days"  # the longest time travel window BigQuery has
 INLINE_ROWS = 1000  # smaller inserts stay in the catalog, not in a file each
 IDLE = 60  # seconds that a lent transaction may be left alone
 LATER = 0.5  # seconds after which put_later's resources are written
+EMPTY = "empty"  # the `_data` of a table that has had no rows yet
+LAST, GONE = "arg_max(body, rowid)", "null"  # what the rows of a resource say of it in the end; its body when it is no more
 
 
 def now_ms() -> int:
@@ -79,7 +82,7 @@ class Lake:
     def _load(self) -> None:
         cursor = self.cursor()
         cursor.execute("CREATE TABLE IF NOT EXISTS lake.resources(kind VARCHAR, ref VARCHAR, body VARCHAR)")
-        for kind, ref, body in cursor.execute("SELECT kind, ref, body FROM lake.resources").fetchall():
+        for kind, ref, body in cursor.execute(f"SELECT kind, ref, {LAST} FROM lake.resources GROUP BY ALL").fetchall():
             self.add(kind, tuple(json.loads(ref)), json.loads(body))
         for version, moment in cursor.execute(
                 "SELECT snapshot_id, epoch_us(snapshot_time) FROM lake.snapshots() ORDER BY 1").fetchall():
@@ -97,16 +100,16 @@ class Lake:
         ref = self.spelled(kind, ref)
         if version is None or version == self.version:
             return self._resources.get(kind, {}).get(ref[:-1], {}).get(ref[-1])
-        row = self.cursor().execute(
-            f"SELECT body FROM reads.resources AT (VERSION => {version}) WHERE kind = ? AND ref = ?",
-            [kind, json.dumps(ref)]).fetchone()
-        return json.loads(row[0]) if row else None
+        [(body,)] = self.cursor().execute(
+            f"SELECT {LAST} FROM reads.resources AT (VERSION => {version}) WHERE kind = ? AND ref = ?", [kind, json.dumps(ref)]).fetchall()
+        return json.loads(body or GONE)
 
     def resources_under(self, dataset: Ref, version: int) -> dict[tuple[str, Ref], dict]:
         """A dataset and all resources in it as they were at a snapshot: (kind, ref) -> body."""
         dataset = self.spelled("dataset", dataset)
         rows = self.cursor().execute(
-            f"SELECT kind, ref, body FROM reads.resources AT (VERSION => {version}) WHERE kind NOT IN ('deletions', 'job') AND starts_with(ref, ?)",
+            f"SELECT kind, ref, {LAST} AS body FROM reads.resources AT (VERSION => {version}) "
+            f"WHERE kind NOT IN ('deletions', 'job') AND starts_with(ref, ?) GROUP BY kind, ref HAVING body <> '{GONE}'",
             [json.dumps(dataset).removesuffix("]")]).fetchall()
         return {(kind, tuple(json.loads(ref))): json.loads(body) for kind, ref, body in rows}
 
@@ -190,6 +193,8 @@ class Lake:
 
     def physical(self, table: dict) -> tuple[int, int]:
         """The bytes of a table's files: of those it has now, and of those that only time travel reads. Few rows are in no file."""
+        if table.get("_data") == EMPTY:
+            return 0, 0
         key = (table["_relation"], table.get("_data"), "files")
         if key not in self._measures:
             self._measures[key] = self.cursor().execute(
@@ -201,6 +206,8 @@ class Lake:
 
     def _measured(self, table: dict, version: int | None, condition: str | None, wanted: dict[str | None, str]) -> list[int]:
         """Aggregates over a table's rows, by what they are of: what is not known of these rows yet is computed in one scan."""
+        if table.get("_data") == EMPTY:
+            return [0] * len(wanted)
         moment = table.get("_data") if version in (None, self.version) else version
         keys = {name: (table["_relation"], table.get("_where"), moment, condition, name) for name in wanted}
         missing = [name for name in wanted if keys[name] not in self._measures]
@@ -287,18 +294,17 @@ class Lake:
 
     def _published(self, cursor, changes: dict) -> None:
         """Make a commit visible to readers: its snapshot first, then the resources that point into it."""
-        version, moment = cursor.execute(
-            "SELECT snapshot_id, epoch_us(snapshot_time) FROM metadata.ducklake_snapshot "
-            "ORDER BY snapshot_id DESC LIMIT 1").fetchone()
-        if version != self.version:
+        for version, moment in cursor.execute(
+                "SELECT snapshot_id, epoch_us(snapshot_time) FROM metadata.ducklake_snapshot WHERE snapshot_id > ?", [self.version]).fetchall():
             self._times.append(moment)
             self._versions.append(version)
         for (kind, ref), body in changes.items():
             self.add(kind, ref, body)
 
     def maintain(self) -> None:
-        """Let go of snapshots that no time travel window reaches, and of their files."""
+        """Let go of what resources were before, and of snapshots that no time travel window reaches, and of their files."""
         def work(tx: Transaction) -> None:
+            tx.execute(f"DELETE FROM lake.resources WHERE rowid NOT IN (SELECT max(rowid) FROM lake.resources GROUP BY kind, ref HAVING {LAST} <> '{GONE}')")
             tx.execute(f"CALL ducklake_expire_snapshots('lake', older_than => now() - INTERVAL '{EXPIRE_AFTER}')")
             tx.execute("CALL ducklake_cleanup_old_files('lake', cleanup_all => true)")
         self.write(work)
@@ -494,11 +500,7 @@ class Transaction:
             self.execute(f"DROP TABLE {relation}")
 
     def _save(self, changes: dict[tuple[str, Ref], dict | None]) -> None:
-        known = [(kind, json.dumps(ref)) for kind, ref in changes]
-        if known:
-            marks = ", ".join(["(?, ?)"] * len(known))
-            self.execute(f"DELETE FROM lake.resources WHERE (kind, ref) IN ({marks})", [x for pair in known for x in pair])
-        rows = [(kind, json.dumps(ref), json.dumps(body)) for (kind, ref), body in changes.items() if body is not None]
+        rows = [(kind, json.dumps(ref), json.dumps(body)) for (kind, ref), body in changes.items()]
         if rows:
             marks = ", ".join(["(?, ?, ?)"] * len(rows))
             self.execute(f"INSERT INTO lake.resources VALUES {marks}", [x for row in rows for x in row])

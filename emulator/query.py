@@ -295,10 +295,10 @@ def read_partitions(job: "Job", statement: "Statement") -> "dict[Table, str | No
 
 def plan(statement: "Statement", processed: "dict[Table, int]") -> list[dict]:
     """The stages of a query, without its times: one for each table that is read, and the rest, which DuckDB runs as a whole."""
-    columns = {table: sorted(statement.columns.get(table, ())) for table in statement.tables}
+    columns = {table: sorted(statement.columns.get(table, ())) for table in statement.read}
     inputs = [stage(place, "Input", [{"kind": "READ", "substeps": [*names, f"FROM {iam.name_of(table.ref)}"]}], names)
               for place, (table, names) in enumerate(columns.items())]
-    for each, table in zip(inputs, statement.tables):
+    for each, table in zip(inputs, statement.read):
         each["slotMs"] = "0"  # all time is the last one's
         if "_relation" in table.body and not table.filtered:
             each["recordsRead"] = each["recordsWritten"] = str(table.row_count())

@@ -75,7 +75,8 @@ def change_rows(job: "Job", statement: "Statement") -> None:
         tx.hold_temporary("change")
         counts = dict(tx.execute("SELECT _action, count(*) FROM change GROUP BY 1").fetchall())
         count(job, counts)
-        if tx.execute("SELECT 1 FROM change WHERE _row IS NOT NULL GROUP BY _row HAVING count(*) > 1 LIMIT 1").fetchone():
+        if statement.type in ("UPDATE", "MERGE") and tx.execute(
+                "SELECT 1 FROM change WHERE _row IS NOT NULL GROUP BY _row HAVING count(*) > 1 LIMIT 1").fetchone():
             raise ApiError("invalidQuery", TWICE, "query")
         relation = target.body["_relation"]
         names = ", ".join(values.identifier(field["name"]) for field in target.stored)

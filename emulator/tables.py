@@ -8,7 +8,7 @@ import unicodedata
 from . import datasets, iam, partitions, query, rules, values
 from .calls import PAGING, Call, Emulator, agree, etag, merge, method, public, timestamps, without_nulls
 from .errors import ApiError, not_found, unsupported
-from .lake import Lake, Transaction, now_ms
+from .lake import EMPTY, Lake, Transaction, now_ms
 
 Ref = tuple[str, str, str]
 DATASET = "projects/{projectId}/datasets/{datasetId}/tables"
@@ -394,7 +394,7 @@ def create(tx: Transaction, ref: Ref, given: dict) -> dict:
     elif "defaultTableExpirationMs" in dataset and "expirationTime" not in body:
         body["expirationTime"] = str(now_ms() + int(dataset["defaultTableExpirationMs"]))
     if body["type"] in ROWS:
-        body |= {"_relation": tx.create_relation(partitions.stored(body)), "_data": tx.stamp}
+        body |= {"_relation": tx.create_relation(partitions.stored(body)), "_data": EMPTY}
     # Now, not before: the snapshot of this transaction is older than its first statement's end, and the
     # table has to be there at its creationTime.
     return tx.put("table", ref, timestamps(body))

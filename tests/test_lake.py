@@ -65,6 +65,24 @@ def test_the_past_has_rows_and_resources(lake):
     assert lake.cursor().execute(f"SELECT sum(b) FROM {lake.relation(table, full)}").fetchone() == (3,)
 
 
+def test_what_resources_were_goes_from_the_present_and_stays_in_the_past(tmp_path):
+    lake = Lake(tmp_path)
+    for n in range(3):
+        lake.write(lambda tx: (tx.put("table", REF, {"n": n}), tx.put("table", ("p", "d", f"t{n}"), {})))
+    lake.write(lambda tx: tx.delete("table", ("p", "d", "t1")))
+    before = lake.version
+    lake.write(lambda tx: (tx.delete("table", ("p", "d", "t2")), tx.put("table", REF, {"n": 3})))
+    assert lake.cursor().execute("SELECT count(*) FROM reads.resources").fetchone() == (9,)
+    lake.maintain()
+    assert lake.cursor().execute("SELECT ref, body FROM reads.resources ORDER BY 1").fetchall() == [('["p", "d", "t"]', '{"n": 3}'), ('["p", "d", "t0"]', "{}")]
+    assert lake.get("table", REF, before) == {"n": 2} and lake.get("table", ("p", "d", "t1"), before) is None
+    assert set(lake.resources_under(("p", "d"), before)) == {("table", REF), ("table", ("p", "d", "t0")), ("table", ("p", "d", "t2"))}
+    lake.close()
+    lake = Lake(tmp_path)
+    assert lake.get("table", REF) == {"n": 3} and lake.get("table", ("p", "d", "t2")) is None
+    lake.close()
+
+
 def test_version_at_a_moment(lake):
     before = time.time_ns() // 1000
     table = lake.write(make)

@@ -109,6 +109,15 @@ class Statement:
         """The table that a DML statement changes."""
         return self.order[self.node.table_scan.table.serialization_id - 1]
 
+    @cached_property
+    def read(self) -> list[Table]:
+        """The tables whose rows it reads: an INSERT names its target too."""
+        if self.type != "INSERT":
+            return self.tables
+        places = {scan.table.serialization_id for source in (self.node.query, *self.node.row_list) for scan in find(source, "ResolvedTableScanProto")}
+        keys = {self.order[place - 1].key for place in places} | {table.key for view in self.views.values() for table in view.tables}
+        return [table for table in self.tables if table.key in keys]
+
     def default_of(self, field: dict, cursor) -> str:
         """DuckDB SQL of a column's default."""
         return self.sql.default(field, cursor, self.context["session_user"])
