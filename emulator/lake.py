@@ -187,6 +187,12 @@ class Lake:
         """The number of a table's rows."""
         return self._measured(table, version, None, {None: "count(*)"})[0]
 
+    def counted(self, relation: str, made) -> int:
+        """The number of rows of a table of `results`, as the statement that made it has returned it. Kept, since they do not change."""
+        (rows,) = made.fetchone()
+        self._measures[relation, None, None, None, None] = rows
+        return rows
+
     def count(self, table: dict, expression: str) -> int:
         """How many different values an SQL expression has over a table's rows."""
         return self._measured(table, None, None, {expression: f"count(DISTINCT {expression})"})[0]

@@ -436,8 +436,7 @@ def run_text(job: "Job") -> None:
     with job.cursor() as cursor:
         sql = values.fitted_rows(statement.compile(cursor), statement.fields)
     price(job, statement)
-    materialize(job, relation, sql, statement.fields)
-    job.statistics["query"]["queryPlan"][-1]["recordsWritten"] = str(job.lake.rows({"_relation": relation}))
+    job.statistics["query"]["queryPlan"][-1]["recordsWritten"] = str(materialize(job, relation, sql, statement.fields))
     if named:
         try:
             keep(job, ref, statement.fields, relation)
@@ -451,12 +450,11 @@ def run_text(job: "Job") -> None:
         cache.keep(job.emulator, key, job.result)
 
 
-def materialize(job: "Job", relation: str, sql: str, fields: list[dict]) -> None:
-    """Keep the rows of a query as a table of `results`."""
+def materialize(job: "Job", relation: str, sql: str, fields: list[dict]) -> int:
+    """Keep the rows of a query as a table of `results`; how many there are."""
     if not job.session.readable:
         with job.cursor() as cursor:
-            cursor.execute(f"CREATE TABLE {relation} AS {sql}")
-        return
+            return job.emulator.lake.counted(relation, cursor.execute(f"CREATE TABLE {relation} AS {sql}"))
     # DuckDB writes to one database in a transaction, and Parquet has no interval of microseconds.
     file = job.emulator.lake.path / f"extract-{uuid.uuid4().hex}.parquet"
     casts = {kind: ", ".join(f"{name}::{'VARCHAR' if kind and found == 'INTERVAL' else found} AS {name}" for name, found in
@@ -464,7 +462,8 @@ def materialize(job: "Job", relation: str, sql: str, fields: list[dict]) -> None
     try:
         with job.cursor() as cursor:
             cursor.execute(f"COPY (SELECT {casts[True]} FROM ({sql})) TO {values.string(str(file))} (FORMAT parquet)")
-        job.emulator.lake.cursor().execute(f"CREATE TABLE {relation} AS SELECT {casts[False]} FROM read_parquet({values.string(str(file))})")
+        return job.emulator.lake.counted(relation, job.emulator.lake.cursor().execute(
+            f"CREATE TABLE {relation} AS SELECT {casts[False]} FROM read_parquet({values.string(str(file))})"))
     finally:
         file.unlink(missing_ok=True)
 

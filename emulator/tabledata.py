@@ -218,19 +218,13 @@ def report(errors: dict[int, dict], count: int, skip: bool) -> list[dict]:
 
 def write(call: Call, ref: tables.Ref, partition: str | None, rows: list[dict]) -> None:
     """Append rows whose shape is right, those left out whose insertId was written a moment ago."""
-    lake = call.lake
     seen = call.emulator.insert_ids
     keys = [(ref, row["insertId"]) if row.get("insertId") else None for row in rows]
     fresh = [row["json"] for row, key in zip(rows, keys) if key is None or key not in seen]
     if not fresh:
         return
-
-    def work(tx: Transaction) -> dict:
-        body = tables.find(tx, ref)
-        append(tx, body, partition, fresh, defaults(call.emulator, call.principal, body["schema"]["fields"], tx.cursor))
-        return {**body, "_data": tx.stamp, "lastModifiedTime": str(now_ms())}
-    body = lake.write(work)
-    lake.put_later("table", ref, body)
+    tables.streamed(call.lake, ref, lambda tx, body: append(
+        tx, body, partition, fresh, defaults(call.emulator, call.principal, body["schema"]["fields"], tx.cursor)))
     seen.update(dict.fromkeys(key for key in keys if key))
     while len(seen) > INSERTS_REMEMBERED:
         seen.pop(next(iter(seen)), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import unicodedata
+from typing import Callable
 
 from . import datasets, iam, partitions, query, rules, values
 from .calls import PAGING, Call, Emulator, agree, etag, merge, method, public, timestamps, without_nulls
@@ -688,6 +689,21 @@ def fill(tx: Transaction, ref: Ref, fields: list[dict], source: str, *, create_d
     if old and old["_relation"] != body["_relation"] and not expired(old):
         tx.drop_relation(old)  # only now: its own rows may have been the source
     return tx.put("table", ref, {**body, "_data": tx.stamp, "lastModifiedTime": str(now_ms())})
+
+
+def streamed(lake: Lake, ref: Ref, work: Callable[[Transaction, dict], None]) -> dict:
+    """Let `work` add rows to a table's relation in a transaction that leaves saving the table's new body for later; the body.
+
+    Not so with the first rows: the past, and a process that was killed, must not show a table with rows that says that it is empty.
+    """
+    def write(tx: Transaction) -> dict:
+        body = find(tx, ref)
+        work(tx, body)
+        new = {**body, "_data": tx.stamp, "lastModifiedTime": str(now_ms())}
+        return tx.put("table", ref, new) if body.get("_data") == EMPTY else new
+    body = lake.write(write)
+    lake.put_later("table", ref, body)
+    return body
 
 
 def empty_partition(tx: Transaction, body: dict, partition: str, write_disposition: str) -> None:

@@ -207,6 +207,18 @@ def test_the_order_of_joins_is_not_the_written_one(world):
     assert world.execute(compiled) == [(5007,)]
 
 
+def test_a_large_limit_streams(world):
+    """DuckDB would hold all rows, and join them with the numbers of those that it takes."""
+    world.table("big", "id INTEGER, s STRING")
+    world.connection.execute("INSERT INTO big SELECT range, 's' || range FROM range(200000)")
+    text = "SELECT * FROM big LIMIT 100000 OFFSET 5"
+    plan = world.connection.execute(f"EXPLAIN {world.prepare(text).compile(world.connection)}").fetchall()[0][1]
+    assert "STREAMING_LIMIT" in plan and "HASH_JOIN" not in plan
+    rows = world.rows(text)
+    assert len(rows) == 100_000 and rows[0] == (5, "s5") and rows[-1] == (100_004, "s100004")
+    assert world.rows("SELECT 1 LIMIT 100000") == [(1,)]
+
+
 @pytest.mark.parametrize("text,construct", [
     ("DECLARE x INT64; SELECT x", "scripts"), ("SELECT 1; SELECT 2", "several statements"),
     ("SELECT * FROM EXTERNAL_QUERY('c', 'SELECT 1')", "the table function EXTERNAL_QUERY"), ("SELECT ML.DISTANCE([1.0], [2.0])", "the function ML.DISTANCE"),

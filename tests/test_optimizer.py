@@ -2,7 +2,7 @@
 import pytest
 import wasmtime
 
-from benchmarks.sql import PAGE
+from benchmarks.sql import DENSE_PAGE
 from emulator.googlesql import GoogleSQL, engine
 from emulator.googlesql.engine import Engine, ServiceError
 from emulator.googlesql.optimizer import Module, optimize
@@ -121,7 +121,7 @@ def test_the_analyzer_says_what_the_published_one_says(tmp_path, monkeypatch):
         world = World(GoogleSQL(CACHE))
         for name in "ab":
             world.table(name, "id INTEGER, g INTEGER, s STRING, f FLOAT, d DATE, t TIMESTAMP, n NUMERIC")
-        world.rows(PAGE.format(1))
+        world.rows(DENSE_PAGE.format(1))
         for expressions in FUNCTIONS.values():
             world.value(expressions[0])
     monkeypatch.setattr(engine, "MODULE", "another")  # which is left as it is

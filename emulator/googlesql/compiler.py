@@ -22,6 +22,7 @@ SET_OPERATIONS = ("UNION ALL", "UNION", "INTERSECT ALL", "INTERSECT", "EXCEPT AL
 OWN_NAME = re.compile(r"[a-z]\d+", re.I)  # of columns and variables in compiled SQL
 PSEUDO = {"_PARTITIONDATE": '"_PARTITIONTIME"::DATE'}  # columns of tables that are made of what the lake has
 SERIES = re.compile(r"generate_series\(\(?(-?\d+)\)?::BIGINT, \(?-?\d+\)?::BIGINT, \(?(-?\d+)\)?(?:::BIGINT)?\)")
+MANY = 50_000  # rows of a LIMIT
 MOST_ITERATIONS = 500  # of a recursive CTE
 GATHERING = ("array_agg", "string_agg", "array_concat_agg")
 JOINS = ("JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN")
@@ -261,7 +262,11 @@ class Compiler(Expressions):
         if node_of(node.input_scan)[1] == "resolved_order_by_scan_node":
             query = self.scan(node.input_scan)  # ORDER BY and LIMIT side by side are a top-N
         else:
-            query = self.select(node.parent.column_list, {}, self.source(node.input_scan))
+            source = self.source(node.input_scan)
+            limit, kind = node_of(node.limit) if node.HasField("limit") else (None, "")
+            if source and kind == "resolved_literal_node" and limit.value.value.int64_value > MANY:
+                source += ", (VALUES (1))"  # else DuckDB joins the rows with the numbers of those it takes, and holds all of them for that
+            query = self.select(node.parent.column_list, {}, source)
         limit = f" LIMIT {self.expr(node.limit)}" if node.HasField("limit") else ""
         offset = f" OFFSET {self.expr(node.offset)}" if node.HasField("offset") else ""
         return query + limit + offset

@@ -299,7 +299,7 @@ class Connection:
         if self.stream.relation:
             insert(self.caller.lake.cursor(), self.stream.relation)
             return body
-        return changed(self.caller, self.stream.ref, lambda tx, body: insert(tx.cursor, body["_relation"]))
+        return tables.streamed(self.caller.lake, self.stream.ref, lambda tx, body: insert(tx.cursor, body["_relation"]))
 
 
 def read_rows(writer, data, targets: dict[str, dict]) -> pa.Table:
@@ -388,17 +388,6 @@ def target(caller: "Caller", ref: tables.Ref) -> dict:
     return body
 
 
-def changed(caller: "Caller", ref: tables.Ref, work: Callable[[Transaction, dict], None]) -> dict:
-    """Write rows into a table in one transaction; its body then."""
-    def write(tx: Transaction) -> dict:
-        body = tables.find(tx, ref)
-        work(tx, body)
-        return {**body, "_data": tx.stamp, "lastModifiedTime": str(now_ms())}
-    body = caller.lake.write(write)
-    caller.lake.put_later("table", ref, body)
-    return body
-
-
 def show(caller: "Caller", ref: tables.Ref, parts: list[tuple[Stream, str]]) -> None:
     """Move rows that wait into the table; a column that the table has lost since is left out."""
     def work(tx: Transaction, body: dict) -> None:
@@ -407,7 +396,7 @@ def show(caller: "Caller", ref: tables.Ref, parts: list[tuple[Stream, str]]) -> 
             kept = [name for name, *_ in tx.execute(f"DESCRIBE {stream.relation}").fetchall() if name in own]
             names = ", ".join(map(identifier, kept))
             tx.execute(f"INSERT INTO {body['_relation']} ({names}) SELECT {names} FROM {stream.relation} {part}")
-    changed(caller, ref, work)
+    tables.streamed(caller.lake, ref, work)
 
 
 def shown(stream: Stream, body: dict, full: bool) -> WriteStream:
