@@ -278,8 +278,11 @@ class Jobs:
         try:
             job.run()
         finally:
-            with self._lock:
-                del self._active[job.ref]
+            self._ended(job.ref)
+
+    def _ended(self, ref: tuple[str, str]) -> None:
+        with self._lock:
+            self._active.pop(ref, None)
 
     def of_request(self, call: Call, job: Job) -> tuple[str, str]:
         """The job that answers a jobs.query: one that the same request with the same requestId started a moment ago, else `job`, now started."""
@@ -299,8 +302,10 @@ class Jobs:
         return known[1]
 
     def forget(self, body: dict) -> None:
-        """As if there had been no such job."""
-        self.lake.put_later("job", (body["jobReference"]["projectId"], body["jobReference"]["jobId"]), None)
+        """As if there had been no such job, whose thread may not have come to its end yet."""
+        ref = body["jobReference"]["projectId"], body["jobReference"]["jobId"]
+        self._ended(ref)
+        self.lake.put_later("job", ref, None)
 
     def active(self, ref: tuple[str, str]) -> Job | None:
         return self._active.get(ref)

@@ -358,7 +358,7 @@ def foresee_run(job: "Job") -> None:
     price(job, statement)
     found = job.statistics["query"]
     foresee(job, statement)
-    if statement.type in ("CREATE_FUNCTION", "CREATE_TABLE_FUNCTION"):
+    if statement.type in ("CREATE_FUNCTION", "CREATE_TABLE_FUNCTION", "CREATE_PROCEDURE"):
         found |= routines.foresee(job, statement)
     found |= {"schema": {"fields": statement.result_fields}, "totalBytesProcessedAccuracy": "PRECISE"}
     if statement.undeclared:

@@ -206,6 +206,11 @@ def checked(call: Call, ref: Ref) -> dict:
         raise ApiError("invalid", f"Invalid type of an argument or of the result: {error.args[0]}") from None
     query.prepare(call.emulator, call.principal, text, default_project=ref[0])
     check_body(call.emulator, given)
+    if given["routineType"] == "PROCEDURE":
+        from .jobs import Job
+        from .strict import check
+        location = datasets.find(call.lake, ref[:2])["location"]
+        check(Job(call.emulator, call.principal, {"projectId": ref[0], "jobId": "", "location": location}, {"query": {}}), given)
     return given
 
 
@@ -271,6 +276,7 @@ def create(job: "Job", statement: "Statement") -> None:
     given = body_of(job, statement)
     ref = query.named(job, statement, made.name_path, "bigquery.routines.create", "Routine")
     check_name(ref[2])
+    check_statements(job, statement, given)
     if ref in (routine.ref for routine in statement.routines):
         raise ApiError("invalidQuery", f"The function {'.'.join(made.name_path)} is recursive", "query")
 
@@ -280,6 +286,14 @@ def create(job: "Job", statement: "Statement") -> None:
             put(tx, ref, given)
         job.statistics["query"] |= {"ddlOperationPerformed": done, "ddlTargetRoutine": reference(ref)}
     job.write(work)
+
+
+def check_statements(job: "Job", statement: "Statement", given: dict) -> None:
+    """ApiError, with its place in the CREATE PROCEDURE, where the body's strict_mode finds one."""
+    if statement.type == "CREATE_PROCEDURE":
+        from .strict import check
+        before = statement.text[:statement.text.find(given["definitionBody"])]
+        check(job, given, re.sub(r"[^\n]", " ", before))
 
 
 def decide(lake: Lake | Transaction, ref: Ref, mode: int) -> str:
@@ -297,8 +311,9 @@ def foresee(job: "Job", statement: "Statement") -> dict:
     made = statement.node.parent
     if made.create_scope == TEMPORARY:
         return {}
-    body_of(job, statement)
+    given = body_of(job, statement)
     ref = query.named(job, statement, made.name_path, "bigquery.routines.create", "Routine")
+    check_statements(job, statement, given)
     return {"ddlOperationPerformed": decide(job.lake, ref, made.create_mode), "ddlTargetRoutine": reference(ref)}
 
 

@@ -224,6 +224,65 @@ def test_errors(run, texts, words):
         run(*texts)
 
 
+# strict_mode --------------------------------------------------------------------------------------
+
+GOOD_BODY = """BEGIN
+  DECLARE c, e INT64 DEFAULT 0;
+  DECLARE s DEFAULT (SELECT MAX(name) FROM people);
+  CREATE TEMP TABLE grown AS SELECT name, age FROM people WHERE age > n;
+  SET (c, e) = (SELECT AS STRUCT COUNT(*), 1 FROM grown);
+  SET o = (SELECT MAX(name) FROM grown);
+  FOR r IN (SELECT name, age FROM people) DO SET o = r.name, c = c + r.age; END FOR;
+  FOR r IN (SELECT * FROM grown) DO SET c = c + r.age; END FOR;
+  WHILE c < n DO SET c = c + 1; IF c = 5 THEN BREAK; ELSEIF c = 6 THEN CONTINUE; ELSE SELECT s; END IF; END WHILE;
+  REPEAT SET c = c - 1; UNTIL c < 0 END REPEAT;
+  LOOP LEAVE; END LOOP;
+  CASE c WHEN 1 THEN SELECT 1; ELSE SELECT 2; END CASE;
+  BEGIN TRANSACTION; DELETE FROM people WHERE age = c; COMMIT TRANSACTION;
+  BEGIN SELECT 1 / 0; EXCEPTION WHEN ERROR THEN SELECT @@error.message; RAISE USING MESSAGE = s; END;
+  EXECUTE IMMEDIATE "CREATE TABLE made (x INT64)" ;
+  SELECT x FROM made;
+  EXECUTE IMMEDIATE "SELECT ?" INTO c USING n;
+  SET @@query_label = "a:b";
+  RETURN;
+END""".replace("SET o = r.name, c = c + r.age", "SET o = r.name; SET c = c + r.age")
+
+
+@pytest.mark.parametrize("body, words", [
+    ("SELECT nme FROM people WHERE age = n", r"Unrecognized name: nme; Did you mean name\? at \[2:8\]"),
+    ("SELECT * FROM nowhere", "Not found: Table .*nowhere was not found"),
+    ("IF n > 5 THEN INSERT INTO people VALUES (1, 2); END IF", r"Value has type INT64 which cannot be inserted into column name.*\[2:42\]"),
+    ("BEGIN DECLARE x DATE; SET x = n; END", r"Cannot coerce expression n to type DATE at \[2:31\]"),
+    ("WHILE n > 1 DO SET y = 5; END WHILE", r"Undeclared variable: y at \[2:20\]"),
+    ("BEGIN SELECT 1; EXCEPTION WHEN ERROR THEN SELECT nope(n); END", r"Function not found: nope at \[2:50\]"),
+    ("FOR r IN (SELECT name FROM people) DO SELECT r.nme; END FOR", "Field name nme does not exist"),
+    ("CASE n WHEN 1 THEN SELECT 1; ELSE SELECT z; END CASE", "Unrecognized name: z"),
+    ("EXECUTE IMMEDIATE 'SELECT 1' INTO z", "Undeclared variable: z"), ("CALL itself(n)", r"Procedure not found: itself at \[2:6\]")])
+def test_strict_mode_finds_what_can_not_run(api, client, dataset, run, body, words):
+    run("CREATE TABLE people (name STRING, age INT64)")
+    text = f"CREATE PROCEDURE {dataset}.itself(n INT64) {{}}BEGIN\n{body}; END"
+    config = bigquery.QueryJobConfig(default_dataset=f"{client.project}.{dataset}")
+    with pytest.raises((BadRequest, NotFound), match=words):
+        run(text.format(""))
+    with pytest.raises((BadRequest, NotFound), match=words):
+        client.query(text.format(""), job_config=bigquery.QueryJobConfig(default_dataset=config.default_dataset, dry_run=True)).result()
+    run(text.format("OPTIONS (strict_mode = FALSE) "))
+    assert client.get_routine(f"{dataset}.itself")._properties["strictMode"] is False
+    given = client.get_routine(f"{dataset}.itself")._properties
+    given = {name: given[name] for name in ("routineType", "language", "arguments", "definitionBody")} | {"routineReference": {"routineId": "other"}}
+    given["definitionBody"] = given["definitionBody"].replace(" people", f" {dataset}.people")
+    assert api.error("POST", f"datasets/{dataset}/routines", given)[0] in (400, 404)
+    assert api("POST", f"datasets/{dataset}/routines", given | {"strictMode": False}).json()["strictMode"] is False
+
+
+def test_strict_mode_lets_pass_what_may_run(client, dataset, run):
+    run("CREATE TABLE people (name STRING, age INT64)", f"CREATE PROCEDURE good(n INT64, OUT o STRING) {GOOD_BODY}",
+        "CREATE PROCEDURE any_type(x ANY TYPE) BEGIN SELECT * FROM nowhere; END", "CREATE PROCEDURE calls() BEGIN DECLARE o STRING; CALL good(1, o); SELECT * FROM t; END",
+        "CREATE PROCEDURE makes() BEGIN CREATE SCHEMA IF NOT EXISTS later; CREATE TABLE later.t (x INT64); SELECT x FROM later.t; ALTER TABLE people ADD COLUMN z DATE; "
+        "SELECT z FROM people; END")
+    assert "strictMode" not in client.get_routine(f"{dataset}.good")._properties
+
+
 @pytest.mark.parametrize("text, kind, done", [
     ("CREATE FUNCTION f() AS (1)", "CREATE_FUNCTION", "CREATE"), ("CREATE OR REPLACE FUNCTION g() AS (2)", "CREATE_FUNCTION", "REPLACE"),
     ("CREATE FUNCTION IF NOT EXISTS g() AS (2)", "CREATE_FUNCTION", "SKIP"), ("DROP FUNCTION g", "DROP_FUNCTION", "DROP"),

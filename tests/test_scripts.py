@@ -185,7 +185,7 @@ def test_procedures(client, script):
     script("CREATE PROCEDURE p(IN x INT64, OUT y STRING, INOUT z INT64) BEGIN SET y = CONCAT('got ', CAST(x AS STRING)); SET z = z + x; SELECT z; END")
     assert script("DECLARE a STRING; DECLARE b INT64 DEFAULT 10; CALL p(5, a, b); SELECT a, b") == [("got 5", 15)]
     assert script("DECLARE a STRING; DECLARE b INT64 DEFAULT 1; CALL p(1, a, b)") == [(2,)]
-    script("CREATE PROCEDURE factorial(n INT64, OUT f INT64) BEGIN IF n <= 1 THEN SET f = 1; RETURN; END IF; "
+    script("CREATE PROCEDURE factorial(n INT64, OUT f INT64) OPTIONS (strict_mode = FALSE) BEGIN IF n <= 1 THEN SET f = 1; RETURN; END IF; "
            "BEGIN DECLARE g INT64; CALL factorial(n - 1, g); SET f = n * g; END; END")
     assert script("DECLARE f INT64; CALL factorial(5, f); SELECT f") == [(120,)]
     script("CREATE PROCEDURE same(x ANY TYPE, OUT y ANY TYPE) BEGIN SET y = x; END")
@@ -223,7 +223,7 @@ def test_errors_in_procedures(client, dataset, script):
     script("CREATE PROCEDURE out_one(OUT x INT64) BEGIN SET x = 1; END")
     with pytest.raises(BadRequest, match="a variable must be given"):
         script("CALL out_one(1)")
-    script("CREATE PROCEDURE again() BEGIN CALL again(); END")
+    script("CREATE PROCEDURE again() OPTIONS (strict_mode = FALSE) BEGIN CALL again(); END")
     with pytest.raises(BadRequest, match="nested"):
         script("CALL again()")
 
