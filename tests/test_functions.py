@@ -450,7 +450,7 @@ def test_forms_of_functions(world, query, expected):
 
 @pytest.mark.parametrize("expression,message", [
     ("1 / 0", "division by zero: 1 / 0"), ("DIV(3, 0)", "division by zero: 3 / 0"), ("9223372036854775807 + 1", "Integer Overflow"),
-    ("CAST('abc' AS INT64)", "Bad int64 value: abc"), ("CAST('abc' AS FLOAT64)", "Bad double value: abc"), ("CAST('x' AS BOOL)", "Bad bool value: x"),
+    ("ERROR('no') IS NULL", "no"), ("CAST('abc' AS INT64)", "Bad int64 value: abc"), ("CAST('abc' AS FLOAT64)", "Bad double value: abc"), ("CAST('x' AS BOOL)", "Bad bool value: x"),
     ("CAST('not-a-date' AS DATE)", "Invalid date: 'not-a-date'"), ("CAST('x' AS TIMESTAMP)", "Invalid timestamp: 'x'"),
     ("[1, 2][OFFSET(5)]", "Array index 5 is out of bounds (overflow)"), ("[1, 2][ORDINAL(0)]", "Array index 0 is out of bounds (underflow)"),
     ("ERROR('mine')", "mine"), ("SAFE.LN(1 / 0)", "division by zero: 1 / 0"), ("PARSE_DATE('%F', 'x')", 'Failed to parse input string "x"'),

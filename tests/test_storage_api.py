@@ -391,10 +391,11 @@ def table(sql, parent):
     return parent("people")
 
 
-def test_the_default_stream(table, append, rows):
+def test_the_default_stream(client, dataset, table, append, rows):
     send = append(f"{table}/streams/_default", PEOPLE)
     result = send(PEOPLE.request({"name": "Ada", "age": 36}, {"age": 7}))
     assert not result.append_result.offset and result.write_stream == f"{table}/streams/_default"
+    assert client.get_table(f"{dataset}.people").num_rows == 2
     send(PEOPLE.request({"name": "Bob", "age": 0}))
     assert rows("SELECT name, age FROM people ORDER BY age DESC") == [("Ada", 36), (None, 7), ("Bob", 0)]
     with pytest.raises(exceptions.InvalidArgument, match="default stream"):

@@ -26,6 +26,28 @@ def test_a_new_table_is_as_the_service_shows_it(api, client, dataset):
     assert body["creationTime"] == body["lastModifiedTime"] and not [key for key in body if key.startswith("_")]
 
 
+def test_rows_are_counted_whichever_way_they_come(client, dataset, sql):
+    """A new table is known to be empty; each of these is the first that brings it rows."""
+    path, schema = f"{client.project}.{dataset}", [SchemaField("a", "INT64")]
+    sql("CREATE TABLE source AS SELECT 7 AS a")
+    for name in ("streamed", "inserted", "merged", "loaded", "appended", "queried", "altered"):
+        made = client.create_table(bigquery.Table(f"{path}.{name}", schema=schema))
+        assert (client.get_table(made).num_rows, client.get_table(made).num_bytes) == (0, 0)
+    append = {"write_disposition": "WRITE_APPEND"}
+    assert client.insert_rows_json(f"{path}.streamed", [{"a": 1}]) == []
+    for text in ("INSERT INTO inserted VALUES (1)", "MERGE merged USING source ON FALSE WHEN NOT MATCHED THEN INSERT ROW",
+                 "ALTER TABLE altered ADD COLUMN b STRING", "INSERT INTO altered (a) VALUES (1)", "CREATE TABLE made AS SELECT 1 AS a",
+                 "CREATE TABLE copied COPY source", "CREATE TABLE cloned CLONE source", "CREATE SNAPSHOT TABLE kept CLONE source",
+                 "CREATE TABLE restored CLONE kept"):
+        sql(text)
+    client.load_table_from_json([{"a": 1}], f"{path}.loaded", job_config=bigquery.LoadJobConfig(schema=schema, **append)).result()
+    client.copy_table(f"{path}.source", f"{path}.appended", job_config=bigquery.CopyJobConfig(**append)).result()
+    client.query_and_wait("SELECT 1 AS a", job_config=bigquery.QueryJobConfig(destination=f"{path}.queried", **append))
+    for table in client.list_tables(dataset):
+        found = client.get_table(table)
+        assert (table.table_id, found.num_rows, found.num_bytes) == (table.table_id, 1, 8)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_names_of_every_script(client, dataset, name):
     made = client.create_table(bigquery.Table(f"{client.project}.{dataset}.{name}", schema=[SchemaField("a", "STRING")]))

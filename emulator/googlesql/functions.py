@@ -464,7 +464,8 @@ FUNCTIONS: dict[str, object] = {
     "if": "CASE WHEN {0} THEN {1} ELSE {2} END", "ifnull": "coalesce({0}, {1})", "nullif": {"FLOAT": "CASE WHEN {0} = {1} AND NOT isnan({0}) THEN NULL ELSE {0} END", "RECORD": lambda call: f"CASE WHEN {same_record(call.protos[0], '{0}', '{1}')} THEN NULL ELSE {{0}} END", "*": "CASE WHEN {0} = {1} THEN NULL ELSE {0} END"},
     "coalesce": lambda call: "coalesce(" + ", ".join("{%d}" % i for i in range(len(call.args))) + ")",
     "greatest": extreme("greatest"), "least": extreme("least"),
-    "error": lambda call: raised("{0}"), "iferror": catching("(coalesce({0}, struct_pack(v := {1}))).v"),
+    # Without the cast DuckDB sees a NULL of no type, and says that it is one.
+    "error": lambda call: f"({raised('{0}')})::{types.duckdb_type(call.type)}", "iferror": catching("(coalesce({0}, struct_pack(v := {1}))).v"),
     "iserror": catching("({0} IS NULL)"), "nulliferror": catching("({0}).v"),
     # Numbers
     "abs": "abs({0})", "sign": lambda call: "CASE WHEN isnan({0}) THEN {0} ELSE sign({0})::DOUBLE END" if call.kind == "FLOAT" else f"sign({{0}})::{types.duckdb_type(call.type)}",
