@@ -76,7 +76,7 @@ def make(tx: Transaction, source: tables.Source, ref: tables.Ref, kind: str, pat
         given |= definition(source, kind, ref)
     given = options.made(merge(given, patch))
     rules.check_expiration(given)
-    relation = tx.lake.relation(source.body, source.version)
+    relation = tx.lake.relation(source.body, source.version)  # not the transaction's: its own name may be the one that is replaced
     body = tables.create(tx, ref, given)
     if source.fields:
         names = ", ".join(values.identifier(field["name"]) for field in partitions.stored(source.body))

@@ -222,7 +222,7 @@ def restore(tx: Transaction, ref: tuple[str, str], time: str | None = None) -> d
     for (kind, name), resource in past.items():
         if resource.get("_relation", "").startswith("lake."):
             relation = tx.create_relation(partitions.stored(resource))
-            tx.execute(f"INSERT INTO {relation} SELECT * FROM {tx.lake.relation(resource, deletion['version'])}")
+            tx.execute(f"INSERT INTO {relation} SELECT * FROM {tx.relation(resource, deletion['version'])}")
             resource = {**resource, "_relation": relation, "_data": tx.stamp}
         tx.put(kind, name, resource)
     tx.put("deletions", ref, {"list": [each for each in found if each is not deletion]})

@@ -169,13 +169,13 @@ class Lake:
         index = bisect.bisect_right(self._times, micros)
         return self._versions[index - 1] if index else None
 
-    def relation(self, table: dict, version: int | None = None) -> str:
+    def relation(self, table: dict, version: int | None = None, attached: str = "reads") -> str:
         """The FROM item of a table's rows, pinned to a snapshot (the newest by default).
 
         A relation outside the lake (a query's result, a public sample) has no past and is not pinned.
         """
         name = table["_relation"]
-        pinned = f"reads.{name.removeprefix('lake.')} AT (VERSION => {version or self.version})" if name.startswith("lake.") else name
+        pinned = f"{attached}.{name.removeprefix('lake.')} AT (VERSION => {version or self.version})" if name.startswith("lake.") else name
         return f"(SELECT * FROM {pinned} WHERE {table['_where']})" if "_where" in table else pinned
 
     def measure(self, table: dict, columns: Iterable[str], version: int | None = None, condition: str | None = None) -> int:
@@ -445,7 +445,7 @@ class Transaction:
 
     def relation(self, table: dict, version: int | None = None) -> str:
         if version not in (None, self.version):
-            return self.lake.relation(table, version)
+            return self.lake.relation(table, version, "lake")  # which the writer knows already
         return f"(SELECT * FROM {table['_relation']} WHERE {table['_where']})" if "_where" in table else table["_relation"]
 
     def measure(self, table: dict, columns: Iterable[str], version: int | None = None, condition: str | None = None) -> int:

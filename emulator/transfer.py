@@ -99,7 +99,7 @@ def append_all(tx: Transaction, job: "Job", sources: list[tables.Source], destin
         raise ApiError("invalid", "Invalid value for writeDisposition: WRITE_TRUNCATE_DATA is not a valid value for a copy job")
     rows = size = 0
     for index, source in enumerate(sources):
-        relation = tx.lake.relation(source.body, source.version)
+        relation = tx.relation(source.body, source.version)
         if write != "WRITE_TRUNCATE":
             check_target(tx, destination, source)
             own_rows(tx, destination)
