@@ -71,6 +71,7 @@ class Lake:
         self._resources: dict[str, dict[Ref, dict[str, dict]]] = {}
         self._folded: dict[tuple[str, str], str] = {}  # (project, name in small letters) of a dataset whose names heed no case -> its name
         self._lock = threading.Lock()  # around the dicts of resources
+        self._saved = True  # whether resources may have been written since the last maintain()
         self._measures: dict[tuple, int | tuple[int, int]] = {}
         self._times: list[int] = []
         self._versions: list[int] = []
@@ -310,7 +311,10 @@ class Lake:
     def maintain(self) -> None:
         """Let go of what resources were before, and of snapshots that no time travel window reaches, and of their files."""
         def work(tx: Transaction) -> None:
-            tx.execute(f"DELETE FROM lake.resources WHERE rowid NOT IN (SELECT max(rowid) FROM lake.resources GROUP BY kind, ref HAVING {LAST} <> '{GONE}')")
+            if self._saved:
+                tx.execute("DELETE FROM lake.resources WHERE rowid NOT IN "
+                           f"(SELECT max(rowid) FROM lake.resources GROUP BY kind, ref HAVING {LAST} <> '{GONE}')")
+                self._saved = False
             tx.execute(f"CALL ducklake_expire_snapshots('lake', older_than => now() - INTERVAL '{EXPIRE_AFTER}')")
             tx.execute("CALL ducklake_cleanup_old_files('lake', cleanup_all => true)")
         self.write(work)
@@ -510,6 +514,7 @@ class Transaction:
         if rows:
             marks = ", ".join(["(?, ?, ?)"] * len(rows))
             self.execute(f"INSERT INTO lake.resources VALUES {marks}", [x for row in rows for x in row])
+            self.lake._saved = True
 
 
 def connect(path: Path, in_memory: bool) -> duckdb.DuckDBPyConnection:
