@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Iterator
 
+from . import partitions
 from .calls import Emulator
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def key_of(job: "Job", statement: "Statement") -> str | None:
         return None
     return json.dumps([job.project, job.principal, job.text or config["query"], default_dataset(job), config.get("queryParameters"),
                        config.get("parameterMode"), job.session.settings.get("time_zone"),
-                       [(table.key, table.body.get("_relation"), table.body.get("_data")) for table in tables]])
+                       [(table.key, table.body.get("_relation"), table.body.get("_data"), partitions.filter_required(table.body)) for table in tables]])
 
 
 def parts_of(statement: "Statement") -> "Iterator[Statement]":

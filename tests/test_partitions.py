@@ -91,6 +91,14 @@ def test_which_filters_reach_a_table(sql, read, seen, text):
         assert sql(text, use_query_cache=False).total_bytes_processed == 16
 
 
+def test_a_filter_that_is_required_later_counts_for_queries_that_were_asked_before(sql):
+    sql("CREATE TABLE later (x INT64, d DATE) PARTITION BY d")
+    assert sql("SELECT x FROM later").cache_hit is False and sql("SELECT x FROM later").cache_hit is True
+    sql("ALTER TABLE later SET OPTIONS (require_partition_filter = TRUE)")
+    with pytest.raises(BadRequest, match="without a filter over column"):
+        sql("SELECT x FROM later")
+
+
 def test_a_required_filter_on_a_table_with_policies(sql, rows, months):
     sql("ALTER TABLE months SET OPTIONS (require_partition_filter=true)")
     sql("CREATE ROW ACCESS POLICY early ON months GRANT TO ('allAuthenticatedUsers') FILTER USING (id < 3)")
