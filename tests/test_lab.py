@@ -92,7 +92,8 @@ def start(project, *arguments: str, **env: str) -> subprocess.Popen:
     if "PIP_INDEX_URL" in env:
         offline = {"PIP_RETRIES": "1", "PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": ""}
     return subprocess.Popen([sys.executable, "lab.py", *arguments], cwd=project, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                            stdin=subprocess.DEVNULL, env=os.environ | offline | env)
+                            stdin=subprocess.DEVNULL, env=os.environ | offline | env,
+                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # which a shell's `&` has it ignore
 
 
 def lab(project, *arguments: str, **env: str) -> tuple[int, str]:
