@@ -56,7 +56,8 @@ def page(call: Call, body: dict, fields: list[dict], start: int, version: int | 
         total = call.lake.rows(body, version)
         if not fields or not limit or start >= total:
             return [], make_token(start, version or 0) if not limit and start < total else None, total
-        rows = read(call, body, fields, start, limit, version)
+        # Even a LIMIT that leaves nothing out has DuckDB look for the rows by their numbers.
+        rows = read(call, body, fields, version, f" LIMIT {limit} OFFSET {start}" if start or limit < total else "")
     except (duckdb.CatalogException, duckdb.InvalidInputException):
         if token := call.query.get("pageToken"):
             raise invalid_token(token) from None
@@ -65,10 +66,9 @@ def page(call: Call, body: dict, fields: list[dict], start: int, version: int | 
     return rows, make_token(end, version or 0) if end < total else None, total
 
 
-def read(call: Call, body: dict, fields: list[dict], start: int, limit: int, version: int | None) -> list[str]:
+def read(call: Call, body: dict, fields: list[dict], version: int | None, part: str) -> list[str]:
     cursor = call.lake.cursor()
-    cursor.execute(f"SELECT {values.row_json(fields, int64_timestamps(call))} FROM {call.lake.relation(body, version)} "
-                   f"LIMIT {limit} OFFSET {start}")
+    cursor.execute(f"SELECT {values.row_json(fields, int64_timestamps(call))} FROM {call.lake.relation(body, version)}{part}")
     rows: list[str] = []
     size = 0
     while size < PAGE_BYTES and (chunk := cursor.fetchmany(2048)):
