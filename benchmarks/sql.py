@@ -20,7 +20,7 @@ from google.cloud import bigquery
 
 from benchmarks.__main__ import CACHE, emulator, measure
 
-RUNS = 5
+RUNS = 11
 
 
 class Query(NamedTuple):
