@@ -75,15 +75,26 @@ class Progress:
 
 
 class Step:
-    """Something to be done once. is_done(): whether it was; do(progress) does it, or raises Failed; command: what do() waits for, and
-    what can run while other steps are done."""
+    """Something to be done once. is_done(): whether it was; do(progress) does it, or raises Failed."""
 
-    def __init__(self, title, is_done, do, command=None):
-        self.title, self.is_done, self.do, self.command = title, is_done, do, command
-        self.process = None
+    def __init__(self, title, is_done, do):
+        self.title, self.is_done, self.do = title, is_done, do
+
+
+class Beside(Step):
+    """A command that can begin before its turn, and then runs while other steps are done. then(): what is to be done after it."""
+
+    def __init__(self, title, is_done, command, then):
+        Step.__init__(self, title, is_done, self.wait)
+        self.command, self.then, self.process = command, then, None
 
     def begin(self):
         self.process = self.process or started(self.command)
+
+    def wait(self, progress):
+        self.begin()
+        finish(self.process)
+        self.then()
 
     def stop(self):
         if self.process:
@@ -217,12 +228,8 @@ def analyzer_step():
     def is_done():
         return is_stamped("analyzer", mark) and glob.glob(os.path.join(CACHE, "*.cwasm"))
 
-    def do(progress):
-        step.begin()
-        finish(step.process)
-        stamp("analyzer", mark)
-    step = Step("Compiling Google's SQL analyzer for this machine (once, up to a minute)", is_done, do, [PYTHON, "-m", "emulator.googlesql", CACHE])
-    return step
+    return Beside("Compiling Google's SQL analyzer for this machine (once, up to a minute)", is_done,
+                  [PYTHON, "-m", "emulator.googlesql", CACHE], lambda: stamp("analyzer", mark))
 
 
 def node(*arguments, folder=PAGE):

@@ -81,7 +81,7 @@ def make(tx: Transaction, source: tables.Source, ref: tables.Ref, kind: str, pat
     if source.fields:
         names = ", ".join(values.identifier(field["name"]) for field in partitions.stored(source.body))
         tx.execute(f"INSERT INTO {body['_relation']} ({names}) SELECT {names} FROM {relation}")
-        body = tx.put("table", ref, {**body, "_data": tx.stamp})
+        body = tx.put("table", ref, tables.changed(tx, body))
     return body
 
 

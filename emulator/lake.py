@@ -188,9 +188,8 @@ class Lake:
         """The number of a table's rows."""
         return self._measured(table, version, None, {None: "count(*)"})[0]
 
-    def counted(self, relation: str, made) -> int:
-        """The number of rows of a table of `results`, as the statement that made it has returned it. Kept, since they do not change."""
-        (rows,) = made.fetchone()
+    def counted(self, relation: str, rows: int) -> int:
+        """Keep the number of rows of a table of `results`, which do not change; the number."""
         self._measures[relation, None, None, None, None] = rows
         return rows
 

@@ -454,7 +454,7 @@ def materialize(job: "Job", relation: str, sql: str, fields: list[dict]) -> int:
     """Keep the rows of a query as a table of `results`; how many there are."""
     if not job.session.readable:
         with job.cursor() as cursor:
-            return job.emulator.lake.counted(relation, cursor.execute(f"CREATE TABLE {relation} AS {sql}"))
+            return job.emulator.lake.counted(relation, *cursor.execute(f"CREATE TABLE {relation} AS {sql}").fetchone())
     # DuckDB writes to one database in a transaction, and Parquet has no interval of microseconds.
     file = job.emulator.lake.path / f"extract-{uuid.uuid4().hex}.parquet"
     casts = {kind: ", ".join(f"{name}::{'VARCHAR' if kind and found == 'INTERVAL' else found} AS {name}" for name, found in
@@ -462,8 +462,8 @@ def materialize(job: "Job", relation: str, sql: str, fields: list[dict]) -> int:
     try:
         with job.cursor() as cursor:
             cursor.execute(f"COPY (SELECT {casts[True]} FROM ({sql})) TO {values.string(str(file))} (FORMAT parquet)")
-        return job.emulator.lake.counted(relation, job.emulator.lake.cursor().execute(
-            f"CREATE TABLE {relation} AS SELECT {casts[False]} FROM read_parquet({values.string(str(file))})"))
+        return job.emulator.lake.counted(relation, *job.emulator.lake.cursor().execute(
+            f"CREATE TABLE {relation} AS SELECT {casts[False]} FROM read_parquet({values.string(str(file))})").fetchone())
     finally:
         file.unlink(missing_ok=True)
 

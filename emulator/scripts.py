@@ -133,15 +133,18 @@ class Runner:
         for item in body.statement_list:
             self.job.check_stopped()
             self.here = item
-            name, node = kind(item)
-            rule = getattr(self, name, None)
             try:
-                if rule:
-                    rule(node, scope)
-                else:
-                    self.child(self.script.placed(item), self.script.part(item), scope)
+                self.step(item, scope)
             except ApiError as error:
                 raise self.failure(error, item) from None
+
+    def step(self, item, scope: Scope) -> None:
+        name, node = kind(item)
+        rule = getattr(self, name, None)
+        if rule:
+            rule(node, scope)
+        else:
+            self.child(self.script.placed(item), self.script.part(item), scope)
 
     def failure(self, error: ApiError, item) -> ApiError:
         """An error with the place of its statement; one that has it already, or that no handler may catch, as it is."""

@@ -13,7 +13,7 @@ from .errors import ApiError, not_found, unsupported
 from .googlesql import types
 from .googlesql.tree import node_of
 from .googlesql.modify import TWICE
-from .lake import Transaction, now_ms
+from .lake import Transaction
 from .query import materialize, named, price, reference, results_relation
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def change_rows(job: "Job", statement: "Statement") -> None:
             tx.execute(f"DELETE FROM {relation} WHERE rowid IN (SELECT _row FROM change WHERE _row IS NOT NULL)")
         body = history.insert(tx, target.body, f"INSERT INTO {relation} ({names}) SELECT {names} FROM change", counts)
         tx.execute("DROP TABLE temp.change")
-        touch(tx, target.ref, body)
+        tx.put("table", target.ref, tables.changed(tx, body))
     job.write(work)
     job.config["destinationTable"] = reference(target.ref)
 
@@ -92,10 +92,6 @@ def change_rows(job: "Job", statement: "Statement") -> None:
 def check_writable(body: dict) -> None:
     if body["type"] != "TABLE":
         raise ApiError("invalidQuery", f"{body['id']} is not allowed for this operation because it is currently a {body['type']}.", "query")
-
-
-def touch(tx: Transaction, ref: tables.Ref, body: dict) -> None:
-    tx.put("table", ref, {**body, "_data": tx.stamp, "lastModifiedTime": str(now_ms())})
 
 
 def count(job: "Job", counts: dict[str, int]) -> None:
@@ -117,7 +113,7 @@ def truncate(job: "Job", statement: "Statement") -> None:
         check_writable(target.body)
         (rows,) = tx.execute(f"DELETE FROM {target.body['_relation']}").fetchone()
         count(job, {"DELETE": rows})
-        touch(tx, target.ref, target.body)
+        tx.put("table", target.ref, tables.changed(tx, target.body))
     job.write(work)
     job.config["destinationTable"] = reference(target.ref)
 

@@ -55,18 +55,15 @@ class Check(Runner):
         self.made = {name.strip("`").rpartition(".")[2].strip("`") for name in MADE.findall(text)}
         self.dynamic = False  # whether something has run that may have made tables
 
-    def block(self, body, scope: Scope) -> None:
-        for item in body.statement_list:
-            self.here = item
-            name, node = kind(item)
-            try:
-                if rule := getattr(self, name, None):
-                    rule(node, scope)
-                else:
-                    self.child(self.script.placed(item), self.script.part(item), scope)
-            except Unknown:
-                if name == "variable_declaration":  # what comes after it may use the variable
-                    raise
+    def step(self, item, scope: Scope) -> None:
+        try:
+            super().step(item, scope)
+        except Unknown:
+            if kind(item)[0] == "variable_declaration":  # what comes after it may use the variable
+                raise
+
+    def failure(self, error: ApiError, item) -> ApiError:
+        return error  # nothing ran that could be told with it
 
     def child(self, placed: str, text: str, scope: Scope, parameters: list[dict] = ()) -> None:
         self.analyzed(placed, scope)

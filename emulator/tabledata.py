@@ -8,7 +8,7 @@ import duckdb
 from . import iam, partitions, row_access, tables, values
 from .calls import Call, etag, invalid_token, make_token, method, read_token
 from .errors import ApiError, not_found, unsupported
-from .lake import Lake, Transaction, now_ms
+from .lake import Lake, Transaction
 from .query import defaults
 
 PAGE_ROWS = 50_000

@@ -456,7 +456,7 @@ def drop_expired_partitions(lake: Lake, ref: Ref) -> None:
     def work(tx: Transaction) -> None:
         now = find(tx, ref)
         tx.execute(f"DELETE FROM {now['_relation']} WHERE {over}")
-        tx.put("table", ref, marked(tx, {**now, "_data": tx.stamp, "lastModifiedTime": str(now_ms())}, hidden=True))
+        tx.put("table", ref, marked(tx, changed(tx, now), hidden=True))
     if lake.cursor().execute(f"SELECT 1 FROM {lake.relation(body)} WHERE {over} LIMIT 1").fetchone():
         lake.write(work)
 
@@ -611,7 +611,7 @@ def delete(call: Call) -> None:
 def delete_partition(tx: Transaction, ref: Ref, partition: str) -> None:
     body = find(tx, ref)
     empty_partition(tx, body, partition, "WRITE_TRUNCATE")
-    tx.put("table", ref, {**body, "_data": tx.stamp, "lastModifiedTime": str(now_ms())})
+    tx.put("table", ref, changed(tx, body))
 
 
 @method("POST", PATH + ":getIamPolicy", "bigquery.tables.getIamPolicy", request="GetIamPolicyRequest", response="Policy")
@@ -688,7 +688,12 @@ def fill(tx: Transaction, ref: Ref, fields: list[dict], source: str, *, create_d
         tx.execute(f"INSERT INTO {body['_relation']} ({', '.join([*columns, *added])}) SELECT {', '.join([*chosen, *added.values()])} FROM {source}")
     if old and old["_relation"] != body["_relation"] and not expired(old):
         tx.drop_relation(old)  # only now: its own rows may have been the source
-    return tx.put("table", ref, {**body, "_data": tx.stamp, "lastModifiedTime": str(now_ms())})
+    return tx.put("table", ref, changed(tx, body))
+
+
+def changed(tx: Transaction, body: dict) -> dict:
+    """A table's body when a transaction has changed its rows."""
+    return {**body, "_data": tx.stamp, "lastModifiedTime": str(now_ms())}
 
 
 def streamed(lake: Lake, ref: Ref, work: Callable[[Transaction, dict], None]) -> dict:
@@ -699,7 +704,7 @@ def streamed(lake: Lake, ref: Ref, work: Callable[[Transaction, dict], None]) ->
     def write(tx: Transaction) -> dict:
         body = find(tx, ref)
         work(tx, body)
-        new = {**body, "_data": tx.stamp, "lastModifiedTime": str(now_ms())}
+        new = changed(tx, body)
         return tx.put("table", ref, new) if body.get("_data") == EMPTY else new
     body = lake.write(write)
     lake.put_later("table", ref, body)

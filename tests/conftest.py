@@ -86,6 +86,21 @@ def dataset(client):
     client.delete_dataset(name, delete_contents=True, not_found_ok=True)
 
 
+@contextmanager
+def new_bucket(storage_client):
+    """An empty bucket; it goes with all that it holds then."""
+    bucket = storage_client.create_bucket(f"test-{uuid.uuid4().hex[:12]}")
+    yield bucket
+    bucket.delete_blobs(list(bucket.list_blobs(versions=True)), preserve_generation=True)
+    bucket.delete()
+
+
+@pytest.fixture
+def bucket(storage_client):
+    with new_bucket(storage_client) as bucket:
+        yield bucket
+
+
 @pytest.fixture
 def people(client, dataset) -> bigquery.Table:
     """A table of three people: name STRING, age INTEGER REQUIRED."""

@@ -124,13 +124,6 @@ FULL = """-5, 'ग्राहक', 1.5, TRUE, b'\\x00x', 1.25, BIGNUMERIC '-1.5
 
 
 @pytest.fixture
-def bucket(storage_client):
-    bucket = storage_client.create_bucket(f"avro-{uuid.uuid4().hex[:12]}")
-    yield bucket
-    bucket.delete(force=True)
-
-
-@pytest.fixture
 def full(sql, client, dataset):
     """A table with a column of every type, and rows that are full and empty."""
     sql(f"CREATE TABLE every ({COLUMNS})")

@@ -8,6 +8,7 @@ import pytest
 from google.api_core.exceptions import BadRequest, NotFound
 from google.cloud import bigquery
 
+from conftest import new_bucket
 from loading import columns_of
 
 MOMENT = dt.datetime(2020, 1, 2, 3, 4, 5, 600_000, tzinfo=dt.timezone.utc)
@@ -80,9 +81,8 @@ def log(*records: bytes) -> bytes:
 
 @pytest.fixture(scope="module")
 def bucket(storage_client):
-    bucket = storage_client.create_bucket(f"export-{uuid.uuid4().hex[:12]}")
-    yield bucket
-    bucket.delete(force=True)
+    with new_bucket(storage_client) as bucket:
+        yield bucket
 
 
 @pytest.fixture

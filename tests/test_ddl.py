@@ -1,7 +1,6 @@
 """ALTER, snapshots, clones, materialized views, files, undelete: through the client, and that REST sees the same."""
 import datetime as dt
 import re
-import uuid
 from decimal import Decimal
 
 import pytest
@@ -294,13 +293,6 @@ def test_a_column_whose_case_does_not_count(sql, rows):
 
 
 # Files --------------------------------------------------------------------------------------------
-
-@pytest.fixture
-def bucket(storage_client):
-    bucket = storage_client.create_bucket(f"ddl-{uuid.uuid4().hex[:12]}")
-    yield bucket
-    bucket.delete(force=True)
-
 
 @pytest.fixture
 def put(bucket):

@@ -17,14 +17,6 @@ from conftest import environment, running_emulator
 KEY = "projects/p/locations/l/keyRings/r/cryptoKeys/k"
 
 
-@pytest.fixture
-def bucket(storage_client):
-    bucket = storage_client.create_bucket(f"gcs-{uuid.uuid4().hex[:12]}")
-    yield bucket
-    bucket.delete_blobs(list(bucket.list_blobs(versions=True)), preserve_generation=True)
-    bucket.delete()
-
-
 def names(found) -> list[str]:
     return [blob.name for blob in found]
 

@@ -10,15 +10,6 @@ from google.cloud import storage
 from conftest import environment, running_emulator
 
 
-@pytest.fixture
-def bucket(storage_client):
-    bucket = storage_client.create_bucket(f"bucket-{uuid.uuid4().hex[:12]}")
-    yield bucket
-    for blob in bucket.list_blobs():
-        blob.delete()
-    bucket.delete()
-
-
 @pytest.mark.parametrize("name", ["plain.csv", "a/b/c.txt", "a", "../../etc/passwd", "ग्राहक 01.txt", "x" * 1000, "%2e%2e%2fup", "a//b"])
 def test_objects_of_every_name(bucket, name):
     bucket.blob(name).upload_from_string("content of it")

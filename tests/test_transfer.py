@@ -20,15 +20,6 @@ SHAKESPEARE = "bigquery-public-data.samples.shakespeare"
 
 
 @pytest.fixture
-def bucket(storage_client):
-    bucket = storage_client.create_bucket(f"bucket-{uuid.uuid4().hex[:12]}")
-    yield bucket
-    for blob in bucket.list_blobs():
-        blob.delete()
-    bucket.delete()
-
-
-@pytest.fixture
 def strangers(emulator):
     """A bucket of another project."""
     with environment(emulator):

@@ -263,8 +263,7 @@ class Compiler(Expressions):
             query = self.scan(node.input_scan)  # ORDER BY and LIMIT side by side are a top-N
         else:
             source = self.source(node.input_scan)
-            limit, kind = node_of(node.limit) if node.HasField("limit") else (None, "")
-            if source and kind == "resolved_literal_node" and limit.value.value.int64_value > MANY:
+            if source and node.HasField("limit") and is_large(node.limit):
                 source += ", (VALUES (1))"  # else DuckDB joins the rows with the numbers of those it takes, and holds all of them for that
             query = self.select(node.parent.column_list, {}, source)
         limit = f" LIMIT {self.expr(node.limit)}" if node.HasField("limit") else ""
@@ -414,6 +413,12 @@ def counted(base: str, recursive: str, name: str) -> tuple[str, str]:
     number = f"CASE WHEN before >= {MOST_ITERATIONS} THEN {failed} ELSE before + 1 END AS _iteration"
     return (f"SELECT *, 1 AS _iteration FROM ({base})",
             f"SELECT * EXCLUDE (before), {number} FROM (SELECT *, (SELECT max(_iteration) FROM {name}) AS before FROM ({recursive}))")
+
+
+def is_large(limit) -> bool:
+    """Whether a LIMIT is written as a large number."""
+    node, kind = node_of(limit)
+    return kind == "resolved_literal_node" and node.value.value.int64_value > MANY
 
 
 def unnest(array: str, element: str, offset: str | None, source: str, outer: bool, keep: bool = False) -> str:

@@ -10,7 +10,7 @@ import re
 import threading
 import time
 import uuid
-from typing import TYPE_CHECKING, Callable, Iterator
+from typing import TYPE_CHECKING, Iterator
 
 import duckdb
 import numpy as np
